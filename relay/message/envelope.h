@@ -1,0 +1,52 @@
+// Envelope: who sent a message, who shall have it, and what was asked for (RFC 5321 section 2.3.1,
+// RFC 3461). Thread: values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "relay/message/address.h"
+
+namespace postrider::message {
+
+// NOTIFY of RFC 3461 section 4.1 as bits. 0: the parameter was not given (failures, and delays if
+// we like, are reported).
+enum NotifyBits : std::uint8_t {
+  kNotifyNever = 1,
+  kNotifySuccess = 2,
+  kNotifyFailure = 4,
+  kNotifyDelay = 8,
+};
+
+enum class ReturnContent : std::uint8_t { kUnspecified, kFull, kHeaders };  // RET
+
+struct Recipient {
+  Address address;
+  std::uint8_t notify = 0;
+  // ORCPT as given, still in xtext: "rfc822;a+2Bb@example.org". Empty: not given.
+  std::string original;
+
+  // Whether a permanent failure of this recipient is to be reported to the sender.
+  [[nodiscard]] bool wants_failure_report() const {
+    return notify == 0 || (notify & kNotifyFailure) != 0;
+  }
+
+  bool operator==(const Recipient&) const = default;
+};
+
+// What is one per message; the recipients stand beside it.
+struct Envelope {
+  Address sender;          // null: a notification, never answered by one
+  bool eight_bit = false;  // BODY=8BITMIME
+  bool smtputf8 = false;
+  ReturnContent return_content = ReturnContent::kUnspecified;
+  std::string envelope_id;  // ENVID, still in xtext
+  std::string tenant;       // at most 64 octets
+  std::string campaign;     // at most 64 octets
+  std::string user;         // who submitted it: an account name, or "" on a trusted listener
+
+  bool operator==(const Envelope&) const = default;
+};
+
+}  // namespace postrider::message
