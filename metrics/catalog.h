@@ -1,0 +1,83 @@
+// The one table of metrics. Adding one is an enumerator here and a row in catalog.cc; a test
+// compares both, and the reference page is made from them. Thread: immutable.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace postrider::metrics {
+
+enum class Metric {
+  // submission
+  kConnectionsAccepted,  // label listener
+  kConnectionsRefused,   // label reason
+  kSessionsOpen,         // label listener
+  kAuthentications,      // label result
+  kTlsHandshakesIn,      // label result
+  kMessagesAccepted,
+  kBytesAccepted,
+  kRecipientsAccepted,
+  kRepliesRefused,  // label reason: every 4xx and 5xx we give
+  kSubmitSeconds,   // histogram: end of data to reply
+  // queue
+  kQueueMessages,
+  kQueueBytes,
+  kQueueDeliveries,
+  kQueueQueues,
+  kQueueLeases,
+  kQueueLeaseBytes,
+  kQueueCommitWaiting,
+  kQueueAccepting,  // 1 or 0
+  kQueueCommits,
+  kQueueSyncs,
+  kQueueCommitSeconds,  // histogram
+  kQueueGroupSize,      // histogram
+  kQueueRefused,        // label reason
+  kQueueStoreErrors,
+  kQueueQuarantined,  // damaged messages put aside
+  kQueueEnded,        // label fate: delivered bounced expired removed
+  kQueueDiskFree,
+  // delivery
+  kDeliveriesAttempted,
+  kRecipientsDelivered,
+  kRecipientsDeferred,  // label stage
+  kRecipientsBounced,   // label stage
+  kRecipientsExpired,
+  kBytesDelivered,
+  kReportsSent,     // label action
+  kConnectionsOut,  // label result: ok, or why not
+  kConnectionsOutOpen,
+  kConnectionsOutIdle,
+  kConnectionsReused,
+  kTlsHandshakesOut,  // label result: full, resumed, failed
+  kSitesActive,
+  kDeliverySeconds,  // histogram: acceptance to delivery
+  kFinalReplyLost,   // end of data sent, no reply came: a repeat is possible
+  // dns
+  kDnsQueries,  // label type
+  kDnsAnswers,  // label result
+  kDnsCacheHits,
+  kDnsCacheEntries,
+  kDnsSeconds,  // histogram
+  // process
+  kJournalDropped,
+  kBuildInfo,  // label version
+  kStartTime,
+  kWorkers,
+  kMetricCount,
+};
+
+enum class Type { kCounter, kGauge, kHistogramSeconds, kHistogramCount };
+
+struct CatalogRow {
+  Metric metric;
+  std::string_view name;  // "postrider_..." with unit, "_total" on counters
+  Type type;
+  std::string_view label;  // its one label's name, or ""
+  std::string_view help;   // what a rising value means and which option to look at
+};
+
+std::span<const CatalogRow> catalog();
+const CatalogRow& row_of(Metric metric);
+
+}  // namespace postrider::metrics
