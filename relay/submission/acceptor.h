@@ -1,0 +1,44 @@
+// Acceptor: takes connections from the listening sockets, admits or refuses them by client, and
+// hands each to the worker with the fewest sessions.
+//
+// Not SO_REUSEPORT: it would let a second instance share the port unseen and spread a few bulk
+// sessions unevenly. Thread: loop-affine (the main loop).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "relay/event/tcp.h"
+#include "relay/policy/admission.h"
+#include "relay/submission/receiver.h"
+
+namespace postrider::submission {
+
+class Acceptor {
+ public:
+  // Everything referred to outlives the acceptor.
+  Acceptor(event::Loop& loop, const Options& options, metrics::Registry& metrics,
+           policy::ClientLedger& ledger, std::vector<Receiver*> receivers);
+
+  // Starts accepting on a socket that listens; fails where the loop refuses it. `listener` outlives
+  // the sessions it gives rise to.
+  Result<void> serve(event::Descriptor listening, const Listener& listener);
+
+  // Accepts no more; closes the listening sockets.
+  void stop() { listeners_.clear(); }
+
+ private:
+  void accept(event::Descriptor descriptor, const Endpoint& peer, const Listener& listener);
+  void refuse(event::Descriptor descriptor, const Endpoint& peer, const Listener& listener,
+              message::Status status, std::string_view reason);
+  [[nodiscard]] Receiver& least_loaded() const;
+
+  event::Loop& loop_;
+  const Options& options_;
+  metrics::Registry& metrics_;
+  std::vector<Receiver*> receivers_;
+  policy::ClientLedger& ledger_;
+  std::vector<event::Listener> listeners_;
+};
+
+}  // namespace postrider::submission

@@ -1,0 +1,272 @@
+#include "relay/submission/connection.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "relay/base/log.h"
+
+namespace postrider::submission {
+
+using message::Status;
+
+Connection::Connection(Receiver& receiver, std::uint64_t id, Accepted accepted)
+    : receiver_(receiver),
+      id_(id),
+      listener_(*accepted.listener),
+      peer_(accepted.peer),
+      slot_(std::move(accepted.slot)),
+      refusal_(std::move(accepted.refusal)),
+      session_(listener_.session),
+      intake_(receiver.shared()),
+      timer_(receiver.loop(), [this] { on_timer(); }),
+      descriptor_(std::move(accepted.descriptor)) {
+  listener_.open.add(1);
+}
+
+Connection::~Connection() {
+  listener_.open.add(-1);
+}
+
+void Connection::start() {
+  auto stream = event::Stream::adopt(receiver_.loop(), std::move(descriptor_), *this);
+  if (!stream) {
+    log::warning("submission", "accepted connection cannot be used",
+                 {{"peer", peer_.to_string()}, {"error", stream.error().text()}});
+    phase_ = Phase::kGone;
+    return settle();
+  }
+  stream_ = std::move(*stream);
+  if (listener_.options.mode == smtp::ListenerMode::kSubmissions) {
+    // A refusal before TLS cannot be said in words the client understands.
+    if (refusal_) {
+      phase_ = Phase::kGone;
+      return settle();
+    }
+    begin_tls();
+    return settle();
+  }
+  if (refusal_) {
+    session_.refuse(*refusal_, now());
+  } else {
+    session_.start(now());
+  }
+  drain();
+}
+
+void Connection::shut_down() {
+  if (phase_ != Phase::kOpen) return;
+  session_.shut_down(now());
+  drain();
+}
+
+void Connection::on_data(std::string_view bytes) {
+  if (phase_ != Phase::kOpen) return;  // lingering: read and forget
+  if (tls_) return receive_tls(bytes);
+  session_.receive(bytes, now());
+  drain();
+}
+
+void Connection::receive_tls(std::string_view bytes) {
+  plain_.clear();
+  const tls::Engine::State state = tls_->receive(bytes, plain_);
+  flush_tls();
+  if (state == tls::Engine::State::kFailed) {
+    if (!tls_established_) receiver_.counters().tls_failed.add();
+    log::info("submission", "TLS failed", {{"peer", peer_.to_string()}, {"error", tls_->error()}});
+    session_.end_of_input(now());
+    drain();
+    return;
+  }
+  if (!tls_established_ && state != tls::Engine::State::kHandshaking) {
+    tls_established_ = true;
+    own_deadline_ = TimePoint::max();
+    receiver_.counters().tls_ok.add();
+    const tls::Facts& facts = tls_->facts();
+    session_.tls_established({facts.version, facts.cipher, facts.resumed, facts.verified}, now());
+    if (listener_.options.mode == smtp::ListenerMode::kSubmissions) session_.start(now());
+  }
+  if (!plain_.empty()) session_.receive(plain_, now());
+  if (state == tls::Engine::State::kPeerClosed) {
+    drain_actions();
+    if (phase_ == Phase::kOpen) session_.end_of_input(now());
+  }
+  drain();
+}
+
+void Connection::on_end() {
+  if (phase_ == Phase::kLingering) {
+    phase_ = Phase::kGone;
+    return settle();
+  }
+  session_.end_of_input(now());
+  drain();
+}
+
+void Connection::on_failure(const Error& error) {
+  log::debug("submission", "connection failed",
+             {{"peer", peer_.to_string()}, {"error", error.text()}});
+  if (phase_ == Phase::kOpen) {
+    session_.end_of_input(now());
+    while (auto action = session_.next()) {
+      if (std::holds_alternative<smtp::AbortBody>(*action)) intake_.abort();
+    }
+  }
+  phase_ = Phase::kGone;
+  settle();
+}
+
+void Connection::on_drained() {
+  settle();
+}
+
+void Connection::on_timer() {
+  const TimePoint time = now();
+  if (time >= own_deadline_) {  // handshake or lingering took too long
+    if (phase_ == Phase::kOpen) receiver_.counters().tls_failed.add();
+    phase_ = Phase::kGone;
+    return settle();
+  }
+  if (phase_ == Phase::kOpen && time >= session_.deadline()) session_.tick(time);
+  drain();
+}
+
+void Connection::drain() {
+  drain_actions();
+  settle();
+}
+
+void Connection::drain_actions() {
+  while (phase_ == Phase::kOpen) {
+    auto action = session_.next();
+    if (!action) break;
+    std::visit([this](auto& what) { carry_out(what); }, *action);
+  }
+}
+
+void Connection::carry_out(smtp::Send& action) {
+  write(std::move(action.bytes));
+}
+
+void Connection::carry_out(const smtp::StartTls&) {
+  begin_tls();
+}
+
+void Connection::begin_tls() {
+  tls_.emplace(tls::Engine::server(listener_.tls));
+  own_deadline_ = now() + kHandshakeDeadline;
+}
+
+void Connection::carry_out(smtp::AskCredentials& action) {
+  receiver_.shared().authenticator.check(
+      std::move(action.user), std::move(action.password), receiver_.loop(),
+      [&receiver = receiver_, id = id_](auth::Verdict verdict) {
+        Connection* self = receiver.find(id);
+        if (self == nullptr || self->phase_ != Phase::kOpen) return;
+        const Receiver::Counters& counters = receiver.counters();
+        switch (verdict) {
+          case auth::Verdict::kAccepted:
+            counters.auth_accepted.add();
+            self->session_.answer({235, {2, 7, 0}, "Authentication successful"}, self->now());
+            break;
+          case auth::Verdict::kRejected:
+            counters.auth_rejected.add();
+            log::info("submission", "authentication failed", {{"peer", self->peer_.to_string()}});
+            self->session_.answer({535, {5, 7, 8}, "User name or password is wrong"}, self->now());
+            break;
+          case auth::Verdict::kBusy:
+            counters.auth_busy.add();
+            self->session_.answer(
+                {454, {4, 7, 0}, "Too many logins are waiting to be checked; try again soon"},
+                self->now());
+            break;
+        }
+        self->drain();
+      });
+}
+
+void Connection::carry_out(const smtp::AskSender&) {
+  session_.answer({250, {2, 1, 0}, "Ok"}, now());
+}
+
+void Connection::carry_out(const smtp::AskRecipient& action) {
+  session_.answer(intake_.recipient_verdict(action.recipient), now());
+}
+
+void Connection::carry_out(const smtp::BeginBody&) {
+  intake_.begin();
+}
+
+void Connection::carry_out(const smtp::BodyPart& action) {
+  intake_.append(action.bytes);
+}
+
+void Connection::carry_out(const smtp::AbortBody&) {
+  intake_.abort();
+}
+
+void Connection::carry_out(const smtp::Refused& action) {
+  receiver_.shared().metrics.counter(metrics::Metric::kRepliesRefused, action.reason).add();
+}
+
+void Connection::carry_out(const smtp::AskCommit&) {
+  commit_started_ = now();
+  const auto refused = intake_.commit(session_, peer_.ip, listener_.session.host_name,
+                                      [&receiver = receiver_, id = id_](queue::Refusal refusal) {
+                                        receiver.loop().post([&receiver, id, refusal] {
+                                          if (Connection* self = receiver.find(id))
+                                            self->committed(refusal);
+                                        });
+                                      });
+  if (refused) session_.answer(*refused, now());
+}
+
+void Connection::committed(queue::Refusal refusal) {
+  const Receiver::Counters& counters = receiver_.counters();
+  if (refusal == queue::Refusal::kNone) {
+    counters.messages.add();
+    counters.bytes.add(intake_.committed_size());
+    counters.recipients.add(session_.recipients().size());
+    counters.submit_seconds.observe(std::chrono::duration<double>(now() - commit_started_).count());
+  }
+  if (phase_ != Phase::kOpen) return;
+  session_.answer(intake_.reply_to(refusal), now());
+  drain();
+}
+
+void Connection::carry_out(const smtp::Close& action) {
+  log::debug("submission", "closing", {{"peer", peer_.to_string()}, {"reason", action.reason}});
+  if (tls_ && tls_established_) {
+    tls_->close();
+    flush_tls();
+  }
+  stream_->finish();
+  phase_ = Phase::kLingering;
+  own_deadline_ = now() + kLinger;
+}
+
+void Connection::write(std::string bytes) {
+  if (!tls_) return stream_->write(std::move(bytes));
+  tls_->send(bytes);
+  flush_tls();
+}
+
+void Connection::flush_tls() {
+  std::string output = tls_->take_output();
+  if (!output.empty()) stream_->write(std::move(output));
+}
+
+void Connection::settle() {
+  if (phase_ == Phase::kGone) return receiver_.remove(id_);
+  const bool read =
+      phase_ == Phase::kLingering || (session_.wants_input() && stream_->unsent() < kUnsentMax);
+  if (read != reading_) {
+    reading_ = read;
+    read ? stream_->resume() : stream_->pause();
+  }
+  const TimePoint deadline =
+      phase_ == Phase::kOpen ? std::min(own_deadline_, session_.deadline()) : own_deadline_;
+  timer_.arm(deadline);
+}
+
+}  // namespace postrider::submission

@@ -1,0 +1,94 @@
+// Connection: one client. A TCP stream, TLS over it when asked for, and the protocol engine;
+// carries out the engine's actions and holds no rule of mail itself.
+//
+// Thread: loop-affine. Ends by asking its Receiver to remove it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "relay/event/tcp.h"
+#include "relay/event/timer.h"
+#include "relay/smtp/server_session.h"
+#include "relay/submission/intake.h"
+#include "relay/submission/receiver.h"
+#include "relay/tls/engine.h"
+
+namespace postrider::submission {
+
+class Connection final : public event::StreamEvents {
+ public:
+  Connection(Receiver& receiver, std::uint64_t id, Accepted accepted);
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // After it is registered with the receiver; may end the connection.
+  void start();
+  // May end the connection.
+  void shut_down();
+
+  // event::StreamEvents
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_failure(const Error& error) override;
+  void on_drained() override;
+
+ private:
+  [[nodiscard]] TimePoint now() const { return receiver_.shared().clock.now(); }
+
+  void on_timer();
+  void receive_tls(std::string_view bytes);
+  // Carries out what the session asks for until it waits; then settles.
+  void drain();
+  void drain_actions();
+  void carry_out(smtp::Send& action);
+  void carry_out(const smtp::StartTls& action);
+  void carry_out(smtp::AskCredentials& action);
+  void carry_out(const smtp::AskSender& action);
+  void carry_out(const smtp::AskRecipient& action);
+  void carry_out(const smtp::BeginBody& action);
+  void carry_out(const smtp::BodyPart& action);
+  void carry_out(const smtp::AskCommit& action);
+  void carry_out(const smtp::AbortBody& action);
+  void carry_out(const smtp::Refused& action);
+  void carry_out(const smtp::Close& action);
+
+  void write(std::string bytes);
+  void flush_tls();
+  void begin_tls();
+  void committed(queue::Refusal refusal);
+  // Reading on or off, timer, removal: the last act of every event; `this` may be gone after it.
+  void settle();
+
+  enum class Phase { kOpen, kLingering, kGone };
+
+  // What one client may have unsent before we stop reading from it.
+  static constexpr std::size_t kUnsentMax = 256 * 1024;
+  // After our last word we read on for so long, so that closing does not reset the connection and
+  // take that word with it.
+  static constexpr Duration kLinger = Seconds(2);
+  static constexpr Duration kHandshakeDeadline = Seconds(30);
+
+  Receiver& receiver_;
+  const std::uint64_t id_;
+  const Listener& listener_;
+  const Endpoint peer_;
+  policy::ClientLedger::Slot slot_;
+  std::optional<message::Status> refusal_;
+  smtp::ServerSession session_;
+  Intake intake_;
+  std::optional<event::Stream> stream_;
+  std::optional<tls::Engine> tls_;
+  event::Timer timer_;
+  event::Descriptor descriptor_;  // until start()
+  Phase phase_ = Phase::kOpen;
+  bool tls_established_ = false;
+  bool reading_ = true;
+  TimePoint own_deadline_ = TimePoint::max();  // handshake or lingering
+  TimePoint commit_started_{};
+  std::string plain_;
+};
+
+}  // namespace postrider::submission

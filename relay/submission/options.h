@@ -1,0 +1,32 @@
+// Options of the submission side. Thread: immutable after start.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "relay/base/ip.h"
+#include "relay/policy/admission.h"
+#include "relay/smtp/server_session.h"
+
+namespace postrider::submission {
+
+struct ListenerOptions {
+  Endpoint address;
+  smtp::ListenerMode mode = smtp::ListenerMode::kSubmission;
+  // PEM files; empty: those of [tls].
+  std::string certificate;
+  std::string key;
+};
+
+struct Options {
+  std::vector<ListenerOptions> listeners;
+  policy::AdmissionOptions admission;
+  // Mode and tls_available are set for each listener.
+  smtp::ServerOptions session;
+  // Where mail to the bare name <postmaster> goes (RFC 5321 section 4.5.1); empty: it is refused.
+  std::string postmaster;
+  // Octets of message texts that all sessions together may hold in memory; beyond, 452 4.3.1.
+  std::size_t bodies_in_flight_max = 512U << 20;
+};
+
+}  // namespace postrider::submission

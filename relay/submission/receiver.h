@@ -1,0 +1,117 @@
+// Receiver: the SMTP sessions of one worker, and what they share.
+//
+// Thread: loop-affine, except adopt() and sessions().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "metrics/metrics.h"
+#include "queue/queue.h"
+#include "relay/auth/authenticator.h"
+#include "relay/base/clock.h"
+#include "relay/base/ip.h"
+#include "relay/event/loop.h"
+#include "relay/event/tcp.h"
+#include "relay/policy/admission.h"
+#include "relay/submission/options.h"
+#include "relay/tls/context.h"
+
+namespace postrider::submission {
+
+class Connection;
+
+// One listener as its sessions see it. Thread: immutable once listening.
+struct Listener {
+  ListenerOptions options;
+  smtp::ServerOptions session;
+  std::shared_ptr<const tls::Context> tls;  // null: no TLS here
+  metrics::Counter accepted;
+  metrics::Gauge open;
+};
+
+// What all workers' sessions use. Everything referred to outlives the receivers.
+struct Shared {
+  const Options& options;
+  queue::Queue& queue;
+  auth::Authenticator& authenticator;
+  const Clock& clock;
+  metrics::Registry& metrics;
+  Milliseconds message_lifetime{};
+  // Octets of message texts held by sessions; see Options::bodies_in_flight_max.
+  std::atomic<std::size_t> bodies_in_flight{0};
+};
+
+// A connection on its way from the acceptor to a worker.
+struct Accepted {
+  event::Descriptor descriptor;
+  Endpoint peer;
+  const Listener* listener = nullptr;
+  policy::ClientLedger::Slot slot;
+  // Set: say this instead of a greeting, and close.
+  std::optional<message::Status> refusal;
+};
+
+class Receiver {
+ public:
+  Receiver(event::Loop& loop, Shared& shared);
+  ~Receiver();
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+
+  // Any thread: the session starts on this receiver's loop.
+  void adopt(Accepted accepted);
+
+  // Any thread: open sessions, those on their way here included.
+  [[nodiscard]] std::size_t sessions() const { return sessions_.load(std::memory_order_relaxed); }
+
+  // Ends every session at the next moment that loses nothing; `done` runs when the last has gone.
+  // Calls on sessions that do not end by themselves are cut by cut_off().
+  void shut_down(UniqueFunction<void()> done);
+  // Closes what is left, now. Messages without a 250 are the client's again.
+  void cut_off();
+
+  // --- for Connection ---
+  event::Loop& loop() { return loop_; }
+
+  Shared& shared() { return shared_; }
+
+  // nullptr: the session has ended.
+  Connection* find(std::uint64_t id);
+  // Destroys it; the caller's last act.
+  void remove(std::uint64_t id);
+
+  // Metric handles that every session uses.
+  struct Counters {
+    metrics::Counter auth_accepted;
+    metrics::Counter auth_rejected;
+    metrics::Counter auth_busy;
+    metrics::Counter tls_ok;
+    metrics::Counter tls_failed;
+    metrics::Counter messages;
+    metrics::Counter bytes;
+    metrics::Counter recipients;
+    metrics::Histogram submit_seconds;
+  };
+
+  const Counters& counters() const { return counters_; }
+
+ private:
+  void start(Accepted accepted);
+  void note_if_empty();
+
+  event::Loop& loop_;
+  Shared& shared_;
+  Counters counters_;
+  std::uint64_t next_id_ = 1;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  std::atomic<std::size_t> sessions_{0};
+  bool stopping_ = false;
+  UniqueFunction<void()> on_empty_;
+};
+
+}  // namespace postrider::submission
