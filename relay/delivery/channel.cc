@@ -1,0 +1,128 @@
+#include "relay/delivery/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "relay/base/log.h"
+#include "relay/policy/tls_demand.h"
+
+namespace postrider::delivery {
+
+using message::Stage;
+using metrics::Metric;
+
+Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
+                 std::vector<Target> targets)
+    : shared_(shared), loop_(loop), owner_(owner), targets_(std::move(targets)) {
+  std::ranges::stable_partition(
+      targets_, [&owner](const Target& target) { return !owner.is_avoided(target); });
+}
+
+void Channel::open() {
+  dial();
+}
+
+void Channel::dial() {
+  const Target& target = targets_[next_target_];
+  ConnectionOptions options{target, start_tls_use(), owner_.session_for(target)};
+  connection_ = std::make_unique<Connection>(shared_, loop_, *this, std::move(options));
+  connection_->start();
+}
+
+smtp::StartTlsUse Channel::start_tls_use() const {
+  switch (shared_.options.tls) {
+    case policy::TlsLevel::kNone:
+      return smtp::StartTlsUse::kNever;
+    case policy::TlsLevel::kMay:
+      return plaintext_once_ ? smtp::StartTlsUse::kNever : smtp::StartTlsUse::kIfOffered;
+    case policy::TlsLevel::kEncrypt:
+    case policy::TlsLevel::kVerify:
+      break;
+  }
+  return smtp::StartTlsUse::kRequired;
+}
+
+void Channel::on_ready() {
+  if (!ready_) {
+    ready_ = true;
+    owner_.note_target(connection_->target(), true);
+    shared_.metrics.counter(Metric::kConnectionsOut, "ok").add();
+  }
+  idle_ = true;
+  shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(1);
+  owner_.on_idle(*this);
+}
+
+void Channel::carry(queue::Lease lease) {
+  idle_ = false;
+  shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(-1);
+  if (connection_->session().transactions() > 0) {
+    shared_.metrics.counter(Metric::kConnectionsReused).add();
+  }
+  smtp::Transaction transaction{lease.message().envelope, lease.recipients(), *lease.body()};
+  lease_ = std::move(lease);
+  connection_->send(std::move(transaction));
+}
+
+void Channel::quit() {
+  idle_ = false;
+  shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(-1);
+  connection_->quit();
+}
+
+AttemptFacts Channel::facts() const {
+  AttemptFacts facts;
+  facts.host = connection_->target().host;
+  facts.ip = connection_->target().ip.to_string();
+  facts.tls = connection_->tls_text();
+  facts.source = connection_->source_text();
+  facts.dsn_passed = connection_->session().capabilities().dsn;
+  return facts;
+}
+
+void Channel::on_transaction_done(smtp::TransactionDone done) {
+  queue::Lease lease = std::move(*lease_);
+  lease_.reset();
+  if (done.untouched && connection_->session().transactions() > 1) {
+    return owner_.on_untouched(*this, std::move(lease));
+  }
+  if (done.final_reply_lost) {
+    shared_.metrics.counter(Metric::kFinalReplyLost).add();
+    log::warning("delivery", "the reply to the end of data was lost; the message may arrive twice",
+                 {{"id", lease.message().id.to_string()}, {"host", connection_->target().host}});
+  }
+  owner_.on_carried(*this, std::move(lease), std::move(done.results), facts());
+}
+
+void Channel::on_ended(const smtp::Ended& ended) {
+  if (idle_) {
+    idle_ = false;
+    shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(-1);
+  }
+  const Target target = connection_->target();
+  if (auto session = connection_->take_session()) owner_.keep_session(target, std::move(*session));
+  const smtp::Ended met = ended;  // the connection that holds it goes first
+  if (ready_) {
+    connection_.reset();
+    return owner_.on_ended(*this, std::nullopt);
+  }
+  connection_.reset();
+  shared_.metrics.counter(Metric::kConnectionsOut, message::name_of(met.stage)).add();
+  log::info("delivery", "no connection",
+            {{"host", target.host},
+             {"ip", target.ip.to_string()},
+             {"stage", message::name_of(met.stage)},
+             {"reason", met.status.to_line()}});
+  const bool tls_failed = met.stage == Stage::kHandshake;
+  if (tls_failed && !plaintext_once_ &&
+      policy::after_tls_failure(shared_.options.tls) == policy::AfterTlsFailure::kPlaintextOnce) {
+    plaintext_once_ = true;
+    return dial();
+  }
+  plaintext_once_ = false;
+  owner_.note_target(target, false);
+  if (++next_target_ < targets_.size()) return dial();
+  owner_.on_ended(*this, met);
+}
+
+}  // namespace postrider::delivery

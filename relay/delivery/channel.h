@@ -1,0 +1,82 @@
+// Channel: one place for a connection of a site. Dials the site's addresses in order until one is
+// ready, then carries one delivery after another over it until the connection ends; then the
+// channel has ended too.
+//
+// Thread: loop-affine.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "queue/queue.h"
+#include "relay/delivery/connection.h"
+#include "relay/delivery/report.h"
+#include "relay/delivery/shared.h"
+#include "relay/delivery/targets.h"
+
+namespace postrider::delivery {
+
+class Channel;
+
+// Told by a Channel, from the loop.
+class ChannelOwner {
+ public:
+  virtual ~ChannelOwner() = default;
+  // Whether an address has lately failed, so that it is tried last; and that it failed or worked
+  // now.
+  virtual bool is_avoided(const Target& target) = 0;
+  virtual void note_target(const Target& target, bool works) = 0;
+  virtual std::optional<tls::Session> session_for(const Target& target) = 0;
+  virtual void keep_session(const Target& target, tls::Session session) = 0;
+  // Ready for carry() (or quit()), now or later.
+  virtual void on_idle(Channel& channel) = 0;
+  virtual void on_carried(Channel& channel, queue::Lease lease,
+                          std::vector<smtp::RecipientResult> results, AttemptFacts facts) = 0;
+  // The reused connection died before the delivery began: it may go again at once, no attempt
+  // counted.
+  virtual void on_untouched(Channel& channel, queue::Lease lease) = 0;
+  // Over: `met` says what the last address met if none ever became ready, nullopt if one did. The
+  // owner destroys the channel in this call.
+  virtual void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) = 0;
+};
+
+class Channel final : public ConnectionOwner {
+ public:
+  // `targets` is not empty. What is referred to outlives the channel.
+  Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, std::vector<Target> targets);
+
+  // Starts dialing. May end the channel at once.
+  void open();
+  // Only while idle(); the lease's body is in memory.
+  void carry(queue::Lease lease);
+  // Ends an idle channel in order.
+  void quit();
+
+  [[nodiscard]] bool idle() const { return idle_; }
+
+  [[nodiscard]] bool ready() const { return ready_; }
+
+  // ConnectionOwner
+  void on_ready() override;
+  void on_transaction_done(smtp::TransactionDone done) override;
+  void on_ended(const smtp::Ended& ended) override;
+
+ private:
+  void dial();
+  [[nodiscard]] AttemptFacts facts() const;
+  [[nodiscard]] smtp::StartTlsUse start_tls_use() const;
+
+  Shared& shared_;
+  event::Loop& loop_;
+  ChannelOwner& owner_;
+  std::vector<Target> targets_;
+  std::size_t next_target_ = 0;
+  bool plaintext_once_ = false;  // after a failed handshake, where the level allows it
+  std::unique_ptr<Connection> connection_;
+  std::optional<queue::Lease> lease_;  // being carried
+  bool ready_ = false;
+  bool idle_ = false;
+};
+
+}  // namespace postrider::delivery

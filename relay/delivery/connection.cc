@@ -1,0 +1,271 @@
+#include "relay/delivery/connection.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace postrider::delivery {
+
+using message::Stage;
+using metrics::Metric;
+
+namespace {
+
+smtp::ClientOptions session_options(const Shared& shared, smtp::StartTlsUse start_tls) {
+  smtp::ClientOptions options;
+  options.helo_name = shared.host_name;
+  options.start_tls = start_tls;
+  options.timeouts = shared.options.timeouts;
+  return options;
+}
+
+}  // namespace
+
+Connection::Connection(Shared& shared, event::Loop& loop, ConnectionOwner& owner,
+                       ConnectionOptions options)
+    : shared_(shared),
+      loop_(loop),
+      owner_(owner),
+      options_(std::move(options)),
+      session_options_(session_options(shared, options_.start_tls)),
+      session_(session_options_),
+      timer_(loop, [this] { on_timer(); }),
+      own_deadline_(TimePoint::max()) {
+  shared_.metrics.gauge(Metric::kConnectionsOutOpen).add(1);
+}
+
+Connection::~Connection() {
+  shared_.metrics.gauge(Metric::kConnectionsOutOpen).add(-1);
+}
+
+void Connection::start() {
+  own_deadline_ = now() + shared_.options.connect_timeout;
+  const IpAddress& ip = options_.target.ip;
+  auto stream = event::Stream::connect(
+      loop_, Endpoint{ip, shared_.options.port},
+      ip.is_v4() ? shared_.options.source_ipv4 : shared_.options.source_ipv6, *this);
+  if (stream) {
+    stream_ = std::move(*stream);
+  } else {
+    connect_failed(stream.error().text());
+  }
+  settle();
+}
+
+void Connection::connect_failed(std::string_view text) {
+  ended_ = smtp::Ended{Stage::kConnect,
+                       {0,
+                        {},
+                        "connect to " + options_.target.host + "[" +
+                            options_.target.ip.to_string() + "]: " + std::string(text)},
+                       false};
+}
+
+void Connection::on_connected() {
+  connected_ = true;
+  own_deadline_ = TimePoint::max();
+  session_.start(now());
+  drain();
+}
+
+void Connection::send(smtp::Transaction transaction) {
+  idle_ = false;
+  own_deadline_ = TimePoint::max();
+  session_.send(std::move(transaction), now());
+  if (!draining_) drain();
+}
+
+void Connection::quit() {
+  idle_ = false;
+  own_deadline_ = TimePoint::max();
+  session_.quit(now());
+  if (!draining_) drain();
+}
+
+void Connection::on_data(std::string_view bytes) {
+  if (ended_) return;
+  if (tls_) return receive_tls(bytes);
+  session_.receive(bytes, now());
+  drain();
+}
+
+void Connection::receive_tls(std::string_view bytes) {
+  plain_.clear();
+  const tls::Engine::State state = tls_->receive(bytes, plain_);
+  flush_tls();
+  if (state == tls::Engine::State::kFailed) {
+    if (tls_established_) {
+      session_.connection_lost(tls_->error(), now());
+    } else {
+      shared_.metrics.counter(Metric::kTlsHandshakesOut, "failed").add();
+      session_.tls_failed(tls_->error(), now());
+    }
+    return drain();
+  }
+  if (!tls_established_ && state != tls::Engine::State::kHandshaking) {
+    tls_established_ = true;
+    const tls::Facts& facts = tls_->facts();
+    shared_.metrics.counter(Metric::kTlsHandshakesOut, facts.resumed ? "resumed" : "full").add();
+    session_.tls_established({facts.version, facts.cipher, facts.resumed, facts.verified}, now());
+  }
+  if (!plain_.empty()) session_.receive(plain_, now());
+  if (state == tls::Engine::State::kPeerClosed) {
+    drain_actions();  // what was said before the close counts
+    if (!ended_) session_.connection_lost("the peer closed the TLS connection", now());
+  }
+  drain();
+}
+
+void Connection::on_end() {
+  if (!ended_) session_.connection_lost("the peer closed the connection", now());
+  drain();
+}
+
+void Connection::on_failure(const Error& error) {
+  if (!connected_) {
+    connect_failed(error.text());
+    return settle();
+  }
+  if (!ended_) session_.connection_lost(error.text(), now());
+  drain();
+}
+
+void Connection::on_drained() {
+  pump();
+  drain();
+}
+
+void Connection::on_timer() {
+  const TimePoint time = now();
+  if (time >= own_deadline_) {
+    if (!connected_) {
+      connect_failed("timed out");
+      return settle();
+    }
+    if (idle_) return quit();
+  }
+  if (connected_ && time >= session_.deadline()) session_.tick(time);
+  drain();
+}
+
+void Connection::drain() {
+  drain_actions();
+  settle();
+}
+
+void Connection::drain_actions() {
+  draining_ = true;
+  while (!ended_) {
+    auto action = session_.next();
+    if (!action) break;
+    std::visit([this](auto& what) { carry_out(what); }, *action);
+  }
+  draining_ = false;
+}
+
+void Connection::carry_out(smtp::SendChunks& action) {
+  for (Chunk& chunk : action.chunks) outgoing_.push_back(std::move(chunk));
+  sending_ = true;
+  pump();
+}
+
+void Connection::carry_out(const smtp::StartTls&) {
+  tls_.emplace(tls::Engine::client(shared_.tls, options_.target.host, options_.resume));
+  std::string nothing;
+  tls_->receive({}, nothing);
+  flush_tls();
+}
+
+void Connection::carry_out(const smtp::Ready&) {
+  idle_ = true;
+  own_deadline_ = now() + shared_.options.idle_timeout;
+  owner_.on_ready();
+}
+
+void Connection::carry_out(smtp::TransactionDone& action) {
+  owner_.on_transaction_done(std::move(action));
+}
+
+void Connection::carry_out(smtp::Ended& action) {
+  ended_ = std::move(action);
+}
+
+void Connection::pump() {
+  if (!tls_) {
+    if (!outgoing_.empty()) {
+      std::vector<Chunk> chunks(std::make_move_iterator(outgoing_.begin()),
+                                std::make_move_iterator(outgoing_.end()));
+      outgoing_.clear();
+      stream_->write(std::move(chunks));
+    }
+  } else {
+    while (!outgoing_.empty() && stream_->unsent() < kUnsentMax) {
+      // Small chunks (commands, stuffing dots) share a record with their neighbours.
+      encrypt_some();
+      flush_tls();
+    }
+  }
+  if (sending_ && outgoing_.empty() && stream_->unsent() == 0) {
+    sending_ = false;
+    session_.sent(now());
+  }
+}
+
+void Connection::encrypt_some() {
+  constexpr std::size_t kRecord = 16 * 1024;
+  if (outgoing_.front().size() >= kRecord || outgoing_.size() == 1) {
+    const std::string_view bytes = outgoing_.front().view();
+    const std::size_t taken = std::min(bytes.size(), kUnsentMax / 2);
+    tls_->send(bytes.substr(0, taken));
+    if (taken < bytes.size()) {
+      outgoing_.front() = outgoing_.front().slice(taken);
+    } else {
+      outgoing_.pop_front();
+    }
+    return;
+  }
+  std::string record;
+  record.reserve(kRecord);
+  while (!outgoing_.empty() && record.size() + outgoing_.front().size() <= kRecord) {
+    record += outgoing_.front().view();
+    outgoing_.pop_front();
+  }
+  tls_->send(record);
+}
+
+void Connection::flush_tls() {
+  std::string output = tls_->take_output();
+  if (!output.empty()) stream_->write(std::move(output));
+}
+
+std::string Connection::tls_text() const {
+  if (!tls_established_) return {};
+  return tls_->facts().version + " " + tls_->facts().cipher;
+}
+
+std::string Connection::source_text() const {
+  return connected_ ? stream_->local().ip.to_string() : std::string();
+}
+
+std::optional<tls::Session> Connection::take_session() {
+  if (!tls_established_) return std::nullopt;
+  return tls_->take_session();
+}
+
+void Connection::settle() {
+  if (ended_) {
+    timer_.disarm();
+    if (stream_ && connected_) {
+      if (tls_established_) {
+        tls_->close();
+        flush_tls();
+      }
+      stream_->finish();
+    }
+    return owner_.on_ended(*ended_);
+  }
+  timer_.arm(std::min(own_deadline_, session_.deadline()));
+}
+
+}  // namespace postrider::delivery

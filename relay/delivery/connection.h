@@ -1,0 +1,118 @@
+// Connection: one TCP connection to one address of an MX host: stream, TLS, protocol engine.
+// Carries out the engine's actions and holds no rule of mail itself.
+//
+// Thread: loop-affine.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "relay/delivery/shared.h"
+#include "relay/delivery/targets.h"
+#include "relay/event/loop.h"
+#include "relay/event/tcp.h"
+#include "relay/event/timer.h"
+#include "relay/smtp/client_session.h"
+#include "relay/tls/engine.h"
+
+namespace postrider::delivery {
+
+class Connection;
+
+// Told by a Connection, from the loop, never from inside a call on it but send() and quit().
+class ConnectionOwner {
+ public:
+  virtual ~ConnectionOwner() = default;
+  // Greeted, or ready for the next transaction: send() or quit() may be called now or later.
+  virtual void on_ready() = 0;
+  virtual void on_transaction_done(smtp::TransactionDone done) = 0;
+  // It is over; the last thing that is told. The owner destroys the connection, in this call or
+  // later.
+  virtual void on_ended(const smtp::Ended& ended) = 0;
+};
+
+struct ConnectionOptions {
+  Target target;
+  smtp::StartTlsUse start_tls = smtp::StartTlsUse::kIfOffered;
+  std::optional<tls::Session> resume;
+};
+
+class Connection final : public event::StreamEvents {
+ public:
+  // `shared`, `loop` and `owner` outlive it.
+  Connection(Shared& shared, event::Loop& loop, ConnectionOwner& owner, ConnectionOptions options);
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Connects. May tell on_ended at once.
+  void start();
+  // Only after on_ready and before the next on_transaction_done.
+  void send(smtp::Transaction transaction);
+  // Orderly end of an idle connection; on_ended follows.
+  void quit();
+
+  [[nodiscard]] const Target& target() const { return options_.target; }
+
+  [[nodiscard]] const smtp::ClientSession& session() const { return session_; }
+
+  // "TLSv1.3 TLS_AES_256_GCM_SHA384", or "".
+  [[nodiscard]] std::string tls_text() const;
+  // The local address; "" before the connection stands.
+  [[nodiscard]] std::string source_text() const;
+  // The newest TLS session the peer gave; once.
+  std::optional<tls::Session> take_session();
+
+  // event::StreamEvents
+  void on_connected() override;
+  void on_data(std::string_view bytes) override;
+  void on_end() override;
+  void on_failure(const Error& error) override;
+  void on_drained() override;
+
+ private:
+  [[nodiscard]] TimePoint now() const { return shared_.clock.now(); }
+
+  void on_timer();
+  void receive_tls(std::string_view bytes);
+  void drain();
+  void drain_actions();
+  void carry_out(smtp::SendChunks& action);
+  void carry_out(const smtp::StartTls& action);
+  void carry_out(const smtp::Ready& action);
+  void carry_out(smtp::TransactionDone& action);
+  void carry_out(smtp::Ended& action);
+  // Hands what waits to the socket as far as the socket keeps up; tells the session when all is
+  // out.
+  void pump();
+  void encrypt_some();
+  void flush_tls();
+  void connect_failed(std::string_view text);
+  // Timer; telling the end. `this` may be gone after it.
+  void settle();
+
+  // Octets given to the socket ahead of the kernel; bounds what encryption makes in advance.
+  static constexpr std::size_t kUnsentMax = 256 * 1024;
+
+  Shared& shared_;
+  event::Loop& loop_;
+  ConnectionOwner& owner_;
+  ConnectionOptions options_;
+  smtp::ClientOptions session_options_;
+  smtp::ClientSession session_;
+  std::optional<event::Stream> stream_;
+  std::optional<tls::Engine> tls_;
+  event::Timer timer_;
+  std::deque<Chunk> outgoing_;
+  std::string plain_;
+  std::optional<smtp::Ended> ended_;
+  TimePoint own_deadline_;  // connecting, or idle
+  bool connected_ = false;
+  bool tls_established_ = false;
+  bool draining_ = false;
+  bool sending_ = false;  // a SendChunks is not all in the kernel yet
+  bool idle_ = false;
+};
+
+}  // namespace postrider::delivery

@@ -1,0 +1,46 @@
+// Options of the delivery side. Thread: immutable after start.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "relay/base/clock.h"
+#include "relay/base/ip.h"
+#include "relay/policy/retry_schedule.h"
+#include "relay/policy/tls_demand.h"
+#include "relay/policy/window.h"
+#include "relay/smtp/client_session.h"
+
+namespace postrider::delivery {
+
+struct Options {
+  // The port on which MX hosts are contacted.
+  std::uint16_t port = 25;
+  // Local addresses to send from; none: the system chooses. A family without a source is not used
+  // when the other one has one.
+  std::optional<IpAddress> source_ipv4;
+  std::optional<IpAddress> source_ipv6;
+  policy::TlsLevel tls = policy::TlsLevel::kMay;
+  // PEM bundle for level verify; empty: the system's.
+  std::string ca_file;
+  // To one address; RFC 5321 section 4.5.3.2 leaves it to us.
+  Duration connect_timeout = Seconds(30);
+  smtp::ClientTimeouts timeouts;
+  // Addresses tried for one connection before the site counts as unreachable.
+  std::size_t addresses_max = 10;
+  // Loopback, private, link-local and other special addresses may be contacted. Off: such an MX
+  // bounces.
+  bool allow_special_addresses = false;
+  policy::RetryOptions retry;
+  policy::WindowOptions window;
+  // A connection carries so many messages, then it quits.
+  unsigned messages_per_connection_max = 500;
+  // An idle connection is kept so long for the next message.
+  Duration idle_timeout = Seconds(10);
+  // A report returns the whole message where RET=FULL asked for it, up to this size; headers
+  // otherwise.
+  std::size_t report_full_max = 64U << 10;
+};
+
+}  // namespace postrider::delivery

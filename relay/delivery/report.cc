@@ -1,0 +1,270 @@
+#include "relay/delivery/report.h"
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "relay/base/log.h"
+#include "relay/journal/record.h"
+#include "relay/message/dsn.h"
+#include "relay/policy/failure.h"
+#include "relay/policy/retry_schedule.h"
+
+namespace postrider::delivery {
+
+using message::Recipient;
+using message::Stage;
+using message::Status;
+using metrics::Metric;
+using queue::Fate;
+
+namespace {
+
+// One attempt on its way to the queue.
+struct Conclusion {
+  queue::Lease lease;
+  std::vector<smtp::RecipientResult> results;
+  AttemptFacts facts;
+  std::vector<Fate> fates;
+  std::optional<WallTime> next_attempt;
+};
+
+Fate fate_of(const smtp::RecipientResult& result, bool may_retry) {
+  switch (policy::judge(result.stage, result.status).action) {
+    case policy::Action::kDelivered:
+      return Fate::kDelivered;
+    case policy::Action::kBounce:
+      return Fate::kBounced;
+    case policy::Action::kRetryLater:
+      break;
+  }
+  return may_retry ? Fate::kDeferred : Fate::kExpired;
+}
+
+// What the report and the journal say: a reply as it came, our own words where there was none.
+Status shown_status(const smtp::RecipientResult& result) {
+  return result.status.code != 0 ? result.status
+                                 : policy::local_status(result.stage, result.status.text);
+}
+
+journal::Event event_of(Fate fate) {
+  switch (fate) {
+    case Fate::kDelivered:
+      return journal::Event::kDelivered;
+    case Fate::kBounced:
+      return journal::Event::kBounced;
+    case Fate::kExpired:
+      return journal::Event::kExpired;
+    case Fate::kDeferred:
+      break;
+  }
+  return journal::Event::kDeferred;
+}
+
+std::string journal_lines(const Conclusion& conclusion, WallTime now, std::string_view report_id) {
+  const queue::Lease& lease = conclusion.lease;
+  const std::string id = lease.message().id.to_string();
+  journal::Record record;
+  record.time = now;
+  record.id = id;
+  record.envelope = &lease.message().envelope;
+  record.size = lease.message().size;
+  record.site = conclusion.facts.site;
+  record.host = conclusion.facts.host;
+  record.ip = conclusion.facts.ip;
+  record.tls = conclusion.facts.tls;
+  record.source = conclusion.facts.source;
+  record.attempts = lease.attempts() + 1;
+  record.delay_seconds = std::chrono::duration<double>(now - lease.message().arrived).count();
+
+  std::string lines;
+  for (std::size_t i = 0; i < conclusion.fates.size(); ++i) {
+    const std::string address = lease.recipients()[i].address.to_string();
+    const Status status = shown_status(conclusion.results[i]);
+    const Fate fate = conclusion.fates[i];
+    record.event = event_of(fate);
+    record.recipient = address;
+    record.status = &status;
+    record.next = fate == Fate::kDeferred ? conclusion.next_attempt : std::nullopt;
+    record.report = fate == Fate::kDeferred ? std::string_view{} : report_id;
+    journal::append_line(lines, record);
+  }
+  return lines;
+}
+
+void count(Shared& shared, const Conclusion& conclusion, WallTime now) {
+  metrics::Registry& registry = shared.metrics;
+  registry.counter(Metric::kDeliveriesAttempted).add();
+  bool delivered = false;
+  for (std::size_t i = 0; i < conclusion.fates.size(); ++i) {
+    const std::string_view stage = message::name_of(conclusion.results[i].stage);
+    switch (conclusion.fates[i]) {
+      case Fate::kDelivered:
+        registry.counter(Metric::kRecipientsDelivered).add();
+        delivered = true;
+        break;
+      case Fate::kBounced:
+        registry.counter(Metric::kRecipientsBounced, stage).add();
+        break;
+      case Fate::kExpired:
+        registry.counter(Metric::kRecipientsExpired).add();
+        break;
+      case Fate::kDeferred:
+        registry.counter(Metric::kRecipientsDeferred, stage).add();
+        break;
+    }
+  }
+  if (!delivered) return;
+  registry.counter(Metric::kBytesDelivered).add(conclusion.lease.message().size);
+  registry.histogram(Metric::kDeliverySeconds)
+      .observe(std::chrono::duration<double>(now - conclusion.lease.message().arrived).count());
+}
+
+std::optional<message::DsnAction> report_action(const Conclusion& conclusion, std::size_t i) {
+  const Recipient& recipient = conclusion.lease.recipients()[i];
+  switch (conclusion.fates[i]) {
+    case Fate::kBounced:
+    case Fate::kExpired:
+      if (recipient.wants_failure_report()) return message::DsnAction::kFailed;
+      break;
+    case Fate::kDelivered:
+      // RFC 3461 section 5.2.2: we answer for it where the next hop cannot.
+      if ((recipient.notify & message::kNotifySuccess) != 0 && !conclusion.facts.dsn_passed) {
+        return message::DsnAction::kRelayed;
+      }
+      break;
+    case Fate::kDeferred:
+      break;
+  }
+  return std::nullopt;
+}
+
+std::vector<message::DsnRecipient> report_recipients(const Conclusion& conclusion) {
+  std::vector<message::DsnRecipient> reported;
+  // A report is never answered by a report (RFC 5321 section 6.1).
+  if (conclusion.lease.message().envelope.sender.is_null()) return reported;
+  for (std::size_t i = 0; i < conclusion.fates.size(); ++i) {
+    const auto action = report_action(conclusion, i);
+    if (!action) continue;
+    message::DsnRecipient entry;
+    entry.recipient = conclusion.lease.recipients()[i];
+    entry.action = *action;
+    entry.status = shown_status(conclusion.results[i]);
+    entry.remote_mta = conclusion.facts.host;
+    if (conclusion.fates[i] == Fate::kExpired) {
+      entry.status.text =
+          "Given up after repeated attempts; the last one met: " + entry.status.text;
+    }
+    reported.push_back(std::move(entry));
+  }
+  return reported;
+}
+
+queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
+                              std::vector<message::DsnRecipient> reported, WallTime now) {
+  const queue::Message& original = conclusion.lease.message();
+  for (const message::DsnRecipient& entry : reported) {
+    shared.metrics
+        .counter(Metric::kReportsSent,
+                 entry.action == message::DsnAction::kFailed ? "failed" : "relayed")
+        .add();
+  }
+  message::DsnFacts facts;
+  facts.reporting_mta = shared.host_name;
+  facts.message_id = original.id.to_string();
+  facts.envelope = original.envelope;
+  facts.arrived = original.arrived;
+  facts.now = now;
+  facts.recipients = std::move(reported);
+
+  queue::Submission report;
+  report.id = shared.queue.next_id();
+  report.body = message::build_dsn(facts, conclusion.lease.body().value_or(message::Body{}),
+                                   shared.options.report_full_max, shared.random);
+  report.envelope = message::dsn_envelope(facts, report.body);
+  report.recipients.push_back({original.envelope.sender, message::kNotifyNever, ""});
+  report.expires = now + shared.options.retry.lifetime;
+
+  journal::Record record;
+  const std::string id = report.id.to_string();
+  const std::string recipient = original.envelope.sender.to_string();
+  record.time = now;
+  record.event = journal::Event::kAccepted;
+  record.id = id;
+  record.envelope = &report.envelope;
+  record.recipient = recipient;
+  record.size = report.body.size();
+  journal::append_line(report.events, record);
+  return report;
+}
+
+void finish(Shared& shared, Conclusion conclusion, std::vector<message::DsnRecipient> reported) {
+  const WallTime now = shared.clock.wall();
+  queue::Completion completion;
+  if (!reported.empty()) {
+    completion.report = make_report(shared, conclusion, std::move(reported), now);
+  }
+  const std::string report_id =
+      completion.report ? completion.report->id.to_string() : std::string();
+  completion.events = journal_lines(conclusion, now, report_id);
+  count(shared, conclusion, now);
+  completion.next_attempt = conclusion.next_attempt.value_or(now);
+  for (std::size_t i = 0; i < conclusion.fates.size(); ++i) {
+    if (conclusion.fates[i] == Fate::kDeferred) {
+      completion.status = shown_status(conclusion.results[i]);
+    }
+  }
+  completion.fates = std::move(conclusion.fates);
+  shared.queue.finish(std::move(conclusion.lease), std::move(completion));
+}
+
+}  // namespace
+
+void conclude(Shared& shared, Executor& executor, queue::Lease lease,
+              std::vector<smtp::RecipientResult> results, AttemptFacts facts) {
+  Conclusion conclusion{std::move(lease), std::move(results), std::move(facts), {}, {}};
+  const queue::Message& message = conclusion.lease.message();
+  conclusion.next_attempt =
+      policy::next_attempt(shared.options.retry, conclusion.lease.attempts() + 1,
+                           shared.clock.wall(), message.expires, shared.random);
+  for (const smtp::RecipientResult& result : conclusion.results) {
+    conclusion.fates.push_back(fate_of(result, conclusion.next_attempt.has_value()));
+  }
+  auto reported = report_recipients(conclusion);
+  if (reported.empty() || conclusion.lease.body()) {
+    return finish(shared, std::move(conclusion), std::move(reported));
+  }
+  // The report quotes the message's headers.
+  queue::Lease without_body = std::move(conclusion.lease);
+  shared.queue.read_body(
+      std::move(without_body),
+      [&shared, &executor, conclusion = std::move(conclusion), reported = std::move(reported)](
+          queue::Lease loaded, Result<void> read) mutable {
+        if (!read) {
+          log::error("delivery", "a report goes out without the message it is about",
+                     {{"id", loaded.message().id.to_string()}, {"error", read.error().text()}});
+        }
+        conclusion.lease = std::move(loaded);
+        executor.post([&shared, conclusion = std::move(conclusion),
+                       reported = std::move(reported)]() mutable {
+          finish(shared, std::move(conclusion), std::move(reported));
+        });
+      });
+}
+
+void conclude_all(Shared& shared, Executor& executor, queue::Lease lease, Stage stage,
+                  const Status& status, AttemptFacts facts) {
+  std::vector<smtp::RecipientResult> results(lease.recipients().size(), {stage, status});
+  conclude(shared, executor, std::move(lease), std::move(results), std::move(facts));
+}
+
+void put_off(Shared& shared, queue::Lease lease, WallTime until, const Status& status) {
+  queue::Completion completion;
+  completion.fates.assign(lease.recipients().size(), Fate::kDeferred);
+  completion.next_attempt = until;
+  completion.status = status;
+  completion.attempted = false;
+  shared.queue.finish(std::move(lease), std::move(completion));
+}
+
+}  // namespace postrider::delivery

@@ -1,0 +1,86 @@
+// Scheduler: the delivery side of one worker. Finds the route of what is due and gives it to the
+// site that owns it, here or on another worker.
+//
+// Dispatcher: hands the queue's leases to the schedulers. A domain always goes to the same worker,
+// which learns its route; hash(site) then names the one worker that owns the site, so that its
+// limits are exact without locks.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "queue/queue.h"
+#include "relay/delivery/shared.h"
+#include "relay/delivery/site.h"
+#include "relay/event/loop.h"
+#include "relay/event/timer.h"
+
+namespace postrider::delivery {
+
+// Thread: loop-affine, except where a function says "any thread".
+class Scheduler {
+ public:
+  // What is referred to outlives it.
+  Scheduler(Shared& shared, event::Loop& loop);
+  // After its loop has ended; leases still held are given back.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // All schedulers, this one included, in the same order everywhere. Before any loop runs.
+  void set_peers(std::vector<Scheduler*> peers) { peers_ = std::move(peers); }
+
+  // Any thread.
+  void post_leases(std::vector<queue::Lease> leases);
+  // Takes no more work, gives back what waits; deliveries in progress go on.
+  void shut_down();
+  // Cuts what is in progress and drops every site; leases are given back.
+  void cut_off();
+  // Nothing is open any more.
+  [[nodiscard]] bool quiet() const;
+
+ private:
+  struct Domain {
+    std::shared_ptr<const dns::Route> route;
+    TimePoint route_until{};
+    std::vector<queue::Lease> resolving;  // waits for the answer
+    bool asked = false;
+  };
+
+  void accept(std::vector<queue::Lease> leases);
+  void resolved(const std::string& domain, const std::shared_ptr<const dns::Route>& route);
+  void forward(const std::shared_ptr<const dns::Route>& route, std::vector<queue::Lease> leases);
+  void accept_routed(const std::shared_ptr<const dns::Route>& route,
+                     std::vector<queue::Lease> leases);
+  void sweep();
+
+  // A route is used so long without asking the resolver again; not above its smallest TTL
+  // (dns::Options::ttl_min).
+  static constexpr Duration kRouteReuse = Seconds(5);
+  static constexpr Duration kSweepInterval = Seconds(30);
+  // A site remembers its window and its addresses' health so long after its last delivery.
+  static constexpr Duration kForgetSite = std::chrono::minutes(20);
+
+  Shared& shared_;
+  event::Loop& loop_;
+  std::vector<Scheduler*> peers_;
+  std::unordered_map<std::string, Domain> domains_;
+  std::unordered_map<std::string, std::unique_ptr<Site>> sites_;
+  event::Timer sweeper_;
+  bool stopping_ = false;
+};
+
+// Thread: any (called by the queue).
+class Dispatcher final : public queue::Consumer {
+ public:
+  explicit Dispatcher(std::vector<Scheduler*> schedulers) : schedulers_(std::move(schedulers)) {}
+
+  void deliver(std::vector<queue::Lease> leases) override;
+
+ private:
+  std::vector<Scheduler*> schedulers_;
+};
+
+}  // namespace postrider::delivery

@@ -1,0 +1,29 @@
+// What all of delivery uses. Everything referred to outlives the schedulers. Thread: immutable;
+// what it refers to is for any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "dns/resolver.h"
+#include "metrics/metrics.h"
+#include "queue/queue.h"
+#include "relay/base/clock.h"
+#include "relay/base/random.h"
+#include "relay/delivery/options.h"
+#include "relay/tls/context.h"
+
+namespace postrider::delivery {
+
+struct Shared {
+  const Options& options;
+  std::string host_name;  // in EHLO, and as the reporting MTA
+  queue::Queue& queue;
+  dns::Resolver& resolver;
+  const Clock& clock;
+  Random& random;
+  metrics::Registry& metrics;
+  std::shared_ptr<const tls::Context> tls;  // of options.tls's policy class
+};
+
+}  // namespace postrider::delivery

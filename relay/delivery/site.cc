@@ -1,0 +1,239 @@
+#include "relay/delivery/site.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "relay/base/log.h"
+#include "relay/policy/failure.h"
+
+namespace postrider::delivery {
+
+using message::Stage;
+
+Site::Site(Shared& shared, event::Loop& loop, std::string name)
+    : shared_(shared),
+      loop_(loop),
+      name_(std::move(name)),
+      window_(shared.options.window),
+      reopen_(loop, [this] { pump(); }),
+      active_at_(shared.clock.now()),
+      alive_(std::make_shared<bool>(true)) {
+  shared_.metrics.gauge(metrics::Metric::kSitesActive).add(1);
+}
+
+Site::~Site() {
+  *alive_ = false;
+  shared_.metrics.gauge(metrics::Metric::kSitesActive).add(-1);
+}
+
+void Site::accept(const std::shared_ptr<const dns::Route>& route,
+                  std::vector<queue::Lease> leases) {
+  if (stopping_) return;  // given back as they are destroyed
+  active_at_ = shared_.clock.now();
+  if (route != route_) {
+    route_ = route;
+    targets_ = targets_of(*route, shared_.options);
+  }
+  for (queue::Lease& lease : leases) {
+    if (targets_.targets.empty()) {
+      conclude_all(shared_, loop_, std::move(lease), Stage::kRoute, targets_.verdict,
+                   {.site = name_});
+    } else {
+      (lease.body() ? loaded_ : waiting_).push_back(std::move(lease));
+    }
+  }
+  pump();
+}
+
+void Site::shut_down() {
+  stopping_ = true;
+  waiting_.clear();
+  loaded_.clear();
+  std::vector<Channel*> idle;
+  for (const auto& channel : channels_) {
+    if (channel->idle()) idle.push_back(channel.get());
+  }
+  for (Channel* channel : idle) channel->quit();
+}
+
+bool Site::quiet() const {
+  return channels_.empty() && waiting_.empty() && loaded_.empty() && loading_ == 0;
+}
+
+void Site::pump() {
+  if (pumping_ || stopping_) return;
+  pumping_ = true;
+  while (pump_once()) {
+  }
+  pumping_ = false;
+}
+
+bool Site::pump_once() {
+  if (waiting_.empty() && loaded_.empty()) return false;
+  const TimePoint now = shared_.clock.now();
+  const std::size_t allowed = window_.limit(now);
+  if (allowed == 0 && channels_.empty()) {
+    put_off_waiting();
+    return false;
+  }
+  Channel* idle = idle_channel();
+  if (idle != nullptr && !loaded_.empty()) {
+    queue::Lease lease = std::move(loaded_.front());
+    loaded_.pop_front();
+    idle->carry(std::move(lease));
+    return true;
+  }
+  // Bodies are read for as many deliveries as there are connections that could soon take them.
+  if (!waiting_.empty() && loading_ + loaded_.size() < channels_.size()) {
+    queue::Lease lease = std::move(waiting_.front());
+    waiting_.pop_front();
+    load(std::move(lease));
+    return true;
+  }
+  if (idle == nullptr && channels_.size() < allowed &&
+      dialing() < waiting_.size() + loaded_.size() + loading_) {
+    open_channel();
+    return true;
+  }
+  return false;
+}
+
+void Site::load(queue::Lease lease) {
+  ++loading_;
+  shared_.queue.read_body(std::move(lease), [this, alive = alive_, &loop = loop_](
+                                                queue::Lease loaded, Result<void> read) mutable {
+    loop.post([this, alive = std::move(alive), loaded = std::move(loaded),
+               read = std::move(read)]() mutable {
+      if (!*alive) return;
+      --loading_;
+      if (stopping_) return;
+      if (read) {
+        loaded_.push_back(std::move(loaded));
+      } else {
+        log::error("delivery", "a message cannot be read",
+                   {{"id", loaded.message().id.to_string()}, {"error", read.error().text()}});
+        // The queue puts damaged messages aside; a failing disk is tried again later.
+        put_off(shared_, std::move(loaded), shared_.clock.wall() + std::chrono::minutes(1),
+                {451, {4, 3, 0}, "the message could not be read from the queue"});
+      }
+      pump();
+    });
+  });
+}
+
+void Site::open_channel() {
+  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, targets_.targets));
+  channels_.back()->open();
+}
+
+Channel* Site::idle_channel() {
+  const auto found = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
+  return found == channels_.end() ? nullptr : found->get();
+}
+
+std::size_t Site::dialing() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(channels_, [](const auto& c) { return !c->ready(); }));
+}
+
+void Site::put_off_waiting() {
+  // Until the next probe there is nobody to speak to: no attempt is made, none is counted.
+  const auto wait =
+      std::chrono::duration_cast<Milliseconds>(window_.opens_at() - shared_.clock.now());
+  const WallTime base = shared_.clock.wall() + std::max(wait, Milliseconds(0));
+  for (auto* line : {&waiting_, &loaded_}) {
+    for (queue::Lease& lease : *line) {
+      // Spread over a quarter of the wait, so that they do not all return in one instant.
+      const auto spread = Milliseconds(shared_.random.below(
+          static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count() / 4, 1000))));
+      put_off(shared_, std::move(lease), base + spread, last_failure_);
+    }
+    line->clear();
+  }
+}
+
+void Site::fail_waiting(const smtp::Ended& met) {
+  std::deque<queue::Lease> lines[] = {std::exchange(waiting_, {}), std::exchange(loaded_, {})};
+  for (auto& line : lines) {
+    for (queue::Lease& lease : line) {
+      conclude_all(shared_, loop_, std::move(lease), met.stage, met.status, {.site = name_});
+    }
+  }
+}
+
+bool Site::is_avoided(const Target& target) {
+  const auto found = avoided_.find(target.ip);
+  return found != avoided_.end() && shared_.clock.now() < found->second;
+}
+
+void Site::note_target(const Target& target, bool works) {
+  if (works) {
+    avoided_.erase(target.ip);
+  } else if (avoided_.size() < kRememberedMax || avoided_.contains(target.ip)) {
+    avoided_[target.ip] = shared_.clock.now() + kAvoidFor;
+  }
+}
+
+std::optional<tls::Session> Site::session_for(const Target& target) {
+  // Used once: a TLS 1.3 ticket that is used twice lets an observer link the connections (RFC 8446,
+  // C.4).
+  const auto found = sessions_.find(target.host + " " + target.ip.to_string());
+  if (found == sessions_.end()) return std::nullopt;
+  std::optional<tls::Session> session(std::move(found->second));
+  sessions_.erase(found);
+  return session;
+}
+
+void Site::keep_session(const Target& target, tls::Session session) {
+  if (sessions_.size() >= kRememberedMax) sessions_.erase(sessions_.begin());
+  sessions_.insert_or_assign(target.host + " " + target.ip.to_string(), std::move(session));
+}
+
+void Site::on_idle(Channel& channel) {
+  if (stopping_) return channel.quit();
+  pump();
+}
+
+void Site::on_carried(Channel&, queue::Lease lease, std::vector<smtp::RecipientResult> results,
+                      AttemptFacts facts) {
+  active_at_ = shared_.clock.now();
+  facts.site = name_;
+  bool slow_down = false;
+  bool delivered = false;
+  for (const smtp::RecipientResult& result : results) {
+    const policy::Judgement judgement = policy::judge(result.stage, result.status);
+    slow_down |= judgement.effect == policy::SiteEffect::kSlowDown;
+    delivered |= judgement.action == policy::Action::kDelivered;
+  }
+  if (slow_down) window_.slow_down(active_at_);
+  if (delivered) window_.succeeded();
+  conclude(shared_, loop_, std::move(lease), std::move(results), std::move(facts));
+}
+
+void Site::on_untouched(Channel&, queue::Lease lease) {
+  if (!stopping_) loaded_.push_front(std::move(lease));
+}
+
+void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
+  const auto found =
+      std::ranges::find_if(channels_, [&channel](const auto& c) { return c.get() == &channel; });
+  const std::unique_ptr<Channel> ended = std::move(*found);
+  channels_.erase(found);
+  active_at_ = shared_.clock.now();
+  if (met) {
+    last_failure_ =
+        met->status.code != 0 ? met->status : policy::local_status(met->stage, met->status.text);
+    const bool others_work =
+        std::ranges::any_of(channels_, [](const auto& c) { return c->ready(); });
+    if (others_work) {
+      window_.slow_down(active_at_);
+    } else if (channels_.empty()) {
+      window_.unreachable(active_at_, shared_.random);
+      fail_waiting(*met);
+    }
+  }
+  pump();
+}
+
+}  // namespace postrider::delivery

@@ -1,0 +1,88 @@
+// Site: the deliveries bound for one set of MX hosts, and the connections that carry them. Owns the
+// window, the health of the site's addresses and their TLS sessions. What is due waits here only in
+// memory, as leases.
+//
+// Thread: loop-affine; one worker owns a site.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dns/resolver.h"
+#include "queue/queue.h"
+#include "relay/delivery/channel.h"
+#include "relay/delivery/shared.h"
+#include "relay/event/timer.h"
+#include "relay/policy/window.h"
+
+namespace postrider::delivery {
+
+class Site final : public ChannelOwner {
+ public:
+  Site(Shared& shared, event::Loop& loop, std::string name);
+  ~Site() override;
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+
+  // Takes deliveries whose domain has `route`, which leads to this site.
+  void accept(const std::shared_ptr<const dns::Route>& route, std::vector<queue::Lease> leases);
+  // No new work: what waits is given back, idle connections quit, what is being carried goes on.
+  void shut_down();
+
+  // Nothing waits and nothing is open.
+  [[nodiscard]] bool quiet() const;
+
+  // Since when; meaningful while quiet().
+  [[nodiscard]] TimePoint quiet_since() const { return active_at_; }
+
+  // ChannelOwner
+  bool is_avoided(const Target& target) override;
+  void note_target(const Target& target, bool works) override;
+  std::optional<tls::Session> session_for(const Target& target) override;
+  void keep_session(const Target& target, tls::Session session) override;
+  void on_idle(Channel& channel) override;
+  void on_carried(Channel& channel, queue::Lease lease, std::vector<smtp::RecipientResult> results,
+                  AttemptFacts facts) override;
+  void on_untouched(Channel& channel, queue::Lease lease) override;
+  void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) override;
+
+ private:
+  // Matches what waits with idle connections, and opens connections within the window.
+  void pump();
+  bool pump_once();
+  void load(queue::Lease lease);
+  void open_channel();
+  [[nodiscard]] Channel* idle_channel();
+  [[nodiscard]] std::size_t dialing() const;
+  void put_off_waiting();
+  void fail_waiting(const smtp::Ended& met);
+
+  // An address that failed is tried last for so long.
+  static constexpr Duration kAvoidFor = Seconds(60);
+  static constexpr std::size_t kRememberedMax = 64;
+
+  Shared& shared_;
+  event::Loop& loop_;
+  const std::string name_;
+  std::shared_ptr<const dns::Route> route_;
+  TargetList targets_;
+  policy::Window window_;
+  event::Timer reopen_;
+  std::deque<queue::Lease> waiting_;  // in the order they came
+  std::deque<queue::Lease> loaded_;   // their bodies are in memory; they go first
+  std::size_t loading_ = 0;
+  std::vector<std::unique_ptr<Channel>> channels_;
+  std::map<IpAddress, TimePoint> avoided_;
+  std::map<std::string, tls::Session> sessions_;  // by host and address
+  message::Status last_failure_;
+  TimePoint active_at_;
+  bool pumping_ = false;
+  bool stopping_ = false;
+  std::shared_ptr<bool> alive_;  // false once destroyed: for answers that come later
+};
+
+}  // namespace postrider::delivery

@@ -1,0 +1,63 @@
+#include "relay/delivery/targets.h"
+
+#include <algorithm>
+
+namespace postrider::delivery {
+
+using message::Status;
+
+namespace {
+
+bool family_usable(const IpAddress& ip, const Options& options) {
+  if (!options.source_ipv4 && !options.source_ipv6) return true;
+  return ip.is_v4() ? options.source_ipv4.has_value() : options.source_ipv6.has_value();
+}
+
+Status verdict_of(const dns::Route& route) {
+  switch (route.status) {
+    case dns::RouteStatus::kNoDomain:
+      return {550, {5, 1, 2}, "The domain does not exist (" + route.detail + ")"};
+    case dns::RouteStatus::kNullMx:
+      return {556, {5, 1, 10}, "The domain accepts no mail (" + route.detail + ")"};
+    case dns::RouteStatus::kNoHosts:
+      return {550, {5, 4, 4}, "The domain has no mail host with an address (" + route.detail + ")"};
+    case dns::RouteStatus::kFound:
+    case dns::RouteStatus::kTemporary:
+      break;
+  }
+  return {451, {4, 4, 3}, "The domain could not be looked up (" + route.detail + ")"};
+}
+
+}  // namespace
+
+TargetList targets_of(const dns::Route& route, const Options& options) {
+  if (route.status != dns::RouteStatus::kFound) return {{}, verdict_of(route)};
+
+  TargetList list;
+  std::size_t refused = 0;
+  std::size_t longest = 0;
+  for (const dns::Host& host : route.hosts) longest = std::max(longest, host.addresses.size());
+  for (std::size_t turn = 0; turn < longest; ++turn) {
+    for (const dns::Host& host : route.hosts) {
+      if (turn >= host.addresses.size()) continue;
+      const IpAddress& ip = host.addresses[turn];
+      if (ip.is_special() && !options.allow_special_addresses) {
+        ++refused;
+      } else if (family_usable(ip, options) && list.targets.size() < options.addresses_max) {
+        list.targets.push_back({host.name, ip});
+      }
+    }
+  }
+  if (!list.targets.empty()) return list;
+  if (refused > 0) {
+    list.verdict = {550,
+                    {5, 4, 4},
+                    "The domain's mail hosts have only private or reserved addresses (" +
+                        route.hosts.front().name + ")"};
+  } else {
+    list.verdict = {451, {4, 4, 3}, "No mail host has an address of a family we can send from"};
+  }
+  return list;
+}
+
+}  // namespace postrider::delivery
