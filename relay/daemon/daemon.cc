@@ -1,0 +1,333 @@
+#include "relay/daemon/daemon.h"
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <pthread.h>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "dns/resolver.h"
+#include "metrics/metrics.h"
+#include "queue/queue.h"
+#include "queue/rocks_store.h"
+#include "relay/admin/server.h"
+#include "relay/auth/authenticator.h"
+#include "relay/base/log.h"
+#include "relay/base/random.h"
+#include "relay/daemon/notify.h"
+#include "relay/daemon/privileges.h"
+#include "relay/daemon/worker.h"
+#include "relay/delivery/scheduler.h"
+#include "relay/event/signal.h"
+#include "relay/event/timer.h"
+#include "relay/journal/writer.h"
+#include "relay/policy/admission.h"
+#include "relay/submission/acceptor.h"
+#include "relay/tls/context.h"
+
+namespace postrider::daemon {
+
+using metrics::Metric;
+
+namespace {
+
+// SIGTERM to exit: what has not ended by itself after this is cut. Service managers and people
+// expect ten seconds.
+constexpr Duration kDrainFor = Seconds(7);
+
+class Daemon {
+ public:
+  explicit Daemon(const config::Config& config) : config_(config) {}
+
+  ~Daemon() { take_down(); }
+
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  Result<void> start();
+  void run();
+
+ private:
+  Result<void> bind_sockets();
+  Result<void> drop_root();
+  Result<void> load_files();
+  Result<void> open_queue();
+  Result<void> start_resolver();
+  Result<void> start_workers();
+  Result<void> start_accepting();
+  Result<void> watch_signals();
+  void begin_stop();
+  void worker_quiet();
+  void take_down();
+
+  const config::Config& config_;
+  SystemClock clock_;
+  SystemRandom random_;
+  metrics::Registry metrics_;
+
+  std::vector<event::Descriptor> sockets_;  // one a listener, until accepting
+  std::unique_ptr<event::Loop> main_loop_;
+  std::vector<event::Signal> signals_;
+  std::unique_ptr<event::Timer> drain_timer_;
+
+  std::unique_ptr<journal::Writer> journal_;
+  std::vector<std::unique_ptr<submission::Listener>> listeners_;
+  std::shared_ptr<const tls::Context> client_tls_;
+  std::unique_ptr<queue::Store> store_;
+  std::unique_ptr<queue::Queue> queue_;
+
+  std::unique_ptr<event::Loop> dns_loop_;
+  std::unique_ptr<dns::Resolver> resolver_;
+  std::thread dns_thread_;
+
+  std::unique_ptr<submission::Shared> submission_;
+  std::unique_ptr<delivery::Shared> delivery_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  // After the workers: its threads end before their loops go.
+  std::unique_ptr<auth::Authenticator> authenticator_;
+  std::unique_ptr<delivery::Dispatcher> dispatcher_;
+  std::unique_ptr<policy::ClientLedger> ledger_;
+  std::unique_ptr<submission::Acceptor> acceptor_;
+  std::unique_ptr<admin::Server> admin_;
+
+  std::size_t quiet_workers_ = 0;
+  bool stopping_ = false;
+  bool taken_down_ = false;
+};
+
+Result<void> Daemon::start() {
+  auto loop = event::Loop::create();
+  if (!loop) return failure(loop.error());
+  main_loop_ = std::move(*loop);
+  for (auto step : {&Daemon::bind_sockets, &Daemon::drop_root, &Daemon::load_files,
+                    &Daemon::open_queue, &Daemon::start_resolver, &Daemon::start_workers,
+                    &Daemon::start_accepting, &Daemon::watch_signals}) {
+    if (auto done = (this->*step)(); !done) return done;
+  }
+  return {};
+}
+
+Result<void> Daemon::bind_sockets() {
+  for (const submission::ListenerOptions& listener : config_.submission.listeners) {
+    auto socket = event::listen_on(listener.address);
+    if (!socket) return failure(socket.error());
+    sockets_.push_back(std::move(*socket));
+  }
+  return {};
+}
+
+Result<void> Daemon::drop_root() {
+  const std::string& user = config_.server.user;
+  if (!running_as_root()) return prepare_directory(config_.server.data_dir, "");
+  if (user.empty()) {
+    return failure("started as root without a user to become: set server.user");
+  }
+  if (auto made = prepare_directory(config_.server.data_dir, user); !made) return made;
+  return become_user(user);
+}
+
+Result<void> Daemon::load_files() {
+  auto journal = journal::Writer::open(config_.journal);
+  if (!journal) return failure(journal.error());
+  journal_ = std::move(*journal);
+
+  for (const submission::ListenerOptions& options : config_.submission.listeners) {
+    auto listener = std::make_unique<submission::Listener>();
+    listener->options = options;
+    listener->session = config_.submission.session;
+    listener->session.host_name = config_.server.host_name;
+    listener->session.mode = options.mode;
+    tls::ServerIdentity identity = config_.tls;
+    if (!options.certificate.empty()) identity = {options.certificate, options.key};
+    if (!identity.certificate_file.empty()) {
+      auto context = tls::Context::server(identity);
+      if (!context) return failure(context.error());
+      listener->tls = std::move(*context);
+    }
+    listener->session.tls_available = listener->tls != nullptr;
+    const std::string label = options.address.to_string();
+    listener->accepted = metrics_.counter(Metric::kConnectionsAccepted, label);
+    listener->open = metrics_.gauge(Metric::kSessionsOpen, label);
+    listeners_.push_back(std::move(listener));
+  }
+
+  tls::ClientTrust trust;
+  if (config_.delivery.tls == policy::TlsLevel::kVerify) {
+    trust = {tls::Verification::kPeer, config_.delivery.ca_file};
+  }
+  auto client = tls::Context::client(trust);
+  if (!client) return failure(client.error());
+  client_tls_ = std::move(*client);
+  return {};
+}
+
+Result<void> Daemon::open_queue() {
+  auto store = queue::open_rocks_store(config_.store);
+  if (!store) return failure(store.error());
+  store_ = std::move(*store);
+  auto opened = queue::Queue::open(config_.queue, *store_, clock_, random_, metrics_,
+                                   [this](std::string_view lines) { journal_->append(lines); });
+  if (!opened) return failure(opened.error());
+  queue_ = std::move(*opened);
+  const queue::Stats stats = queue_->stats();
+  log::info("queue", "opened", {{"messages", stats.messages}, {"queues", stats.queues}});
+  return {};
+}
+
+Result<void> Daemon::start_resolver() {
+  auto loop = event::Loop::create();
+  if (!loop) return failure(loop.error());
+  dns_loop_ = std::move(*loop);
+  auto resolver = dns::make_ares_resolver(*dns_loop_, config_.dns, clock_, random_, metrics_);
+  if (!resolver) return failure(resolver.error());
+  resolver_ = std::move(*resolver);
+  dns_thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "dns");
+    dns_loop_->run();
+    resolver_.reset();  // its sockets and timers end on the thread they lived on
+  });
+  return {};
+}
+
+Result<void> Daemon::start_workers() {
+  authenticator_ = std::make_unique<auth::Authenticator>(config_.auth, clock_);
+  submission_.reset(new submission::Shared{config_.submission, *queue_, *authenticator_, clock_,
+                                           metrics_, config_.delivery.retry.lifetime});
+  delivery_.reset(new delivery::Shared{config_.delivery, config_.server.host_name, *queue_,
+                                       *resolver_, clock_, random_, metrics_, client_tls_});
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = config_.server.workers != 0 ? config_.server.workers : cores;
+  std::vector<delivery::Scheduler*> schedulers;
+  for (unsigned i = 0; i < count; ++i) {
+    auto worker = Worker::create(*submission_, *delivery_, i);
+    if (!worker) return failure(worker.error());
+    workers_.push_back(std::move(*worker));
+    schedulers.push_back(&workers_.back()->scheduler());
+  }
+  for (delivery::Scheduler* scheduler : schedulers) scheduler->set_peers(schedulers);
+  dispatcher_ = std::make_unique<delivery::Dispatcher>(std::move(schedulers));
+  metrics_.gauge(Metric::kWorkers).set(count);
+  for (const auto& worker : workers_) worker->start();
+  queue_->start(*dispatcher_);
+  return {};
+}
+
+Result<void> Daemon::start_accepting() {
+  if (config_.admin.enabled) {
+    auto admin = admin::Server::start(config_.admin, *queue_, metrics_, clock_);
+    if (!admin) return failure(admin.error());
+    admin_ = std::move(*admin);
+    log::info("admin", "listening", {{"address", admin_->endpoint().to_string()}});
+  }
+  ledger_ = std::make_unique<policy::ClientLedger>(config_.submission.admission);
+  std::vector<submission::Receiver*> receivers;
+  receivers.reserve(workers_.size());
+  for (const auto& worker : workers_) receivers.push_back(&worker->receiver());
+  acceptor_ = std::make_unique<submission::Acceptor>(*main_loop_, config_.submission, metrics_,
+                                                     *ledger_, std::move(receivers));
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    const auto endpoint = event::local_endpoint(sockets_[i].get());
+    if (auto served = acceptor_->serve(std::move(sockets_[i]), *listeners_[i]); !served) {
+      return served;
+    }
+    log::info("submission", "listening",
+              {{"address", endpoint ? endpoint->to_string() : ""},
+               {"mode", smtp::name_of(listeners_[i]->options.mode)}});
+  }
+  return {};
+}
+
+Result<void> Daemon::watch_signals() {
+  for (const int number : {SIGTERM, SIGINT}) {
+    auto signal = event::Signal::create(*main_loop_, number, [this] { begin_stop(); });
+    if (!signal) return failure(signal.error());
+    signals_.push_back(std::move(*signal));
+  }
+  // An outside tool that renamed the journal sends this to have it reopened.
+  auto hangup = event::Signal::create(*main_loop_, SIGHUP, [this] {
+    journal_->reopen();
+    log::info("journal", "reopened");
+  });
+  if (!hangup) return failure(hangup.error());
+  signals_.push_back(std::move(*hangup));
+  return {};
+}
+
+void Daemon::run() {
+  metrics_.gauge(Metric::kStartTime)
+      .set(std::chrono::duration<double>(clock_.wall().time_since_epoch()).count());
+  log::info("server", "ready", {{"host", config_.server.host_name}, {"pid", getpid()}});
+  notify_manager("READY=1");
+  main_loop_->run();
+}
+
+void Daemon::begin_stop() {
+  if (std::exchange(stopping_, true)) {  // told twice: no more waiting
+    main_loop_->stop();
+    return;
+  }
+  log::info("server", "stopping: no new connections; sessions and deliveries in progress end");
+  notify_manager("STOPPING=1");
+  acceptor_->stop();
+  queue_->stop_leasing();
+  drain_timer_ = std::make_unique<event::Timer>(*main_loop_, [this] {
+    log::warning("server", "some connections did not end in time and are cut");
+    main_loop_->stop();
+  });
+  drain_timer_->arm(clock_.now() + kDrainFor);
+  for (const auto& worker : workers_) {
+    worker->shut_down([this] { main_loop_->post([this] { worker_quiet(); }); });
+  }
+}
+
+void Daemon::worker_quiet() {
+  if (++quiet_workers_ == workers_.size()) main_loop_->stop();
+}
+
+// Takes down what start() has built, however far it got.
+void Daemon::take_down() {
+  if (std::exchange(taken_down_, true)) return;
+  drain_timer_.reset();
+  signals_.clear();
+  acceptor_.reset();
+  admin_.reset();
+  if (queue_ && dispatcher_) queue_->stop_leasing();
+  for (const auto& worker : workers_) worker->stop();
+  for (const auto& worker : workers_) worker->join();
+  authenticator_.reset();
+  if (dns_thread_.joinable()) {
+    dns_loop_->post([this] {
+      resolver_->stop();
+      dns_loop_->stop();
+    });
+    dns_thread_.join();
+  }
+  if (queue_ && dispatcher_) queue_->stop();
+  workers_.clear();  // gives back the leases that were still on their way
+  queue_.reset();
+  store_.reset();
+  metrics_.clear_collectors();
+}
+
+}  // namespace
+
+int serve(const config::Config& config) {
+  log::set_level(config.server.log_level);
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  Daemon daemon(config);
+  if (auto started = daemon.start(); !started) {
+    log::error("server", "cannot start", {{"error", started.error().text()}});
+    return 1;
+  }
+  daemon.run();
+  log::info("server", "stopped");
+  return 0;
+}
+
+}  // namespace postrider::daemon

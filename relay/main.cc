@@ -1,0 +1,9 @@
+// The one binary: arguments and configuration are relay/tool's, the running relay is
+// relay/daemon's.
+
+#include "relay/daemon/daemon.h"
+#include "relay/tool/tool.h"
+
+int main(int argc, char** argv) {
+  return postrider::tool::run(argc, argv, postrider::daemon::serve);
+}
