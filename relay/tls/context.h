@@ -1,0 +1,96 @@
+// Context: certificates, trust and rules for a class of TLS connections, made once and shared.
+//
+// Making one costs milliseconds and up to a MiB (the CA bundle), so there is one a policy, never
+// one a connection. Thread: immutable after construction; engines on any thread may use it at the
+// same time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "relay/base/result.h"
+
+struct ssl_ctx_st;
+struct ssl_session_st;
+
+namespace postrider::tls {
+
+struct ServerIdentity {
+  std::string certificate_file;  // PEM, leaf first, then the chain
+  std::string key_file;          // PEM
+};
+
+// How a client judges the server's certificate.
+enum class Verification {
+  kNone,  // any certificate will do (RFC 7435)
+  kPeer,  // the chain must lead to a trusted CA and the name must match (RFC 6125)
+};
+
+struct ClientTrust {
+  Verification verification = Verification::kNone;
+  // PEM bundle; empty with kPeer: the system's.
+  std::string ca_file;
+};
+
+class Context {
+ public:
+  // TLS 1.2 or later, forward secrecy, no compression, no renegotiation, session tickets on. Errors
+  // name the file and what is wrong with it (missing, unreadable by us, not PEM, key does not
+  // belong to the certificate).
+  static Result<std::shared_ptr<const Context>> server(const ServerIdentity& identity);
+  static Result<std::shared_ptr<const Context>> client(const ClientTrust& trust);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // For engine.cc.
+  [[nodiscard]] ssl_ctx_st* raw() const { return context_; }
+
+  [[nodiscard]] bool verifies_peer() const { return verifies_peer_; }
+
+  // For engine.cc: tells this context from every other of the process.
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+
+ private:
+  Context(ssl_ctx_st* context, bool verifies_peer);
+
+  ssl_ctx_st* context_;
+  bool verifies_peer_;
+  std::uint64_t id_;
+};
+
+// A session that a later connection to the same peer under the same policy may resume. Thread:
+// immutable.
+class Session {
+ public:
+  explicit Session(ssl_session_st* owned);
+  ~Session();
+  Session(Session&& other) noexcept;
+  Session& operator=(Session&& other) noexcept;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  [[nodiscard]] ssl_session_st* raw() const { return session_; }
+
+ private:
+  ssl_session_st* session_;
+};
+
+// A certificate and key made on the spot (EC P-256, self-signed, `days` of validity) for demos and
+// tests. A name that is an IP address becomes one in the certificate. The key comes as PKCS #8
+// without a passphrase; whoever stores it guards it.
+struct GeneratedIdentity {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+// More than any demo wants, and far from where dates in certificates change their form.
+inline constexpr unsigned kGeneratedDaysMax = 3650;
+
+// An error if there is no name, or `days` is not in 1..kGeneratedDaysMax.
+Result<GeneratedIdentity> generate_identity(const std::vector<std::string>& dns_names,
+                                            unsigned days);
+
+}  // namespace postrider::tls
