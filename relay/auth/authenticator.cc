@@ -1,0 +1,158 @@
+#include "relay/auth/authenticator.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "relay/auth/keyed_digest.h"
+#include "relay/auth/password.h"
+#include "relay/auth/success_memory.h"
+#include "relay/base/guarded.h"
+
+namespace postrider::auth {
+
+namespace {
+
+// A check that waits for a thread.
+struct Request {
+  std::string user;
+  std::string password;
+  Digest digest;  // of both
+  Executor* reply_on;
+  UniqueFunction<void(Verdict)> done;
+};
+
+void reply(Request request, Verdict verdict) {
+  wipe(request.password);
+  request.reply_on->post([done = std::move(request.done), verdict]() mutable { done(verdict); });
+}
+
+}  // namespace
+
+struct Authenticator::State {
+  struct Queue {
+    std::deque<Request> waiting;
+    bool stopping = false;
+  };
+
+  State(Options given, const Clock& time)
+      : options(std::move(given)),
+        clock(time),
+        memory(SuccessMemory(options.remember_success, options.remembered_max)) {
+    for (std::size_t i = 0; i < options.users.size(); ++i) {
+      index_of.emplace(options.users[i].name, i);
+    }
+  }
+
+  bool remembered(const Digest& digest);
+  void work();
+  std::optional<Request> enqueue(Request request);
+  std::optional<Request> next_request();
+  [[nodiscard]] bool is_right(const Request& request) const;
+  [[nodiscard]] const User* stand_in(const std::string& name) const;
+
+  Options options;
+  const Clock& clock;
+  std::map<std::string, std::size_t, std::less<>> index_of;
+  KeyedDigest digests;
+  Guarded<SuccessMemory> memory;
+  Guarded<Queue> queue;
+  std::condition_variable changed;
+  std::vector<std::thread> threads;
+};
+
+bool Authenticator::State::remembered(const Digest& digest) {
+  return memory.lock()->holds(digest, clock.now());
+}
+
+// Gives the request back if there is no room for it.
+std::optional<Request> Authenticator::State::enqueue(Request request) {
+  {
+    auto held = queue.lock();
+    if (held->stopping || held->waiting.size() >= options.waiting_max) return request;
+    held->waiting.push_back(std::move(request));
+  }
+  changed.notify_one();
+  return std::nullopt;
+}
+
+// Blocks until there is one; nullopt when the pool stops.
+std::optional<Request> Authenticator::State::next_request() {
+  auto held = queue.lock();
+  changed.wait(held.mutex_lock(), [&] { return held->stopping || !held->waiting.empty(); });
+  if (held->stopping) return std::nullopt;
+  Request request = std::move(held->waiting.front());
+  held->waiting.pop_front();
+  return request;
+}
+
+// An unknown name is checked against the verifier of some user, always the same one for that name,
+// and refused then: names that exist and names that do not are spread over the same costs.
+const User* Authenticator::State::stand_in(const std::string& name) const {
+  if (options.users.empty()) return nullptr;
+  const Digest digest = digests.of({"stand-in", name});
+  std::uint64_t number = 0;
+  std::memcpy(&number, digest.data(), sizeof number);
+  return &options.users[number % options.users.size()];
+}
+
+bool Authenticator::State::is_right(const Request& request) const {
+  const auto found = index_of.find(request.user);
+  const bool known = found != index_of.end();
+  const User* user = known ? &options.users[found->second] : stand_in(request.user);
+  if (user == nullptr) return false;
+  const bool matches = user->plain_password.empty()
+                           ? verify_password(request.password, user->password_hash)
+                           : digests.equal(request.password, user->plain_password);
+  return matches && known;
+}
+
+void Authenticator::State::work() {
+  while (std::optional<Request> request = next_request()) {
+    // Of many checks with one password that came together, the first one pays.
+    bool right = remembered(request->digest);
+    if (!right && is_right(*request)) {
+      right = true;
+      memory.lock()->add(request->digest, clock.now());
+    }
+    reply(*std::move(request), right ? Verdict::kAccepted : Verdict::kRejected);
+  }
+}
+
+Authenticator::Authenticator(Options options, const Clock& clock)
+    : state_(std::make_unique<State>(std::move(options), clock)) {
+  const unsigned count = std::max(1U, state_->options.threads);
+  for (unsigned i = 0; i < count; ++i) {
+    state_->threads.emplace_back([state = state_.get()] { state->work(); });
+  }
+}
+
+Authenticator::~Authenticator() {
+  std::deque<Request> left;
+  {
+    auto held = state_->queue.lock();
+    held->stopping = true;
+    left.swap(held->waiting);
+  }
+  state_->changed.notify_all();
+  for (Request& request : left) reply(std::move(request), Verdict::kBusy);
+  for (std::thread& thread : state_->threads) thread.join();
+}
+
+void Authenticator::check(std::string user, std::string password, Executor& reply_on,
+                          UniqueFunction<void(Verdict)> done) {
+  const Digest digest = state_->digests.of({user, password});
+  Request request{std::move(user), std::move(password), digest, &reply_on, std::move(done)};
+  // Before the queue: who is known already gets in while strangers fill the pool.
+  if (state_->remembered(digest)) return reply(std::move(request), Verdict::kAccepted);
+  if (auto refused = state_->enqueue(std::move(request))) {
+    reply(*std::move(refused), Verdict::kBusy);
+  }
+}
+
+}  // namespace postrider::auth

@@ -1,0 +1,60 @@
+// Authenticator: the users, and the crypto pool that checks their passwords off the loops.
+//
+// A check that succeeded is remembered for a short time, keyed by user and a keyed digest of the
+// password, so that an application which logs in for every message costs one hash, not thousands.
+// An unknown user costs the same time as a wrong password. Thread: any.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "relay/base/clock.h"
+#include "relay/base/executor.h"
+#include "relay/base/result.h"
+#include "relay/base/task.h"
+
+namespace postrider::auth {
+
+struct User {
+  std::string name;  // compared as bytes
+  std::string password_hash;
+  // For tests and demos, only where the configuration allows it; exactly one of the two is set.
+  std::string plain_password;
+};
+
+struct Options {
+  std::vector<User> users;
+  // Threads that hash; each check of yescrypt takes about 25 ms of one core.
+  unsigned threads = 1;
+  // Checks waiting for a thread; beyond, kBusy.
+  std::size_t waiting_max = 1000;
+  Duration remember_success = Seconds(60);
+  std::size_t remembered_max = 10'000;
+};
+
+enum class Verdict {
+  kAccepted,
+  kRejected,  // unknown user or wrong password: not told apart
+  kBusy,      // the pool's queue is full: 454 4.7.0
+};
+
+class Authenticator {
+ public:
+  Authenticator(Options options, const Clock& clock);
+  // Waits for checks in progress; those waiting are answered kBusy.
+  ~Authenticator();
+  Authenticator(const Authenticator&) = delete;
+  Authenticator& operator=(const Authenticator&) = delete;
+
+  // `done` runs through `reply_on`, exactly once. `reply_on` outlives the check. A check that is
+  // remembered is answered without waiting, even while the pool's queue is full.
+  void check(std::string user, std::string password, Executor& reply_on,
+             UniqueFunction<void(Verdict)> done);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace postrider::auth
