@@ -1,0 +1,84 @@
+// Admission: who may connect, and how many at once. Pure functions of facts, and a ledger of
+// counts. Thread: ClientLedger any (one mutex); functions pure.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/base/guarded.h"
+#include "relay/base/ip.h"
+#include "relay/message/address.h"
+#include "relay/message/status.h"
+
+namespace postrider::policy {
+
+struct AdmissionOptions {
+  // Who may send on trusted listeners; nobody else may connect there.
+  std::vector<Network> trusted_networks;
+  // Connections open at one time: from one address (IPv6: from one /64), and in all.
+  std::size_t connections_per_client_max = 100;
+  std::size_t connections_max = 10'000;
+};
+
+bool is_trusted(const AdmissionOptions& options, const IpAddress& client);
+
+// Counts open connections by client. A slot is given back when it is destroyed; the ledger outlives
+// its slots, and `options` the ledger.
+class ClientLedger {
+ public:
+  explicit ClientLedger(const AdmissionOptions& options);
+
+  class Slot {
+   public:
+    Slot() = default;
+    Slot(Slot&& other) noexcept;
+    Slot& operator=(Slot&& other) noexcept;
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    ~Slot();
+
+   private:
+    friend class ClientLedger;
+
+    Slot(ClientLedger* ledger, const IpAddress& key) : ledger_(ledger), key_(key) {}
+
+    void give_back();
+
+    ClientLedger* ledger_ = nullptr;  // null: holds nothing
+    IpAddress key_;
+  };
+
+  // A slot, or the 421 to give and the bounded label of the reason.
+  struct Refusal {
+    message::Status status;
+    std::string_view reason;  // "client_connections" or "connections"; static storage
+  };
+
+  // Exactly one of slot and refusal.
+  struct Verdict {
+    std::optional<Slot> slot;
+    std::optional<Refusal> refusal;
+  };
+
+  Verdict admit(const IpAddress& client);
+  [[nodiscard]] std::size_t open() const;
+
+ private:
+  struct Counts {
+    std::map<IpAddress, std::size_t> by_client;
+    std::size_t total = 0;
+  };
+
+  static IpAddress key_of(const IpAddress& client);
+  void give_back(const IpAddress& key);
+
+  const AdmissionOptions& options_;
+  mutable Guarded<Counts> counts_;
+};
+
+}  // namespace postrider::policy

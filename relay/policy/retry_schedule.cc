@@ -1,0 +1,27 @@
+#include "relay/policy/retry_schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace postrider::policy {
+
+Milliseconds retry_interval(const RetryOptions& options, unsigned attempts, Random& random) {
+  const double steps = attempts > 1 ? static_cast<double>(attempts - 1) : 0.0;
+  const auto first = static_cast<double>(options.first_interval.count());
+  const auto most = static_cast<double>(options.interval_max.count());
+  // In floating point: growth^steps becomes infinite, never wrong, and the maximum takes it back.
+  const double grown = std::min(most, first * std::pow(std::max(1.0, options.growth), steps));
+  const double jitter = std::clamp(options.jitter, 0.0, 1.0);
+  const double spread = grown * (1.0 + jitter * (2.0 * random.unit() - 1.0));
+  // Never zero: a retry that is due at once would be a loop.
+  return Milliseconds(std::max<std::int64_t>(1, std::llround(spread)));
+}
+
+std::optional<WallTime> next_attempt(const RetryOptions& options, unsigned attempts, WallTime now,
+                                     WallTime expires, Random& random) {
+  if (now >= expires) return std::nullopt;
+  return std::min(expires, now + retry_interval(options, attempts, random));
+}
+
+}  // namespace postrider::policy

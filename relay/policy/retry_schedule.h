@@ -1,0 +1,31 @@
+// Retry schedule: when a deferred delivery is tried again, and when it is given up. Pure.
+#pragma once
+
+#include <optional>
+
+#include "relay/base/clock.h"
+#include "relay/base/random.h"
+
+namespace postrider::policy {
+
+struct RetryOptions {
+  Milliseconds first_interval = std::chrono::minutes(5);
+  // Each interval is the one before times this, up to the maximum.
+  double growth = 2.0;
+  Milliseconds interval_max = std::chrono::hours(4);
+  // Spread: each interval is multiplied by 1 +- jitter, so that what failed together does not
+  // return together.
+  double jitter = 0.1;
+  // From acceptance; then the recipients that are left expire and are reported.
+  Milliseconds lifetime = std::chrono::hours(24 * 5);
+};
+
+// The interval before the attempt that follows `attempts` finished ones (>= 1), jitter included.
+Milliseconds retry_interval(const RetryOptions& options, unsigned attempts, Random& random);
+
+// When to try again; never later than `expires`, so that one last attempt is made there. nullopt:
+// `now` is at or past `expires`, the attempt just made was the last.
+std::optional<WallTime> next_attempt(const RetryOptions& options, unsigned attempts, WallTime now,
+                                     WallTime expires, Random& random);
+
+}  // namespace postrider::policy

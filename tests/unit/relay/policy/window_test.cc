@@ -1,0 +1,204 @@
+#include "relay/policy/window.h"
+
+#include <gtest/gtest.h>
+
+namespace postrider::policy {
+namespace {
+
+class WindowTest : public testing::Test {
+ protected:
+  std::size_t limit() const { return window_.limit(now_); }
+
+  void succeed(std::size_t times) {
+    for (std::size_t i = 0; i < times; ++i) window_.succeeded();
+  }
+
+  void slow_down() { window_.slow_down(now_); }
+
+  void advance(Duration time) { now_ += time; }
+
+  // Shrinks as often as wanted, with time between.
+  void slow_down_for_good(int times) {
+    for (int i = 0; i < times; ++i, advance(Window::kShrinkInterval)) slow_down();
+  }
+
+  Duration pause() const { return window_.opens_at() - now_; }
+
+  // Fails the probe that is due.
+  void fail() {
+    if (window_.opens_at() != TimePoint::max()) now_ = window_.opens_at();
+    window_.unreachable(now_, random_);
+  }
+
+  WindowOptions options_;
+  Window window_{options_};
+  SeededRandom random_{1};
+  TimePoint now_{};
+};
+
+TEST_F(WindowTest, StartsLow) {
+  EXPECT_EQ(limit(), 4U);
+  EXPECT_EQ(window_.opens_at(), TimePoint::max());
+}
+
+TEST_F(WindowTest, GrowsByEachSuccessUpToTheMaximum) {
+  succeed(1);
+  EXPECT_EQ(limit(), 5U);
+  succeed(4);
+  EXPECT_EQ(limit(), 9U);
+  succeed(1000);
+  EXPECT_EQ(limit(), 20U);
+}
+
+TEST_F(WindowTest, DoesNotGrowByTime) {
+  advance(std::chrono::hours(24));
+  EXPECT_EQ(limit(), 4U);
+}
+
+TEST_F(WindowTest, HalvesWhenAskedForLess) {
+  succeed(12);
+  ASSERT_EQ(limit(), 16U);
+  slow_down();
+  EXPECT_EQ(limit(), 8U);
+}
+
+TEST_F(WindowTest, OneCauseShrinksItOnce) {
+  succeed(12);
+  for (int i = 0; i < 16; ++i) slow_down();
+  EXPECT_EQ(limit(), 8U);
+  advance(Window::kShrinkInterval - Milliseconds(1));
+  slow_down();
+  EXPECT_EQ(limit(), 8U);
+  advance(Milliseconds(1));
+  slow_down();
+  EXPECT_EQ(limit(), 4U);
+}
+
+TEST_F(WindowTest, NeverShrinksToNothing) {
+  slow_down_for_good(10);
+  EXPECT_EQ(limit(), 1U);
+  EXPECT_EQ(window_.opens_at(), TimePoint::max());
+}
+
+TEST_F(WindowTest, AfterTroubleItGrowsByRounds) {
+  succeed(12);
+  slow_down();
+  ASSERT_EQ(limit(), 8U);
+  succeed(7);
+  EXPECT_EQ(limit(), 8U);
+  succeed(1);
+  EXPECT_EQ(limit(), 9U);
+  succeed(8);
+  EXPECT_EQ(limit(), 9U);
+  succeed(1);
+  EXPECT_EQ(limit(), 10U);
+}
+
+TEST_F(WindowTest, TroubleBetweenSuccessesStartsTheRoundAnew) {
+  slow_down_for_good(1);
+  ASSERT_EQ(limit(), 2U);
+  succeed(1);
+  slow_down();
+  ASSERT_EQ(limit(), 1U);
+  succeed(1);
+  EXPECT_EQ(limit(), 2U);
+}
+
+TEST_F(WindowTest, AnOutageClosesItUntilOneProbe) {
+  fail();
+  EXPECT_EQ(limit(), 0U);
+  EXPECT_GE(pause(), options_.probe_first * 8 / 10);
+  EXPECT_LE(pause(), options_.probe_first);
+  advance(pause() - Milliseconds(1));
+  EXPECT_EQ(limit(), 0U);
+  now_ = window_.opens_at();
+  EXPECT_EQ(limit(), 1U);
+}
+
+TEST_F(WindowTest, ProbesLessAndLessOften) {
+  Duration expected = options_.probe_first;
+  for (int i = 0; i < 20; ++i) {
+    SCOPED_TRACE(i);
+    fail();
+    EXPECT_GE(pause(), expected * 8 / 10);
+    EXPECT_LE(pause(), expected);
+    expected = std::min(expected * 2, options_.probe_max);
+  }
+  EXPECT_EQ(expected, options_.probe_max);
+}
+
+TEST_F(WindowTest, ProbesOfManySitesSpread) {
+  Duration least = Duration::max();
+  Duration most = Duration::zero();
+  for (int i = 0; i < 200; ++i) {
+    Window site(options_);
+    site.unreachable(now_, random_);
+    least = std::min(least, site.opens_at() - now_);
+    most = std::max(most, site.opens_at() - now_);
+  }
+  EXPECT_GT(most - least, options_.probe_first / 10);
+}
+
+TEST_F(WindowTest, FailuresThatWereUnderWayCountOnce) {
+  fail();
+  const TimePoint opens = window_.opens_at();
+  advance(Seconds(1));
+  for (int i = 0; i < 20; ++i) window_.unreachable(now_, random_);
+  EXPECT_EQ(window_.opens_at(), opens);
+}
+
+TEST_F(WindowTest, AfterAnOutageItOpensSlowly) {
+  succeed(100);
+  ASSERT_EQ(limit(), 20U);
+  fail();
+  now_ = window_.opens_at();
+  succeed(1);
+  EXPECT_EQ(limit(), 1U);
+  EXPECT_EQ(window_.opens_at(), TimePoint::max());
+  succeed(3);
+  EXPECT_EQ(limit(), 4U) << "fast up to the first size";
+  succeed(3);
+  EXPECT_EQ(limit(), 4U) << "then by rounds";
+  succeed(1);
+  EXPECT_EQ(limit(), 5U);
+}
+
+TEST_F(WindowTest, ASuccessForgetsTheOutages) {
+  for (int i = 0; i < 10; ++i) fail();
+  now_ = window_.opens_at();
+  succeed(1);
+  fail();
+  EXPECT_LE(pause(), options_.probe_first);
+}
+
+TEST_F(WindowTest, AWishForLessDuringAnOutageChangesNothing) {
+  fail();
+  const TimePoint opens = window_.opens_at();
+  slow_down();
+  EXPECT_EQ(window_.opens_at(), opens);
+  EXPECT_EQ(limit(), 0U);
+}
+
+TEST_F(WindowTest, AnOutageWhileAProbeIsAllowedWaitsLonger) {
+  fail();
+  const Duration first = pause();
+  fail();
+  EXPECT_GT(pause(), first);
+}
+
+TEST_F(WindowTest, FollowsAMaximumThatChanges) {
+  succeed(100);
+  options_.connections_max = 7;
+  EXPECT_EQ(limit(), 7U);
+  slow_down();
+  EXPECT_EQ(limit(), 3U);
+}
+
+TEST_F(WindowTest, APauseOfZeroIsNoTrap) {
+  options_.probe_first = Duration::zero();
+  for (int i = 0; i < 100; ++i) fail();
+  EXPECT_EQ(limit(), 1U);
+}
+
+}  // namespace
+}  // namespace postrider::policy
