@@ -1,0 +1,180 @@
+#include "relay/smtp/parameter.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "relay/base/ascii.h"
+#include "relay/message/utf8.h"
+#include "relay/message/xtext.h"
+
+namespace postrider::smtp {
+
+namespace {
+
+using message::Recipient;
+using message::Status;
+
+// Octets; RFC 3461 sections 4.4 and 4.2, RFC 1870 section 3.
+constexpr std::size_t kEnvelopeIdMax = 100;
+constexpr std::size_t kOriginalRecipientMax = 500;
+constexpr std::size_t kSizeDigitsMax = 20;
+
+using Value = std::optional<std::string_view>;  // nullopt: the keyword stood without "="
+
+struct RcptCommand {
+  Recipient& recipient;
+  bool utf8;
+};
+
+template <class Command>
+struct ParameterRow {
+  std::string_view keyword;
+  bool (*apply)(Command& command, Value value);  // false: the value is no good
+};
+
+bool apply_size(MailCommand& command, Value value) {
+  if (!value || value->empty() || value->size() > kSizeDigitsMax) return false;
+  if (!std::all_of(value->begin(), value->end(), ascii::is_digit)) return false;
+  // 20 digits may be more than 64 bits hold: then it is too large for anybody.
+  command.size = ascii::parse_u64(*value).value_or(std::numeric_limits<std::uint64_t>::max());
+  return true;
+}
+
+bool apply_body(MailCommand& command, Value value) {
+  if (!value) return false;
+  command.envelope.eight_bit = ascii::iequals(*value, "8BITMIME");
+  return command.envelope.eight_bit || ascii::iequals(*value, "7BIT");
+}
+
+bool apply_smtputf8(MailCommand& command, Value value) {
+  command.envelope.smtputf8 = true;
+  return !value;
+}
+
+bool apply_ret(MailCommand& command, Value value) {
+  if (!value) return false;
+  const bool full = ascii::iequals(*value, "FULL");
+  command.envelope.return_content =
+      full ? message::ReturnContent::kFull : message::ReturnContent::kHeaders;
+  return full || ascii::iequals(*value, "HDRS");
+}
+
+bool apply_envid(MailCommand& command, Value value) {
+  if (!value || value->empty() || value->size() > kEnvelopeIdMax || !is_xtext(*value)) return false;
+  command.envelope.envelope_id = *value;
+  return true;
+}
+
+// RFC 4954 section 5 lets a server that does not trust the client's word treat it as "AUTH=<>".
+bool apply_auth(MailCommand& /*command*/, Value value) {
+  return value && !value->empty() && (*value == "<>" || is_xtext(*value));
+}
+
+bool apply_notify(RcptCommand& command, Value value) {
+  if (!value) return false;
+  if (ascii::iequals(*value, "NEVER")) {
+    command.recipient.notify = message::kNotifyNever;
+    return true;
+  }
+  unsigned bits = 0;
+  for (const std::string_view part : ascii::split(*value, ',')) {
+    unsigned bit = 0;
+    if (ascii::iequals(part, "SUCCESS")) bit = message::kNotifySuccess;
+    if (ascii::iequals(part, "FAILURE")) bit = message::kNotifyFailure;
+    if (ascii::iequals(part, "DELAY")) bit = message::kNotifyDelay;
+    if (bit == 0) return false;  // NEVER stands alone
+    bits |= bit;
+  }
+  command.recipient.notify = static_cast<std::uint8_t>(bits);
+  return true;
+}
+
+bool is_atom(std::string_view text) {
+  constexpr std::string_view kAtomSpecials = "!#$%&'*+-/=?^_`{|}~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return ascii::is_alpha(c) || ascii::is_digit(c) ||
+           kAtomSpecials.find(c) != std::string_view::npos;
+  });
+}
+
+// RFC 6533 section 3: printable but for the two signs of xtext, with \x{...} for what is not; UTF-8
+// itself only under SMTPUTF8.
+bool is_utf8_address(std::string_view text, bool utf8) {
+  return message::is_utf8(text) && std::all_of(text.begin(), text.end(), [utf8](char c) {
+           return (c & '\x80') != 0 ? utf8 : c > 32 && c < 127 && c != '+' && c != '=';
+         });
+}
+
+bool apply_orcpt(RcptCommand& command, Value value) {
+  if (!value || value->size() > kOriginalRecipientMax) return false;
+  const std::size_t semicolon = value->find(';');
+  if (semicolon == std::string_view::npos) return false;
+  const std::string_view type = value->substr(0, semicolon);
+  const std::string_view address = value->substr(semicolon + 1);
+  if (!is_atom(type) || address.empty()) return false;
+  const bool good =
+      ascii::iequals(type, "utf-8") ? is_utf8_address(address, command.utf8) : is_xtext(address);
+  if (good) command.recipient.original = *value;
+  return good;
+}
+
+constexpr ParameterRow<MailCommand> kMailParameters[] = {
+    {"SIZE", apply_size}, {"BODY", apply_body},   {"SMTPUTF8", apply_smtputf8},
+    {"RET", apply_ret},   {"ENVID", apply_envid}, {"AUTH", apply_auth},
+};
+
+constexpr ParameterRow<RcptCommand> kRcptParameters[] = {
+    {"NOTIFY", apply_notify},
+    {"ORCPT", apply_orcpt},
+};
+
+Status bad_parameter(std::string_view keyword, std::string_view what) {
+  return {501, {5, 5, 4}, std::string(what) + " " + std::string(keyword)};
+}
+
+template <class Command, std::size_t N>
+std::optional<Status> apply_parameters(std::string_view text,
+                                       const ParameterRow<Command> (&rows)[N], Command& command) {
+  unsigned seen = 0;
+  while (!text.empty()) {
+    const std::size_t space = text.find_first_of(" \t");
+    const std::string_view parameter = text.substr(0, space);
+    text = space == std::string_view::npos ? "" : ascii::trim(text.substr(space));
+    const std::size_t equals = parameter.find('=');
+    const std::string_view keyword = parameter.substr(0, equals);
+    const auto* row = std::find_if(std::begin(rows), std::end(rows), [&](const auto& candidate) {
+      return ascii::iequals(keyword, candidate.keyword);
+    });
+    if (row == std::end(rows)) return Status{555, {5, 5, 4}, "Parameter not recognized"};
+    const unsigned bit = 1U << (row - std::begin(rows));
+    if ((seen & bit) != 0) return bad_parameter(row->keyword, "Repeated parameter");
+    seen |= bit;
+    Value value;
+    if (equals != std::string_view::npos) value = parameter.substr(equals + 1);
+    if (!row->apply(command, value)) return bad_parameter(row->keyword, "Bad value for parameter");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// What it stands for ends up in reports and commands, so it is held to printable ASCII.
+bool is_xtext(std::string_view text) {
+  const auto printable = [](char c) { return c >= 32 && c < 127; };
+  if (!std::all_of(text.begin(), text.end(), printable)) return false;
+  const std::optional<std::string> decoded = message::decode_xtext(text);
+  return decoded && std::all_of(decoded->begin(), decoded->end(), printable);
+}
+
+std::optional<Status> apply_mail_parameters(std::string_view text, MailCommand& command) {
+  return apply_parameters(text, kMailParameters, command);
+}
+
+std::optional<Status> apply_rcpt_parameters(std::string_view text, bool utf8,
+                                            Recipient& recipient) {
+  RcptCommand command{recipient, utf8};
+  return apply_parameters(text, kRcptParameters, command);
+}
+
+}  // namespace postrider::smtp

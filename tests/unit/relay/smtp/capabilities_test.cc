@@ -1,0 +1,67 @@
+#include "relay/smtp/capabilities.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace postrider::smtp {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Offer, DependsOnListenerAndTls) {
+  ServerOptions options;
+  options.host_name = "relay.test";
+  EXPECT_THAT(offer_capabilities(options, false), HasSubstr("\nSTARTTLS"));
+  EXPECT_THAT(offer_capabilities(options, false), Not(HasSubstr("AUTH")));
+  EXPECT_THAT(offer_capabilities(options, true), HasSubstr("\nAUTH PLAIN LOGIN"));
+  EXPECT_THAT(offer_capabilities(options, true), Not(HasSubstr("STARTTLS")));
+  options.mode = ListenerMode::kTrusted;
+  EXPECT_THAT(offer_capabilities(options, true), Not(HasSubstr("AUTH")));
+  options.tls_available = false;
+  EXPECT_THAT(offer_capabilities(options, false), Not(HasSubstr("STARTTLS")));
+}
+
+TEST(Offer, NamesTheLimits) {
+  ServerOptions options;
+  options.message_size_max = 1000;
+  options.recipients_max = 7;
+  EXPECT_THAT(offer_capabilities(options, false), HasSubstr("\nSIZE 1000\n"));
+  EXPECT_THAT(offer_capabilities(options, false), HasSubstr("\nLIMITS RCPTMAX=7"));
+  options.messages_max = 3;
+  EXPECT_THAT(offer_capabilities(options, false), HasSubstr("\nLIMITS MAILMAX=3 RCPTMAX=7"));
+}
+
+TEST(Parse, Keywords) {
+  const auto caps = parse_capabilities(
+      "mx.test greets you\npipelining\nSTARTTLS\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES\n"
+      "SIZE 1000\nAUTH PLAIN login\nX-OTHER stuff");
+  EXPECT_TRUE(caps.pipelining && caps.start_tls && caps.eight_bit_mime && caps.smtputf8);
+  EXPECT_TRUE(caps.dsn && caps.enhanced_codes && caps.size);
+  EXPECT_EQ(caps.size_max, 1000U);
+  EXPECT_THAT(caps.auth, ElementsAre("PLAIN", "LOGIN"));
+}
+
+TEST(Parse, TheGreetingLineIsNoKeyword) {
+  EXPECT_FALSE(parse_capabilities("PIPELINING").pipelining);
+}
+
+TEST(Parse, SizeWithoutOrWithASenselessValue) {
+  EXPECT_TRUE(parse_capabilities("x\nSIZE").size);
+  EXPECT_EQ(parse_capabilities("x\nSIZE").size_max, 0U);
+  EXPECT_EQ(parse_capabilities("x\nSIZE 0").size_max, 0U);
+  EXPECT_FALSE(parse_capabilities("x\nSIZE many").size);
+  EXPECT_FALSE(parse_capabilities("x\nSIZE -1").size);
+}
+
+TEST(Parse, OldAuthFormAndFloods) {
+  EXPECT_THAT(parse_capabilities("x\nAUTH=PLAIN LOGIN").auth, ElementsAre("PLAIN", "LOGIN"));
+  std::string many = "x\nAUTH";
+  for (int i = 0; i < 500; ++i) many += " M" + std::to_string(i);
+  EXPECT_LE(parse_capabilities(many).auth.size(), 32U);
+  EXPECT_TRUE(parse_capabilities("x\nAUTH " + std::string(100, 'A')).auth.empty());
+}
+
+}  // namespace
+}  // namespace postrider::smtp

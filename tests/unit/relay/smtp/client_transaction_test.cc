@@ -1,0 +1,146 @@
+#include <gmock/gmock.h>
+
+#include "tests/unit/relay/smtp/client_fixture.h"
+
+namespace postrider::smtp {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+using ClientTransactionTest = ClientFixture;
+
+TEST_F(ClientTransactionTest, PipelinedWhereOffered) {
+  hello("PIPELINING");
+  EXPECT_EQ(send({"1", "2"}),
+            "MAIL FROM:<a@b.test>\r\nRCPT TO:<1@d.test>\r\nRCPT TO:<2@d.test>\r\nDATA\r\n");
+  EXPECT_EQ(raw("250 ok\r\n250 ok\r\n550 5.1.1 no\r\n354 go\r\n"), "x\r\n.\r\n");
+  server("250 2.0.0 done");
+  EXPECT_EQ(result(0), "250 at end-of-data");
+  EXPECT_EQ(result(1), "550 at recipient");
+  EXPECT_TRUE(ready);
+  EXPECT_EQ(session().transactions(), 1U);
+}
+
+TEST_F(ClientTransactionTest, OneByOneElsewhere) {
+  hello();
+  EXPECT_EQ(send({"1"}), "MAIL FROM:<a@b.test>\r\n");
+  EXPECT_EQ(server("250 ok"), "RCPT TO:<1@d.test>\r\n");
+  EXPECT_EQ(server("250 ok"), "DATA\r\n");
+  EXPECT_EQ(server("354 go"), "x\r\n.\r\n");
+  server("250 ok");
+  EXPECT_EQ(result(0), "250 at end-of-data");
+}
+
+TEST_F(ClientTransactionTest, TheBodyIsSentFromItsOwnBytes) {
+  hello("PIPELINING");
+  const std::string text(5000, 'x');
+  send({"1"}, text + "\r\n");
+  raw("250 ok\r\n250 ok\r\n354 go\r\n");
+  ASSERT_EQ(chunks.size(), 2U);
+  EXPECT_EQ(chunks[0].size(), 5002U);
+  EXPECT_EQ(chunks[1].view(), ".\r\n");
+}
+
+TEST_F(ClientTransactionTest, AllRecipientsRefusedAndDataAccepted) {
+  hello("PIPELINING");
+  send({"1"}, "secret\r\n");
+  EXPECT_EQ(raw("250 ok\r\n550 no\r\n354 go\r\n"), ".\r\n");
+  server("250 ok");
+  EXPECT_EQ(result(0), "550 at recipient");
+  EXPECT_EQ(send({"2"}).substr(0, 4), "MAIL");  // the dot ended the transaction there
+}
+
+TEST_F(ClientTransactionTest, RsetOnlyAfterATransactionThatWasBrokenOff) {
+  hello();
+  send({"1"});
+  server("250 ok");
+  server("550 no");
+  EXPECT_TRUE(ready);
+  EXPECT_EQ(send({"2"}), "RSET\r\n");
+  EXPECT_EQ(server("250 ok"), "MAIL FROM:<a@b.test>\r\n");
+  server("550 no");
+  EXPECT_EQ(result(0), "550 at mail");
+  EXPECT_EQ(send({"3"}), "MAIL FROM:<a@b.test>\r\n");
+}
+
+TEST_F(ClientTransactionTest, LocalRefusalsSendNothing) {
+  hello("SIZE 10");
+  EXPECT_EQ(send({"1"}, "0123456789\r\n"), "");
+  EXPECT_EQ(result(0), "552 at mail");
+  envelope.eight_bit = true;
+  EXPECT_EQ(send({"1"}), "");
+  EXPECT_EQ(done->results[0].status.enhanced.to_string(), "5.6.3");
+  envelope.eight_bit = false;
+  envelope.smtputf8 = true;
+  EXPECT_EQ(send({"1"}), "");
+  EXPECT_EQ(done->results[0].status.enhanced.to_string(), "5.6.7");
+  envelope.smtputf8 = false;
+  EXPECT_EQ(send({"1"}, "a\nb\r\n"), "");
+  EXPECT_EQ(done->results[0].status.enhanced.to_string(), "5.6.0");
+  EXPECT_TRUE(ready);
+}
+
+TEST_F(ClientTransactionTest, DamagedAddressesNeverBecomeCommands) {
+  hello("PIPELINING");
+  EXPECT_EQ(send({"x>\r\nRCPT TO:<y"}), "");
+  EXPECT_EQ(result(0), "553 at recipient");
+  envelope.sender = {"x>\r\nDATA\r\n", "b.test"};
+  EXPECT_EQ(send({"1"}), "");
+  EXPECT_EQ(result(0), "553 at mail");
+}
+
+TEST_F(ClientTransactionTest, DamagedParametersAreLeftOut) {
+  hello("DSN");
+  envelope.envelope_id = "x\r\nDATA";
+  EXPECT_EQ(send({"1"}), "MAIL FROM:<a@b.test>\r\n");
+}
+
+TEST_F(ClientTransactionTest, LossBehindTheDotIsMarked) {
+  hello("PIPELINING");
+  send({"1", "2"});
+  raw("250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n");
+  session().connection_lost("reset by peer", now);
+  drain();
+  EXPECT_EQ(result(0), "0 at end-of-data");
+  EXPECT_EQ(result(1), "550 at recipient");
+  EXPECT_TRUE(done->final_reply_lost);
+  EXPECT_FALSE(done->untouched);
+}
+
+TEST_F(ClientTransactionTest, LossBeforeAnyAnswerIsUntouched) {
+  hello("PIPELINING");
+  send({"1"});
+  session().connection_lost("reset by peer", now);
+  drain();
+  EXPECT_TRUE(done->untouched);
+  EXPECT_FALSE(done->final_reply_lost);
+}
+
+TEST_F(ClientTransactionTest, A421InPlaceOfTheFirstAnswer) {
+  hello("PIPELINING");
+  send({"1"});
+  server("421 4.3.2 closing");
+  EXPECT_FALSE(done->untouched);  // a fresh connection: that is the destination speaking
+  EXPECT_EQ(result(0), "421 at mail");
+  EXPECT_EQ(ended->status.code, 421);
+}
+
+TEST_F(ClientTransactionTest, AThousandRecipients) {
+  hello("PIPELINING");
+  std::vector<std::string> recipients;
+  std::string replies = "250 ok\r\n";
+  for (int i = 0; i < 1000; ++i) {
+    recipients.push_back("r" + std::to_string(i));
+    replies += i % 2 == 0 ? "250 ok\r\n" : "550 no\r\n";
+  }
+  send(recipients);
+  raw(replies + "354 go\r\n");
+  server("250 done");
+  for (std::size_t i = 0; i < 1000; ++i) {
+    EXPECT_EQ(result(i), i % 2 == 0 ? "250 at end-of-data" : "550 at recipient");
+  }
+}
+
+}  // namespace
+}  // namespace postrider::smtp
