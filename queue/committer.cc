@@ -1,0 +1,298 @@
+#include "queue/committer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "queue/admin_plan.h"
+#include "relay/base/log.h"
+
+namespace postrider::queue {
+
+namespace {
+
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+Committer::Committer(Core& core)
+    : core_(core),
+      batch_(core.store.new_batch()),
+      group_(core),
+      totals_(*core.totals.lock()),
+      // What an earlier process wrote and did not sync before it was killed.
+      unsynced_since_(core.clock.now()) {}
+
+bool Committer::take_waiting() {
+  if (next_ < taken_.size()) return true;
+  taken_.clear();
+  next_ = 0;
+  core_.waiting.lock()->operations.swap(taken_);
+  return !taken_.empty();
+}
+
+bool Committer::step() {
+  watch_space();
+  if (in_doubt_) {
+    if (core_.clock.now() < probe_at_) return false;
+    return try_again();
+  }
+  if (take_waiting()) {
+    if (auto* admin = std::get_if<AdminOp>(&taken_[next_])) {
+      ++next_;
+      run_admin(std::move(*admin));
+    } else {
+      run_group();
+    }
+    return true;
+  }
+  const TimePoint now = core_.clock.now();
+  if (unsynced_since_ && now >= *unsynced_since_ + core_.options.completion_sync_interval) {
+    sync();
+    return true;
+  }
+  return false;
+}
+
+std::optional<TimePoint> Committer::deadline() const {
+  std::optional<TimePoint> next;
+  const auto at = [&next](TimePoint time) { next = next ? std::min(*next, time) : time; };
+  if (in_doubt_) at(probe_at_);
+  if (!in_doubt_ && unsynced_since_) at(*unsynced_since_ + core_.options.completion_sync_interval);
+  if (space_at_ != TimePoint::max()) at(space_at_);
+  return next;
+}
+
+void Committer::gather(WallTime now) {
+  const Options& options = core_.options;
+  std::size_t submissions = 0;
+  std::size_t bytes = 0;
+  while (next_ < taken_.size() && group_.size() < std::max<std::size_t>(1, options.group_max) &&
+         (group_.empty() || group_.bytes() < options.group_bytes_max)) {
+    Operation& operation = taken_[next_];
+    if (std::holds_alternative<AdminOp>(operation)) break;
+    ++next_;
+    if (auto* submit = std::get_if<SubmitOp>(&operation)) {
+      ++submissions;
+      bytes += submit->submission.body.size();
+      group_.add(std::move(*submit), now);
+    } else {
+      group_.add(std::move(std::get<FinishOp>(operation)), now);
+    }
+  }
+  core_.waiting_count.fetch_sub(submissions);
+  core_.waiting_bytes.fetch_sub(bytes);
+}
+
+void Committer::run_group() {
+  const WallTime now = core_.clock.wall();
+  gather(now);
+  core_.metrics.group_size.observe(static_cast<double>(group_.size()));
+  group_.plan(*core_.index.lock(), now, core_.consumer != nullptr && !core_.stopping);
+  batch_->clear();
+  if (auto encoded = group_.encode(*batch_, totals_); !encoded) return not_written(encoded.error());
+  // Before the batch: a crash may then repeat an event, and never lose one.
+  if (core_.events && !group_.events().empty()) core_.events(group_.events());
+  const bool sync = group_.needs_sync() ||
+                    (unsynced_since_ && core_.clock.now() >= *unsynced_since_ +
+                                                core_.options.completion_sync_interval);
+  if (auto written = write(sync); !written) return not_written(written.error());
+  taken_in();
+}
+
+void Committer::run_admin(AdminOp operation) {
+  const WallTime now = core_.clock.wall();
+  Result<std::uint64_t> matched = plan_admin(core_, operation, now, group_);
+  if (!matched) {
+    // Nothing was planned; what is held for it is free again, or comes back with its verdict.
+    group_.drop();
+    if (operation.held) {
+      for (const AdminOp::Target& target : operation.targets) {
+        for (const std::uint32_t number : target.numbers) core_.give_back({target.id, number});
+      }
+    }
+    not_written(matched.error());
+  } else if (!group_.empty()) {
+    group_.plan(*core_.index.lock(), now, false);
+    batch_->clear();
+    Result<void> written = group_.encode(*batch_, totals_);
+    if (written) written = write(true);
+    if (written) {
+      taken_in();
+    } else {
+      matched = failure(written.error());
+      not_written(written.error());
+    }
+  }
+  if (operation.done) operation.done(std::move(matched));
+}
+
+Result<void> Committer::write(bool sync) {
+  const TimePoint began = core_.clock.now();
+  core_.write_began = std::max<TimePoint::rep>(1, began.time_since_epoch().count());
+  Result<void> written = core_.store.write(*batch_, sync);
+  core_.write_began = 0;
+  const TimePoint ended = core_.clock.now();
+  core_.metrics.commits.add();
+  if (sync) core_.metrics.syncs.add();
+  core_.metrics.commit_seconds.observe(seconds(ended - began));
+  if (written && sync) unsynced_since_.reset();
+  if (written && !sync && !unsynced_since_) unsynced_since_ = ended;
+  return written;
+}
+
+void Committer::taken_in() {
+  bool news = false;
+  {
+    auto index = core_.index.lock();
+    group_.apply(*index);
+    group_.settle(*index);
+    news = index->take_news();
+  }
+  totals_ = group_.totals_after();
+  *core_.totals.lock() = totals_;
+  group_.count_ends();
+  if (core_.events) {
+    std::string lines;
+    for (const PlannedSubmission& submission : group_.submissions()) lines += submission.events;
+    if (!lines.empty()) core_.events(lines);
+  }
+  for (PlannedSubmission& submission : group_.submissions()) {
+    if (submission.done) submission.done(Refusal::kNone);
+  }
+  std::vector<Lease> leases = group_.take_leases();
+  group_.clear();
+  if (!leases.empty()) core_.consumer->deliver(std::move(leases));
+  if (news) core_.reader_signal.notify();
+}
+
+void Committer::not_written(const Error& error) {
+  core_.store_failed(error);
+  for (PlannedSubmission& submission : group_.submissions()) {
+    if (!submission.done) continue;
+    core_.metrics.refused_failed.add();
+    std::exchange(submission.done, {})(Refusal::kStoreFailed);
+  }
+  in_doubt_ = true;
+  decided_ = false;
+  probe_at_ = core_.clock.now() + kProbeInterval;
+}
+
+void Committer::sync() {
+  batch_->clear();
+  const std::string key = state_key("totals");
+  batch_->put(key, encode(key, totals_));
+  if (auto written = write(true); !written) not_written(written.error());
+}
+
+// The way back: find out whether the failed batch took effect, take that into memory, then write
+// what makes the disk agree with memory. Every step may fail and is tried again later; ids that
+// were refused are only ever erased.
+bool Committer::try_again() {
+  if (auto repaired = repair(); !repaired) {
+    core_.store_failed(repaired.error());
+    probe_at_ = core_.clock.now() + kProbeInterval;
+    return false;
+  }
+  in_doubt_ = false;
+  bool news = false;
+  {
+    auto index = core_.index.lock();
+    group_.cancel_submissions(*index);
+    group_.settle(*index);
+    news = index->take_news();
+  }
+  group_.clear();
+  core_.store_recovered();
+  if (news) core_.reader_signal.notify();
+  return true;
+}
+
+Result<void> Committer::repair() {
+  if (!decided_) {
+    const std::string key = state_key("totals");
+    const auto stored = core_.store.get(key);
+    if (!stored) return failure(stored.error());
+    std::optional<Totals> on_disk;
+    if (*stored) on_disk = decode_totals(key, (*stored)->view());
+    if (!on_disk) return failure("the queue's totals are damaged");
+    const bool took_effect =
+        !group_.empty() && on_disk->sequence == group_.totals_after().sequence;
+    if (took_effect) {
+      group_.apply_without_submissions(*core_.index.lock());
+      group_.count_ends();
+      totals_ = group_.totals_without_submissions();
+    } else {
+      group_.cancel_changes();
+    }
+    decided_ = true;
+  }
+  totals_.sequence += 2;  // above that of the failed batch, should that come up in a later start
+  *core_.totals.lock() = totals_;
+  group_.find_bounds(*core_.index.lock());
+  batch_->clear();
+  group_.encode_repair(*batch_, totals_);
+  return write(true);
+}
+
+void Committer::watch_space() {
+  const TimePoint now = core_.clock.now();
+  if (now < space_at_) return;
+  space_at_ = now + kSpaceInterval;
+  const auto free = core_.store.free_space();
+  if (!free) {
+    core_.space_left = std::numeric_limits<std::int64_t>::max();
+    return;
+  }
+  core_.disk_free = *free;
+  const bool was_short = core_.space_left <= 0;
+  const std::int64_t left = static_cast<std::int64_t>(*free) -
+                            static_cast<std::int64_t>(core_.options.disk_reserve) -
+                            static_cast<std::int64_t>(core_.waiting_bytes.load());
+  core_.space_left = left;
+  if (left <= 0 && !was_short) {
+    log::warning("queue", "the disk has only its reserve left; mail is refused", {{"free", *free}});
+  } else if (left > 0 && was_short) {
+    log::info("queue", "the disk has room again", {{"free", *free}});
+  }
+}
+
+void Committer::finish_all() {
+  while (true) {
+    if (in_doubt_ && !try_again()) give_up();
+    if (take_waiting()) {
+      step();
+    } else if (unsynced_since_ && !given_up_) {
+      sync();
+    } else if (close()) {
+      return;
+    }
+  }
+}
+
+bool Committer::close() {
+  auto waiting = core_.waiting.lock();
+  if (!waiting->operations.empty()) return false;
+  waiting->closed = true;
+  return true;
+}
+
+// The store failed to the last: what waits is answered, and left to the next start.
+void Committer::give_up() {
+  if (!decided_) group_.cancel_changes();
+  {
+    auto index = core_.index.lock();
+    group_.cancel_submissions(*index);
+    group_.settle(*index);
+  }
+  group_.clear();
+  in_doubt_ = false;
+  given_up_ = true;
+  const Error why("the store has failed");
+  while (take_waiting()) {
+    core_.abandon(std::move(taken_[next_++]), Refusal::kStoreFailed, why);
+  }
+}
+
+}  // namespace postrider::queue

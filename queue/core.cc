@@ -1,0 +1,381 @@
+#include "queue/core.h"
+
+#include <limits>
+
+#include "relay/base/check.h"
+#include "relay/base/log.h"
+
+namespace postrider::queue {
+
+using metrics::Metric;
+
+QueueMetrics::QueueMetrics(metrics::Registry& registry)
+    : commits(registry.counter(Metric::kQueueCommits)),
+      syncs(registry.counter(Metric::kQueueSyncs)),
+      store_errors(registry.counter(Metric::kQueueStoreErrors)),
+      quarantined(registry.counter(Metric::kQueueQuarantined)),
+      delivered(registry.counter(Metric::kQueueEnded, "delivered")),
+      bounced(registry.counter(Metric::kQueueEnded, "bounced")),
+      expired(registry.counter(Metric::kQueueEnded, "expired")),
+      removed(registry.counter(Metric::kQueueEnded, "removed")),
+      refused_full(registry.counter(Metric::kQueueRefused, "queue_full")),
+      refused_space(registry.counter(Metric::kQueueRefused, "no_space")),
+      refused_busy(registry.counter(Metric::kQueueRefused, "busy")),
+      refused_failed(registry.counter(Metric::kQueueRefused, "store_failed")),
+      refused_stopping(registry.counter(Metric::kQueueRefused, "stopping")),
+      commit_seconds(registry.histogram(Metric::kQueueCommitSeconds)),
+      group_size(registry.histogram(Metric::kQueueGroupSize)) {}
+
+Lease LeaseParts::make(Core& core, std::shared_ptr<const Message> message, std::uint32_t number,
+                       DeliveryRecord record) {
+  Lease lease;
+  lease.core_ = &core;
+  lease.message_ = std::move(message);
+  lease.number_ = number;
+  lease.attempts_ = record.attempts;
+  lease.delay_reported_ = record.delay_reported;
+  lease.due_ = record.due;
+  lease.domain_ = std::move(record.domain);
+  lease.recipients_ = std::move(record.recipients);
+  lease.last_status_ = std::move(record.last_status);
+  return lease;
+}
+
+DeliveryRecord LeaseParts::take_record(Lease& lease) {
+  DeliveryRecord record;
+  record.domain = std::move(lease.domain_);
+  record.recipients = std::move(lease.recipients_);
+  record.attempts = lease.attempts_;
+  record.delay_reported = lease.delay_reported_;
+  record.due = lease.due_;
+  record.last_status = std::move(lease.last_status_);
+  return record;
+}
+
+Lease::Lease(Lease&& other) noexcept
+    : core_(std::exchange(other.core_, nullptr)),
+      message_(std::move(other.message_)),
+      number_(other.number_),
+      attempts_(other.attempts_),
+      delay_reported_(other.delay_reported_),
+      due_(other.due_),
+      domain_(std::move(other.domain_)),
+      recipients_(std::move(other.recipients_)),
+      last_status_(std::move(other.last_status_)),
+      body_(std::move(other.body_)) {}
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this == &other) return *this;
+  if (core_ != nullptr) core_->give_back(LeaseParts::key(*this));
+  core_ = std::exchange(other.core_, nullptr);
+  message_ = std::move(other.message_);
+  number_ = other.number_;
+  attempts_ = other.attempts_;
+  delay_reported_ = other.delay_reported_;
+  due_ = other.due_;
+  domain_ = std::move(other.domain_);
+  recipients_ = std::move(other.recipients_);
+  last_status_ = std::move(other.last_status_);
+  body_ = std::move(other.body_);
+  return *this;
+}
+
+Lease::~Lease() {
+  if (core_ != nullptr) core_->give_back(LeaseParts::key(*this));
+}
+
+// The registry may be asked for its text after the queue has gone.
+struct Core::Collector {
+  Guarded<Core*> core;
+};
+
+Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random,
+           metrics::Registry& registry, EventSink sink, const Totals& on_disk)
+    : options(wanted),
+      store(disk),
+      clock(time),
+      events(std::move(sink)),
+      metrics(registry),
+      ids(time, random, on_disk.last_id),
+      index(DueIndex({wanted.leases_max, wanted.leases_per_queue_max})),
+      low_water(LowWater(on_disk.low_water)),
+      totals(on_disk),
+      admitted_messages(on_disk.messages),
+      admitted_bytes(on_disk.bytes),
+      space_left(std::numeric_limits<std::int64_t>::max()),
+      lease_bytes(std::make_shared<std::atomic<std::uint64_t>>(0)),
+      collector_(std::make_shared<Collector>()) {
+  *collector_->core.lock() = this;
+  struct Gauges {
+    metrics::Gauge messages, bytes, deliveries, queues, leases, lease_bytes, waiting, accepting;
+    metrics::Gauge disk_free;
+  };
+  const Gauges gauges{
+      registry.gauge(Metric::kQueueMessages),   registry.gauge(Metric::kQueueBytes),
+      registry.gauge(Metric::kQueueDeliveries), registry.gauge(Metric::kQueueQueues),
+      registry.gauge(Metric::kQueueLeases),     registry.gauge(Metric::kQueueLeaseBytes),
+      registry.gauge(Metric::kQueueCommitWaiting), registry.gauge(Metric::kQueueAccepting),
+      registry.gauge(Metric::kQueueDiskFree)};
+  registry.add_collector([gauges, collector = collector_] {
+    auto core = collector->core.lock();
+    if (*core == nullptr) return;
+    const Stats now = (*core)->stats();
+    gauges.messages.set(static_cast<double>(now.messages));
+    gauges.bytes.set(static_cast<double>(now.bytes));
+    gauges.deliveries.set(static_cast<double>(now.deliveries));
+    gauges.queues.set(static_cast<double>(now.queues));
+    gauges.leases.set(static_cast<double>(now.leases));
+    gauges.lease_bytes.set(static_cast<double>(now.lease_bytes));
+    gauges.waiting.set(static_cast<double>(now.commit_waiting));
+    gauges.accepting.set((*core)->health().accepting ? 1 : 0);
+    gauges.disk_free.set(static_cast<double>((*core)->disk_free.load()));
+  });
+}
+
+Core::~Core() {
+  *collector_->core.lock() = nullptr;
+  PR_CHECK(index.lock()->leases() == 0, "a lease outlives its queue");
+}
+
+// Each bound takes its share first and gives it back if that was too much: exact without a lock.
+Refusal Core::admit(std::size_t size) {
+  if (closed) return Refusal::kStopping;
+  if (failed) return Refusal::kStoreFailed;
+  if (admitted_messages.fetch_add(1) >= options.messages_max) {
+    admitted_messages.fetch_sub(1);
+    return Refusal::kQueueFull;
+  }
+  if (admitted_bytes.fetch_add(size) + size > options.bytes_max) {
+    take_back_admission(size);
+    return Refusal::kQueueFull;
+  }
+  const auto needed = static_cast<std::int64_t>(size);
+  if (space_left.fetch_sub(needed) < needed) {
+    space_left.fetch_add(needed);
+    take_back_admission(size);
+    return Refusal::kNoSpace;
+  }
+  const bool count_fits = waiting_count.fetch_add(1) < options.commit_waiting_max;
+  const bool bytes_fit = waiting_bytes.fetch_add(size) + size <= options.commit_waiting_bytes_max;
+  if (count_fits && bytes_fit) return Refusal::kNone;
+  waiting_count.fetch_sub(1);
+  waiting_bytes.fetch_sub(size);
+  take_back_admission(size);
+  return Refusal::kBusy;
+}
+
+void Core::take_back_admission(std::uint64_t size) {
+  admitted_messages.fetch_sub(1);
+  admitted_bytes.fetch_sub(size);
+}
+
+void Core::refuse(Refusal refusal, SubmitDone& done) {
+  switch (refusal) {
+    case Refusal::kNone: return;
+    case Refusal::kQueueFull: metrics.refused_full.add(); break;
+    case Refusal::kNoSpace: metrics.refused_space.add(); break;
+    case Refusal::kBusy: metrics.refused_busy.add(); break;
+    case Refusal::kStoreFailed: metrics.refused_failed.add(); break;
+    case Refusal::kStopping: metrics.refused_stopping.add(); break;
+  }
+  if (done) done(refusal);
+}
+
+void Core::push(Operation operation) {
+  bool was_empty = false;
+  {
+    auto held = waiting.lock();
+    if (!held->closed) {
+      was_empty = held->operations.empty();
+      held->operations.push_back(std::move(operation));
+    } else {
+      held.mutex_lock().unlock();
+      return abandon(std::move(operation), Refusal::kStopping, Error("the queue is stopping"));
+    }
+  }
+  // Whoever put the first one in has waked the thread for all that follow.
+  if (was_empty) commit_signal.notify();
+}
+
+void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
+  if (auto* submit = std::get_if<SubmitOp>(&operation)) {
+    const std::size_t size = submit->submission.body.size();
+    waiting_count.fetch_sub(1);
+    waiting_bytes.fetch_sub(size);
+    take_back_admission(size);
+    return refuse(refusal, submit->done);
+  }
+  auto* admin = std::get_if<AdminOp>(&operation);
+  if (admin == nullptr) return;  // a lease: destroyed here, its delivery is due again
+  for (const AdminOp::Target& target : admin->targets) {
+    if (!admin->held) break;
+    for (const std::uint32_t number : target.numbers) index.lock()->release({target.id, number});
+  }
+  if (admin->done) admin->done(failure(why));
+}
+
+void Core::submit(Submission submission, SubmitDone done) {
+  PR_CHECK(!submission.recipients.empty());
+  const Refusal refusal = admit(submission.body.size());
+  if (refusal != Refusal::kNone) return refuse(refusal, done);
+  push(SubmitOp{std::move(submission), std::move(done)});
+}
+
+void Core::finish(Lease lease, Completion completion) {
+  PR_CHECK(lease.valid());
+  PR_CHECK(completion.fates.size() == lease.recipients().size(), lease.domain());
+  push(FinishOp{std::move(lease), std::move(completion)});
+}
+
+void Core::enqueue(AdminOp operation) {
+  push(std::move(operation));
+}
+
+void Core::read_body(Lease lease, Queue::BodyDone done) {
+  if (lease.body()) return done(std::move(lease), {});
+  {
+    auto work = reader_work.lock();
+    if (!work->closed) {
+      work->bodies.push_back({std::move(lease), std::move(done)});
+      reader_signal.notify();
+      return;
+    }
+  }
+  done(std::move(lease), Result<void>(failure("the queue is stopping")));
+}
+
+void Core::start_job(AdminOp::Kind kind, Selector selector,
+                     UniqueFunction<void(Result<std::uint64_t>)> done) {
+  const bool names_something =
+      selector.id.has_value() || !selector.domain.empty() || !selector.sender.empty();
+  if (!names_something && !selector.all) {
+    return done(failure("the selector names nothing, and \"all\" is not set"));
+  }
+  auto job = std::make_shared<Job>();
+  job->kind = kind;
+  job->selector = std::move(selector);
+  job->done = std::move(done);
+  {
+    auto work = reader_work.lock();
+    if (!work->closed) {
+      work->jobs.push_back(std::move(job));
+      reader_signal.notify();
+      return;
+    }
+  }
+  job->done(failure("the queue is stopping"));
+}
+
+void Core::end_held(const DeliveryKey& delivery, bool stale) {
+  AdminOp operation;
+  bool news = false;
+  {
+    auto due = index.lock();
+    const DueIndex::Holding* held = due->holding(delivery);
+    PR_CHECK(held != nullptr, "a lease came back twice");
+    if (held->verdict == DueIndex::Verdict::kNone) {
+      stale ? due->release(delivery) : due->put_back(delivery);
+      news = due->take_news();
+    } else {
+      // It stays held until the commit thread has done what was asked.
+      const bool remove = held->verdict == DueIndex::Verdict::kRemove;
+      operation.kind = remove ? AdminOp::Kind::kRemove : AdminOp::Kind::kQuarantine;
+      operation.reason = remove ? "" : "its body does not verify";
+      operation.targets.push_back({delivery.id, {delivery.number}});
+      operation.held = true;
+    }
+  }
+  if (!operation.targets.empty()) enqueue(std::move(operation));
+  if (news) reader_signal.notify();
+}
+
+void Core::give_back(const DeliveryKey& delivery) {
+  end_held(delivery, false);
+}
+
+void Core::drop_stale(const DeliveryKey& delivery) {
+  end_held(delivery, true);
+}
+
+void Core::condemn(const DeliveryKey& delivery, std::string_view reason) {
+  index.lock()->holding(delivery)->verdict = DueIndex::Verdict::kQuarantine;
+  log::error("queue", "a stored message is damaged and will not be delivered",
+             {{"id", delivery.id.to_string()}, {"delivery", delivery.number}, {"why", reason}});
+}
+
+message::Body Core::track(const message::Body& body) {
+  struct Tracked {
+    Tracked(std::vector<Chunk> all, std::shared_ptr<std::atomic<std::uint64_t>> sum,
+            std::uint64_t octets)
+        : chunks(std::move(all)), total(std::move(sum)), size(octets) {
+      total->fetch_add(size);
+    }
+
+    ~Tracked() { total->fetch_sub(size); }
+
+    Tracked(const Tracked&) = delete;
+    Tracked& operator=(const Tracked&) = delete;
+
+    std::vector<Chunk> chunks;
+    std::shared_ptr<std::atomic<std::uint64_t>> total;
+    std::uint64_t size;
+  };
+
+  const auto tracked = std::make_shared<const Tracked>(body.chunks(), lease_bytes, body.size());
+  message::Body counted;
+  for (const Chunk& chunk : tracked->chunks) counted.append(Chunk(tracked, chunk.view()));
+  return counted;
+}
+
+Stats Core::stats() {
+  Stats now;
+  {
+    auto held = totals.lock();
+    now.messages = held->messages;
+    now.bytes = held->bytes;
+  }
+  {
+    auto held = index.lock();
+    now.deliveries = held->deliveries();
+    now.queues = held->queues().size();
+    now.leases = held->leases();
+  }
+  now.lease_bytes = *lease_bytes;
+  now.commit_waiting = waiting_count;
+  return now;
+}
+
+Health Core::health() {
+  if (failed) return {false, "the queue cannot be written: " + *failure_.lock()};
+  if (space_left <= 0) return {false, "the disk has no more than its reserve left"};
+  if (admitted_messages >= options.messages_max || admitted_bytes >= options.bytes_max) {
+    return {false, "the queue is full"};
+  }
+  if (stopping) return {false, "stopping"};
+  return {};
+}
+
+void Core::stop_leasing() {
+  stopping = true;
+  index.lock()->pause(true);
+}
+
+void Core::store_failed(const Error& error) {
+  metrics.store_errors.add();
+  *failure_.lock() = error.text();
+  if (!failed.exchange(true)) {
+    log::error("queue", "the store failed; mail is refused and delivery pauses",
+               {{"why", error.text()}});
+  }
+  index.lock()->pause(true);
+}
+
+void Core::store_recovered() {
+  if (!failed.exchange(false)) return;
+  log::info("queue", "the store works again");
+  if (stopping) return;
+  index.lock()->pause(false);
+  reader_signal.notify();
+}
+
+}  // namespace postrider::queue

@@ -1,0 +1,189 @@
+// Core: the state that the queue's callers, its commit thread and its reader thread share, and the
+// doors through which work gets from one to another. Private to queue/. Thread: any.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "queue/due_index.h"
+#include "queue/low_water.h"
+#include "queue/queue.h"
+#include "queue/record.h"
+#include "queue/signal.h"
+#include "relay/base/guarded.h"
+
+namespace postrider::queue {
+
+struct SubmitOp {
+  Submission submission;
+  SubmitDone done;
+};
+
+struct FinishOp {
+  Lease lease;
+  Completion completion;
+};
+
+// Work on deliveries that have no lease in anybody's hands.
+struct AdminOp {
+  enum class Kind : std::uint8_t { kRemove, kRetryNow, kQuarantine };
+
+  struct Target {
+    MessageId id;
+    std::vector<std::uint32_t> numbers;  // of its deliveries
+  };
+
+  Kind kind = Kind::kRemove;
+  std::vector<Target> targets;
+  // The targets are held already: their leases came back with a verdict.
+  bool held = false;
+  std::string reason;  // of a quarantine
+  // Gets the number of messages matched. May be empty.
+  UniqueFunction<void(Result<std::uint64_t>)> done;
+};
+
+using Operation = std::variant<SubmitOp, FinishOp, AdminOp>;
+
+// What the commit thread has to take.
+struct Waiting {
+  std::vector<Operation> operations;
+  bool closed = false;  // the commit thread has ended: nothing is taken any more
+};
+
+struct BodyRequest {
+  Lease lease;
+  Queue::BodyDone done;
+};
+
+// A remove() or retry_now(): the reader finds what matches, a bounded step at a time, and the
+// commit thread does it.
+struct Job {
+  AdminOp::Kind kind = AdminOp::Kind::kRemove;
+  Selector selector;
+  MessageId from;  // where the next step starts
+  bool ended = false;
+  std::uint64_t matched = 0;
+  UniqueFunction<void(Result<std::uint64_t>)> done;
+};
+
+struct ReaderWork {
+  std::deque<BodyRequest> bodies;
+  std::deque<std::shared_ptr<Job>> jobs;
+  bool closed = false;
+};
+
+struct QueueMetrics {
+  explicit QueueMetrics(metrics::Registry& registry);
+
+  metrics::Counter commits, syncs, store_errors, quarantined;
+  metrics::Counter delivered, bounced, expired, removed;
+  metrics::Counter refused_full, refused_space, refused_busy, refused_failed, refused_stopping;
+  metrics::Histogram commit_seconds, group_size;
+};
+
+// The way into a Lease for those who make and end them.
+struct LeaseParts {
+  static Lease make(Core& core, std::shared_ptr<const Message> message, std::uint32_t number,
+                    DeliveryRecord record);
+
+  static DeliveryKey key(const Lease& lease) { return {lease.message_->id, lease.number_}; }
+
+  static WallTime due(const Lease& lease) { return lease.due_; }
+
+  static void set_body(Lease& lease, message::Body body) { lease.body_ = std::move(body); }
+
+  // What the lease says of its delivery, with all its recipients.
+  static DeliveryRecord take_record(Lease& lease);
+
+  static const std::shared_ptr<const Message>& shared_message(const Lease& lease) {
+    return lease.message_;
+  }
+
+  // The lease is nobody's any more: its end has been taken care of.
+  static void disarm(Lease& lease) { lease.core_ = nullptr; }
+};
+
+class Core {
+ public:
+  Core(const Options& options, Store& store, const Clock& clock, Random& random,
+       metrics::Registry& registry, EventSink events, const Totals& totals);
+  // No lease may be left.
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // --- for callers, as in queue.h ---
+  void submit(Submission submission, SubmitDone done);
+  void finish(Lease lease, Completion completion);
+  void read_body(Lease lease, Queue::BodyDone done);
+  void start_job(AdminOp::Kind kind, Selector selector,
+                 UniqueFunction<void(Result<std::uint64_t>)> done);
+  [[nodiscard]] Stats stats();
+  [[nodiscard]] Health health();
+  void stop_leasing();
+
+  // --- between the threads ---
+  // A leased delivery stays as it is on disk: due again, or what its verdict says.
+  void give_back(const DeliveryKey& delivery);
+  // As give_back, for a lease taken on an index entry that turned out to be stale.
+  void drop_stale(const DeliveryKey& delivery);
+  // Never to be delivered; a lease on it must exist. Takes effect when that lease ends.
+  void condemn(const DeliveryKey& delivery, std::string_view reason);
+  void enqueue(AdminOp operation);
+  // Counts the body's octets as lease memory for as long as any of its chunks lives.
+  message::Body track(const message::Body& body);
+  // What has passed submit() ends without having become a message on disk.
+  void take_back_admission(std::uint64_t size);
+  // Answers an operation that will not be done, for `why`.
+  void abandon(Operation operation, Refusal refusal, const Error& why);
+  void store_failed(const Error& error);
+  void store_recovered();
+
+  const Options options;
+  Store& store;
+  const Clock& clock;
+  const EventSink events;
+  const QueueMetrics metrics;
+  IdSource ids;
+  Guarded<DueIndex> index;
+  Guarded<LowWater> low_water;
+  Guarded<Totals> totals;  // as committed
+  Guarded<Waiting> waiting;
+  Guarded<ReaderWork> reader_work;
+  Signal commit_signal;
+  Signal reader_signal;
+  Consumer* consumer = nullptr;       // set before the threads start
+  std::atomic<bool> stopping{false};  // no more leases
+  std::atomic<bool> closed{false};    // no more submissions
+  std::atomic<bool> failed{false};    // the store refused a write and has not taken one since
+  // Of submissions that the commit thread has not taken yet.
+  std::atomic<std::size_t> waiting_count{0};
+  std::atomic<std::size_t> waiting_bytes{0};
+  // Messages and octets on disk or on their way there: what the limits apply to.
+  std::atomic<std::uint64_t> admitted_messages;
+  std::atomic<std::uint64_t> admitted_bytes;
+  // Octets that may still be taken in before the disk reserve; refreshed by the commit thread.
+  std::atomic<std::int64_t> space_left;
+  std::atomic<std::uint64_t> disk_free{0};
+  // When the write under way began, in ticks of TimePoint; 0: none is.
+  std::atomic<TimePoint::rep> write_began{0};
+  std::shared_ptr<std::atomic<std::uint64_t>> lease_bytes;
+
+ private:
+  struct Collector;
+
+  Refusal admit(std::size_t size);
+  void refuse(Refusal refusal, SubmitDone& done);
+  void push(Operation operation);
+  void end_held(const DeliveryKey& delivery, bool stale);
+
+  Guarded<std::string> failure_;  // why the store failed
+  std::shared_ptr<Collector> collector_;
+};
+
+}  // namespace postrider::queue

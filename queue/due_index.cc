@@ -1,0 +1,275 @@
+#include "queue/due_index.h"
+
+#include <algorithm>
+
+#include "relay/base/check.h"
+
+namespace postrider::queue {
+
+namespace {
+
+// A limit that was hit is waited for until an eighth of it is free again, so that the reader works
+// in batches and not for each lease that ends.
+std::size_t resume_below(std::size_t limit) {
+  return limit - std::max<std::size_t>(1, limit / 8);
+}
+
+void remove_due(QueueEntry& queue, WallTime due) {
+  const auto at = queue.leased.find(due);
+  PR_CHECK(at != queue.leased.end());
+  if (--at->second == 0) queue.leased.erase(at);
+}
+
+}  // namespace
+
+QueueEntry& DueIndex::find_or_create(const QueueName& name) {
+  std::string key = encode(name);
+  const auto at = queues_.find(key);
+  if (at != queues_.end()) return *at->second;
+  auto entry = std::make_unique<QueueEntry>();
+  entry->name = name;
+  entry->key = key;
+  entry->serial = next_serial_++;
+  return *queues_.emplace(std::move(key), std::move(entry)).first->second;
+}
+
+QueueEntry* DueIndex::find(std::string_view key) {
+  const auto at = queues_.find(key);
+  return at == queues_.end() ? nullptr : at->second.get();
+}
+
+void DueIndex::retire(QueueEntry& queue) {
+  if (std::find(retiring_.begin(), retiring_.end(), &queue) == retiring_.end()) {
+    retiring_.push_back(&queue);
+  }
+}
+
+void DueIndex::sweep() {
+  std::erase_if(retiring_, [this](QueueEntry* entry) {
+    if (entry->deliveries > 0 || entry->plan.touched) return true;  // it has come back to life
+    const bool at_rest = entry->place == Place::kIdle || entry->place == Place::kWaiting;
+    if (entry->held > 0 || !at_rest) return false;
+    leave_wake_order(*entry);
+    queues_.erase(queues_.find(entry->key));
+    return true;
+  });
+}
+
+void DueIndex::count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes) {
+  // A queue's octets are a sum over messages that may turn out unreadable; never below nothing.
+  const auto add = [](std::uint64_t value, std::int64_t change) {
+    const auto less = static_cast<std::uint64_t>(-change);
+    return change >= 0 ? value + static_cast<std::uint64_t>(change) : value - std::min(value, less);
+  };
+  deliveries_ -= queue.deliveries;
+  queue.deliveries = add(queue.deliveries, deliveries);
+  queue.bytes = add(queue.bytes, bytes);
+  deliveries_ += queue.deliveries;
+}
+
+WallTime DueIndex::due_bound(const QueueEntry& queue) {
+  WallTime bound = std::min(queue.cursor.due, queue.lowered.due);
+  if (!queue.returned.empty()) bound = std::min(bound, queue.returned.begin()->due);
+  if (!queue.leased.empty()) bound = std::min(bound, queue.leased.begin()->first);
+  return bound;
+}
+
+std::optional<WallTime> DueIndex::next_due(const QueueEntry& queue) {
+  WallTime due = std::min(queue.cursor.due, queue.lowered.due);
+  if (!queue.returned.empty()) due = std::min(due, queue.returned.begin()->due);
+  if (due == WallTime::max()) return std::nullopt;
+  return due;
+}
+
+void DueIndex::insert(QueueEntry& queue, const Position& position) {
+  if (queue.place == Place::kScanning) {
+    queue.lowered = std::min(queue.lowered, position);
+    return;
+  }
+  if (position >= queue.cursor) return;
+  queue.cursor = position;
+  schedule(queue);
+}
+
+bool DueIndex::hold(QueueEntry& queue, const Position& position) {
+  const auto [at, is_new] = held_.try_emplace(position.delivery());
+  if (!is_new) return false;
+  at->second.queue = &queue;
+  at->second.due = position.due;
+  ++queue.held;
+  ++queue.leased[position.due];
+  return true;
+}
+
+bool DueIndex::lease_fresh(const DeliveryKey& delivery, WallTime now) {
+  Holding* held = holding(delivery);
+  PR_CHECK(held != nullptr && !held->is_lease);
+  QueueEntry& queue = *held->queue;
+  const bool no_backlog = queue.place == Place::kIdle ||
+                          (queue.place == Place::kWaiting && queue.wake_at > now);
+  if (paused_ || short_of_leases_ || !no_backlog || leases_ >= limits_.leases_max ||
+      queue.leases >= limits_.leases_per_queue_max) {
+    return false;
+  }
+  held->is_lease = true;
+  ++leases_;
+  ++queue.leases;
+  return true;
+}
+
+bool DueIndex::lease(QueueEntry& queue, const Position& position) {
+  if (!hold(queue, position)) return false;
+  held_.find(position.delivery())->second.is_lease = true;
+  ++leases_;
+  ++queue.leases;
+  return true;
+}
+
+DueIndex::Holding* DueIndex::holding(const DeliveryKey& delivery) {
+  const auto at = held_.find(delivery);
+  return at == held_.end() ? nullptr : &at->second;
+}
+
+void DueIndex::leave_bound(const DeliveryKey& delivery) {
+  Holding* held = holding(delivery);
+  PR_CHECK(held != nullptr && held->in_bound);
+  held->in_bound = false;
+  remove_due(*held->queue, held->due);
+}
+
+void DueIndex::enter_bound(const DeliveryKey& delivery) {
+  Holding* held = holding(delivery);
+  PR_CHECK(held != nullptr && !held->in_bound);
+  held->in_bound = true;
+  ++held->queue->leased[held->due];
+}
+
+void DueIndex::end_lease(QueueEntry& queue) {
+  --leases_;
+  --queue.leases;
+  if (queue.place == Place::kBlocked &&
+      queue.leases <= resume_below(limits_.leases_per_queue_max)) {
+    make_ready(queue);
+  }
+  if (short_of_leases_ && leases_ <= resume_below(limits_.leases_max)) {
+    short_of_leases_ = false;
+    news_ = true;
+  }
+}
+
+void DueIndex::forget(const DeliveryKey& delivery, Holding& holding) {
+  QueueEntry& queue = *holding.queue;
+  if (holding.in_bound) remove_due(queue, holding.due);
+  --queue.held;
+  const bool was_lease = holding.is_lease;
+  held_.erase(delivery);
+  if (was_lease) end_lease(queue);
+}
+
+void DueIndex::release(const DeliveryKey& delivery) {
+  Holding* held = holding(delivery);
+  PR_CHECK(held != nullptr, "a delivery was released twice");
+  forget(delivery, *held);
+}
+
+void DueIndex::put_back(const DeliveryKey& delivery) {
+  Holding* held = holding(delivery);
+  PR_CHECK(held != nullptr, "a delivery was put back twice");
+  QueueEntry& queue = *held->queue;
+  const Position position{held->due, delivery.id, delivery.number};
+  forget(delivery, *held);
+  if (queue.place == Place::kScanning) {
+    queue.lowered = std::min(queue.lowered, position);
+    return;
+  }
+  if (position >= queue.cursor) return;
+  // Lowering the cursor would make the next scan walk over all that is leased above.
+  queue.returned.insert(position);
+  if (queue.returned.size() > kReturnedMax) {
+    queue.cursor = *queue.returned.begin();
+    queue.returned.clear();
+  }
+  schedule(queue);
+}
+
+void DueIndex::leave_wake_order(QueueEntry& queue) {
+  if (queue.place != Place::kWaiting) return;
+  wake_order_.erase({queue.wake_at, queue.serial, &queue});
+  queue.place = Place::kIdle;
+}
+
+void DueIndex::schedule(QueueEntry& queue) {
+  if (queue.place != Place::kIdle && queue.place != Place::kWaiting) return;
+  leave_wake_order(queue);
+  const auto due = next_due(queue);
+  if (!due) return;
+  queue.wake_at = *due;
+  queue.place = Place::kWaiting;
+  const auto at = wake_order_.insert({*due, queue.serial, &queue}).first;
+  if (at == wake_order_.begin()) news_ = true;
+}
+
+void DueIndex::make_ready(QueueEntry& queue) {
+  queue.place = Place::kReady;
+  ready_.push_back(&queue);
+  news_ = true;
+}
+
+QueueEntry* DueIndex::next_scan(WallTime now) {
+  if (paused_ || short_of_leases_) return nullptr;
+  while (!wake_order_.empty() && wake_order_.begin()->at <= now) {
+    QueueEntry* queue = wake_order_.begin()->queue;
+    wake_order_.erase(wake_order_.begin());
+    queue->place = Place::kReady;
+    ready_.push_back(queue);
+  }
+  while (!ready_.empty()) {
+    if (leases_ >= limits_.leases_max) {
+      short_of_leases_ = true;
+      return nullptr;
+    }
+    QueueEntry* queue = ready_.front();
+    ready_.pop_front();
+    if (room(*queue) > 0) {
+      queue->place = Place::kScanning;
+      queue->lowered = Position::end();
+      return queue;
+    }
+    queue->place = Place::kBlocked;
+  }
+  return nullptr;
+}
+
+std::size_t DueIndex::room(const QueueEntry& queue) const {
+  const std::size_t all = limits_.leases_max - std::min(limits_.leases_max, leases_);
+  const std::size_t own =
+      limits_.leases_per_queue_max - std::min(limits_.leases_per_queue_max, queue.leases);
+  return std::min(all, own);
+}
+
+void DueIndex::end_scan(QueueEntry& queue, const Position& cursor, WallTime now) {
+  PR_CHECK(queue.place == Place::kScanning);
+  queue.cursor = std::min(cursor, queue.lowered);
+  queue.lowered = Position::end();
+  queue.place = Place::kIdle;
+  const auto due = next_due(queue);
+  if (due && *due <= now) {
+    make_ready(queue);
+  } else {
+    schedule(queue);
+  }
+}
+
+std::optional<WallTime> DueIndex::next_wake() const {
+  if (paused_ || short_of_leases_) return std::nullopt;
+  if (!ready_.empty()) return WallTime::min();
+  if (wake_order_.empty()) return std::nullopt;
+  return wake_order_.begin()->at;
+}
+
+void DueIndex::pause(bool paused) {
+  if (paused_ && !paused) news_ = true;
+  paused_ = paused;
+}
+
+}  // namespace postrider::queue

@@ -1,0 +1,175 @@
+// DueIndex: what memory knows of the due index on disk: a small entry per queue with the place from
+// which its part has to be read, the order in which queues wake, and who is leased.
+//
+// Invariant: every delivery that is on disk and neither leased nor held stands at or above its
+// queue's cursor, or among the returned. So a scan that starts at the cursor misses nothing and
+// walks over none of what was deleted below it.
+//
+// Thread: none of its own; whoever calls holds the one lock around it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "queue/keys.h"
+
+namespace postrider::queue {
+
+// Where a queue stands in the order of waking.
+enum class Place : std::uint8_t {
+  kIdle,      // nothing unleased is on disk
+  kWaiting,   // in the wake order, until its earliest time
+  kReady,     // due; its turn comes
+  kScanning,  // the reader is at it
+  kBlocked,   // due, but has as many leases as one queue may have
+};
+
+struct QueueEntry {
+  QueueName name;
+  std::string key;  // the name, encoded
+  std::uint64_t serial = 0;  // in order of creation
+  // As committed. Written by the commit thread under the lock, so it may read them without.
+  std::uint64_t deliveries = 0;
+  std::uint64_t bytes = 0;
+
+  Place place = Place::kIdle;
+  Position cursor = Position::end();
+  Position lowered = Position::end();  // while scanning: the lowest that has come in meanwhile
+  std::set<Position> returned;         // given back undone, below the cursor; at most kReturnedMax
+  WallTime wake_at;                    // the key in the wake order, while waiting
+  std::size_t leases = 0;
+  std::size_t held = 0;                      // leased or held: the entry must stay
+  std::map<WallTime, std::uint32_t> leased;  // due times of those, so that disk gets a true bound
+
+  // The commit thread's own, for the group it is writing.
+  struct Plan {
+    bool touched = false;
+    std::int64_t deliveries = 0;
+    std::int64_t bytes = 0;
+    WallTime due_bound = WallTime::max();
+  } plan;
+};
+
+class DueIndex {
+ public:
+  struct Limits {
+    std::size_t leases_max = 0;
+    std::size_t leases_per_queue_max = 0;
+  };
+
+  // What becomes of a delivery when its lease comes back undone.
+  enum class Verdict : std::uint8_t { kNone, kRemove, kQuarantine };
+
+  struct Holding {
+    QueueEntry* queue = nullptr;
+    WallTime due;
+    bool is_lease = false;    // counts against the limits
+    bool in_bound = true;     // its due time is in QueueEntry::leased
+    Verdict verdict = Verdict::kNone;
+  };
+
+  static constexpr std::size_t kReturnedMax = 4096;  // of one queue
+
+  explicit DueIndex(Limits limits) : limits_(limits) {}
+
+  // --- queues ---
+  QueueEntry& find_or_create(const QueueName& name);
+  [[nodiscard]] QueueEntry* find(std::string_view key);
+  // Drops the entry at the next sweep() at which nothing of it is left anywhere.
+  void retire(QueueEntry& queue);
+  // Entries that were retired may be gone after it.
+  void sweep();
+  [[nodiscard]] const auto& queues() const { return queues_; }
+  // What the queue has as committed changes; only through here, so that the sum stays true.
+  void count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes);
+  // Of all queues.
+  [[nodiscard]] std::uint64_t deliveries() const { return deliveries_; }
+  // No delivery of the queue, leased or not, is due earlier.
+  [[nodiscard]] static WallTime due_bound(const QueueEntry& queue);
+  // When the queue next has something unleased; nullopt: it has not.
+  [[nodiscard]] static std::optional<WallTime> next_due(const QueueEntry& queue);
+
+  // --- deliveries ---
+  // A delivery stands on disk at `position` and is not leased.
+  void insert(QueueEntry& queue, const Position& position);
+  // Keeps everybody else off a delivery, without counting as a lease. False: it is leased or held.
+  bool hold(QueueEntry& queue, const Position& position);
+  // Fresh mail: turns a hold into a lease, if the limits allow and the queue has no older backlog.
+  bool lease_fresh(const DeliveryKey& delivery, WallTime now);
+  // The reader's: a new lease; false: leased or held by another.
+  bool lease(QueueEntry& queue, const Position& position);
+  [[nodiscard]] Holding* holding(const DeliveryKey& delivery);
+  // While its completion is being written its old due time no longer counts for due_bound().
+  void leave_bound(const DeliveryKey& delivery);
+  void enter_bound(const DeliveryKey& delivery);
+  // Ends a lease or hold, and forgets it.
+  void release(const DeliveryKey& delivery);
+  // Ends it with the delivery still on disk, where it was.
+  void put_back(const DeliveryKey& delivery);
+
+  // --- the reader's turn ---
+  // The next queue with something due, marked as being scanned; nullptr: none, or no lease is free.
+  QueueEntry* next_scan(WallTime now);
+  // Leases that the queue being scanned may still take.
+  [[nodiscard]] std::size_t room(const QueueEntry& queue) const;
+  // Everything unleased that the scan saw or was told of stands at or above `cursor`.
+  void end_scan(QueueEntry& queue, const Position& cursor, WallTime now);
+  // When next_scan() may have something: now (WallTime::min()), later, or not before a change.
+  [[nodiscard]] std::optional<WallTime> next_wake() const;
+  // No leases at all while it lasts.
+  void pause(bool paused);
+  [[nodiscard]] bool paused() const { return paused_; }
+
+  // True once after something happened that next_wake() would tell the reader.
+  bool take_news() { return std::exchange(news_, false); }
+
+  [[nodiscard]] std::size_t leases() const { return leases_; }
+  // Leases and holds.
+  [[nodiscard]] std::size_t held() const { return held_.size(); }
+
+ private:
+  void schedule(QueueEntry& queue);
+  void leave_wake_order(QueueEntry& queue);
+  void make_ready(QueueEntry& queue);
+  void end_lease(QueueEntry& queue);
+  void forget(const DeliveryKey& delivery, Holding& holding);
+
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+
+  Limits limits_;
+  std::unordered_map<std::string, std::unique_ptr<QueueEntry>, TextHash, std::equal_to<>> queues_;
+  std::vector<QueueEntry*> retiring_;
+  std::unordered_map<DeliveryKey, Holding, DeliveryKeyHash> held_;
+  // By time, then age: the same history gives the same order.
+  struct Wake {
+    WallTime at;
+    std::uint64_t serial = 0;
+    QueueEntry* queue = nullptr;
+
+    auto operator<=>(const Wake&) const = default;
+  };
+
+  std::set<Wake> wake_order_;
+  std::uint64_t next_serial_ = 0;
+  std::deque<QueueEntry*> ready_;
+  std::uint64_t deliveries_ = 0;
+  std::size_t leases_ = 0;
+  bool short_of_leases_ = false;  // something due waits until some leases have ended
+  bool paused_ = false;
+  bool news_ = false;
+};
+
+}  // namespace postrider::queue

@@ -1,0 +1,45 @@
+// memory_store: a Store in an ordered map that can fail any call and forget what was not synced, so
+// that power loss and full disks are seeded tests. Thread: any (one mutex).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "queue/store.h"
+
+namespace postrider::queue {
+
+class MemoryStore final : public Store {
+ public:
+  MemoryStore();
+  ~MemoryStore() override;
+
+  std::unique_ptr<Batch> new_batch() override;
+  Result<void> write(Batch& batch, bool sync) override;
+  Result<std::optional<Chunk>> get(std::string_view key) override;
+  std::unique_ptr<Cursor> scan(std::string_view lower, std::string_view upper) override;
+  std::optional<std::uint64_t> free_space() override;
+
+  // Asked before each call with "write", "sync", "get" or "scan" and the number of calls so far;
+  // true: the call fails with EIO. A failed "sync" has written but not synced.
+  using Fault = std::function<bool(std::string_view call, std::uint64_t count)>;
+  void set_fault(Fault fault);
+  void set_free_space(std::optional<std::uint64_t> octets);
+  // What a power loss leaves: everything up to the last sync, nothing after it.
+  void lose_power();
+
+  [[nodiscard]] std::size_t size() const;
+  // Calls of write() with sync so far.
+  [[nodiscard]] std::uint64_t syncs() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace postrider::queue

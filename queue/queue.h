@@ -1,0 +1,274 @@
+// Queue: the durable heart of the relay, and its contract.
+//
+// A message is split into *deliveries*: the recipients of one domain, at most a transaction's
+// worth. Each recipient ends exactly once: delivered, bounced, expired or removed. A submission is
+// one atomic batch, synced before it is answered; every later step is one atomic batch too. One
+// commit thread writes; while one sync runs the next group gathers. FORMAT.md documents every byte
+// on disk.
+//
+// The queue knows nothing of DNS, sockets or replies. Whoever delivers receives leases through
+// Consumer and gives each back once, through finish() or by destroying it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/metrics.h"
+#include "queue/id.h"
+#include "queue/store.h"
+#include "relay/base/clock.h"
+#include "relay/base/random.h"
+#include "relay/base/task.h"
+#include "relay/message/body.h"
+#include "relay/message/envelope.h"
+#include "relay/message/status.h"
+
+namespace postrider::queue {
+
+struct Options {
+  // Messages and octets of bodies kept on disk; a submission beyond is refused (kQueueFull).
+  std::uint64_t messages_max = 20'000'000;
+  std::uint64_t bytes_max = 500ULL << 30;
+  // Submissions waiting for the commit thread; beyond, kBusy. Octets bound the bodies they hold.
+  std::size_t commit_waiting_max = 10'000;
+  std::size_t commit_waiting_bytes_max = 256U << 20;
+  // A commit group ends at so many submissions and completions, or octets.
+  std::size_t group_max = 512;
+  std::size_t group_bytes_max = 4U << 20;
+  // Deliveries leased at one time (each about 1 KiB of memory), of all queues and of one.
+  std::size_t leases_max = 50'000;
+  std::size_t leases_per_queue_max = 5'000;
+  // Octets of bodies that leases of fresh mail may keep in memory; beyond, a body is read back when
+  // needed.
+  std::size_t lease_bytes_max = 128U << 20;
+  // Recipients of one domain that travel in one delivery.
+  std::size_t recipients_per_delivery = 100;
+  // Octets that stay free on the disk: a submission that would go below is refused (kNoSpace).
+  std::uint64_t disk_reserve = 256ULL << 20;
+  // A completion is on stable storage at the latest this much after it was written.
+  Milliseconds completion_sync_interval{100};
+};
+
+// What never changes about an accepted message; shared by its leases.
+struct Message {
+  MessageId id;
+  message::Envelope envelope;
+  std::uint64_t size = 0;  // octets of the body
+  WallTime arrived;
+  WallTime expires;
+  std::uint32_t deliveries = 0;  // how many it was split into
+};
+
+struct Submission {
+  MessageId id;  // from Queue::next_id()
+  message::Envelope envelope;
+  std::vector<message::Recipient> recipients;  // at least one; every domain in normal form
+  message::Body body;
+  WallTime expires;
+  // Journal lines for the event sink, handed over after the commit and before the answer.
+  std::string events;
+};
+
+enum class Refusal : std::uint8_t {
+  kNone,       // accepted: on stable storage
+  kQueueFull,  // messages_max or bytes_max
+  kNoSpace,    // disk_reserve
+  kBusy,       // commit_waiting_max: try again soon
+  kStoreFailed,
+  kStopping,
+};
+
+// Runs on the commit thread (or, for a refusal that needs no disk, in the caller): it only posts.
+using SubmitDone = UniqueFunction<void(Refusal)>;
+
+class Core;
+
+// The right to attempt one delivery; nobody else has it meanwhile. Destroyed unfinished, the
+// delivery becomes due again at once with no attempt counted. Must not outlive the Queue. Thread:
+// one owner at a time; may be moved between threads.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Lease&& other) noexcept;
+  Lease& operator=(Lease&& other) noexcept;
+  ~Lease();
+
+  [[nodiscard]] bool valid() const { return core_ != nullptr; }
+
+  [[nodiscard]] const Message& message() const { return *message_; }
+
+  // Which of the message's deliveries this is: 0, 1, ...
+  [[nodiscard]] std::uint32_t number() const { return number_; }
+
+  // Domain of the recipients, in normal form, or an address literal.
+  [[nodiscard]] const std::string& domain() const { return domain_; }
+
+  // Those not yet ended, in the order given at submission.
+  [[nodiscard]] const std::vector<message::Recipient>& recipients() const { return recipients_; }
+
+  // Attempts finished before this one.
+  [[nodiscard]] std::uint32_t attempts() const { return attempts_; }
+
+  // A delay notification has been sent.
+  [[nodiscard]] bool delay_reported() const { return delay_reported_; }
+
+  // What the last attempt met; code 0: there was none.
+  [[nodiscard]] const message::Status& last_status() const { return last_status_; }
+
+  // The body, where it is still (or already) in memory; see Queue::read_body.
+  [[nodiscard]] const std::optional<message::Body>& body() const { return body_; }
+
+ private:
+  friend struct LeaseParts;
+
+  Core* core_ = nullptr;
+  std::shared_ptr<const Message> message_;
+  std::uint32_t number_ = 0;
+  std::uint32_t attempts_ = 0;
+  bool delay_reported_ = false;
+  WallTime due_;  // its key in the due index
+  std::string domain_;
+  std::vector<message::Recipient> recipients_;
+  message::Status last_status_;
+  std::optional<message::Body> body_;
+};
+
+enum class Fate : std::uint8_t { kDelivered, kBounced, kExpired, kDeferred };
+
+// How an attempt ended.
+struct Completion {
+  std::vector<Fate> fates;  // one for each of the lease's recipients, same order
+  // For those deferred: when to try again, and what was met.
+  WallTime next_attempt;
+  message::Status status;
+  bool attempted = true;        // false: put off without a try; attempts do not grow
+  bool delay_reported = false;  // `report` tells of a delay
+  // A notification that must exist exactly if this completion does: committed in the same batch.
+  std::optional<Submission> report;
+  // Journal lines, handed to the event sink before the batch is written.
+  std::string events;
+};
+
+// Receives leases. Thread: called on the queue's threads; it only posts.
+class Consumer {
+ public:
+  virtual ~Consumer() = default;
+  virtual void deliver(std::vector<Lease> leases) = 0;
+};
+
+struct Selector {
+  std::optional<MessageId> id;
+  std::string domain;  // destination; empty: any
+  std::string sender;  // exact address; empty: any
+  bool all = false;    // must be set for a selector that names nothing, so that none is by accident
+};
+
+// One destination queue: domain, tenant, campaign.
+struct QueueSummary {
+  std::string domain;
+  std::string tenant;
+  std::string campaign;
+  std::uint64_t deliveries = 0;
+  std::uint64_t bytes = 0;
+  std::optional<WallTime> next_due;
+};
+
+struct DeliverySummary {
+  std::uint32_t number = 0;
+  std::string domain;
+  std::vector<message::Recipient> recipients;
+  std::uint32_t attempts = 0;
+  WallTime due;
+  bool leased = false;
+  message::Status last_status;
+};
+
+struct MessageSummary {
+  Message message;
+  std::vector<DeliverySummary> deliveries;  // those not ended
+};
+
+struct Stats {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t deliveries = 0;
+  std::uint64_t queues = 0;
+  std::uint64_t leases = 0;
+  std::uint64_t lease_bytes = 0;
+  std::uint64_t commit_waiting = 0;
+};
+
+struct Health {
+  bool accepting = true;
+  std::string reason;  // why not; "" while accepting
+};
+
+// Journal lines on their way out. Called on the commit thread.
+using EventSink = std::function<void(std::string_view lines)>;
+
+// Thread: any, unless said otherwise.
+class Queue {
+ public:
+  // Reads the schema version and the queue records (not the messages): time follows the number of
+  // queues. Fails on a newer schema, or where the store does. `store`, `clock`, `random` and
+  // `metrics` must outlive the queue.
+  static Result<std::unique_ptr<Queue>> open(Options options, Store& store, const Clock& clock,
+                                             Random& random, metrics::Registry& metrics,
+                                             EventSink events);
+  // stop() first, unless start() was never called. No lease may be left.
+  ~Queue();
+
+  // Starts the threads; from now on `consumer` receives what is due. It must outlive stop().
+  void start(Consumer& consumer);
+  // Hands out no more leases, at once; submissions are still taken, so that sessions can end in
+  // order.
+  void stop_leasing();
+  // Refuses new submissions (kStopping), answers everything that waits, syncs, joins the threads.
+  // finish() is still legal before, not after.
+  void stop();
+
+  // Grows strictly from call to call.
+  MessageId next_id();
+
+  // Makes the message durable and then says so. `done` is called exactly once.
+  void submit(Submission submission, SubmitDone done);
+
+  // Ends an attempt. Never refused: the lease has reserved the slot. If the store fails, the
+  // delivery is due again at once (the at-least-once case), which is counted.
+  void finish(Lease lease, Completion completion);
+
+  // Loads the body into the lease, on the reader thread, and gives the lease back there: `done`
+  // only posts. With lease.body() present it calls back at once. A damaged or missing body is an
+  // error.
+  using BodyDone = UniqueFunction<void(Lease, Result<void>)>;
+  void read_body(Lease lease, BodyDone done);
+
+  // Removes what matches and is not leased; what is leased is removed when its attempt ends without
+  // a delivery. `done` (commit thread) gets the number of messages that matched.
+  void remove(Selector selector, UniqueFunction<void(Result<std::uint64_t>)> done);
+  // Makes what matches due now.
+  void retry_now(Selector selector, UniqueFunction<void(Result<std::uint64_t>)> done);
+
+  // These read the store in the caller's thread: never from a loop.
+  [[nodiscard]] std::vector<QueueSummary> queues(std::size_t limit) const;
+  [[nodiscard]] Result<std::vector<MessageSummary>> messages(const Selector& selector,
+                                                             std::size_t limit) const;
+  [[nodiscard]] Result<std::optional<MessageSummary>> message(MessageId id) const;
+
+  [[nodiscard]] Stats stats() const;
+  [[nodiscard]] Health health() const;
+
+ private:
+  class State;
+
+  explicit Queue(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace postrider::queue

@@ -1,0 +1,322 @@
+#include "queue/reader.h"
+
+#include <algorithm>
+
+#include "queue/selection.h"
+#include "relay/base/log.h"
+
+namespace postrider::queue {
+
+namespace {
+
+// Bodies loaded and turns given in one step, so that neither keeps the other waiting.
+constexpr std::size_t kBodiesPerStep = 16;
+constexpr std::size_t kTurnsPerStep = 16;
+// Of a job in one step.
+constexpr std::size_t kJobMatches = 256;
+constexpr std::size_t kJobLooks = 1024;
+
+// The place right behind a position.
+Position after(const Position& position) {
+  Position next = position;
+  if (++next.number == 0 && ++next.id.low == 0) ++next.id.high;
+  return next;
+}
+
+}  // namespace
+
+// What one turn of one queue has come to.
+struct Reader::Turn {
+  std::size_t room = 0;  // leases it may still take
+  std::vector<Position> leased;
+  Position cursor;  // everything below has been seen
+};
+
+bool Reader::step() {
+  const bool bodies = read_bodies();
+  const bool jobs = run_jobs();
+  const bool turns = give_turns();
+  return bodies || jobs || turns;
+}
+
+std::optional<Duration> Reader::wait_limit() {
+  const auto wake = core_.index.lock()->next_wake();
+  if (!wake) return std::nullopt;
+  const TimePoint now = core_.clock.now();
+  if (now < paused_until_) return paused_until_ - now;
+  if (write_is_slow()) return kErrorPause;
+  return std::max<Duration>(Milliseconds(1), *wake <= core_.clock.wall()
+                                                 ? Milliseconds(0)
+                                                 : *wake - core_.clock.wall());
+}
+
+bool Reader::write_is_slow() const {
+  const TimePoint::rep began = core_.write_began;
+  return began != 0 && core_.clock.now() - TimePoint(Duration(began)) > kSlowWrite;
+}
+
+void Reader::pause(const Error& error) {
+  core_.metrics.store_errors.add();
+  log::error("queue", "reading the store failed", {{"why", error.text()}});
+  paused_until_ = core_.clock.now() + kErrorPause;
+}
+
+// --- bodies ---
+
+bool Reader::read_bodies() {
+  bool worked = false;
+  for (std::size_t i = 0; i < kBodiesPerStep; ++i) {
+    BodyRequest request;
+    {
+      auto work = core_.reader_work.lock();
+      if (work->bodies.empty()) break;
+      request = std::move(work->bodies.front());
+      work->bodies.pop_front();
+    }
+    read_body(std::move(request));
+    worked = true;
+  }
+  return worked;
+}
+
+void Reader::read_body(BodyRequest request) {
+  auto body = load_body(request.lease);
+  if (!body) return request.done(std::move(request.lease), Result<void>(failure(body.error())));
+  LeaseParts::set_body(request.lease, core_.track(*body));
+  request.done(std::move(request.lease), Result<void>());
+}
+
+Result<message::Body> Reader::load_body(const Lease& lease) {
+  const Message& message = lease.message();
+  message::Body body;
+  const std::uint32_t chunks = body_chunks(message.size);
+  bool whole = true;
+  for (std::uint32_t number = 0; number < chunks && whole; ++number) {
+    const std::string key = body_key(message.id, number);
+    auto stored = core_.store.get(key);
+    if (!stored) {
+      core_.metrics.store_errors.add();
+      return failure(stored.error());
+    }
+    std::optional<Chunk> chunk;
+    if (*stored) chunk = open_body_chunk(key, **stored);
+    whole = chunk.has_value();
+    if (whole) body.append(std::move(*chunk));
+  }
+  if (whole && body.size() == message.size) return body;
+  const std::string why = "the body of " + message.id.to_string() + " is damaged or missing";
+  core_.condemn(LeaseParts::key(lease), why);
+  return failure(why);
+}
+
+// --- jobs ---
+
+bool Reader::run_jobs() {
+  std::shared_ptr<Job> job;
+  {
+    auto work = core_.reader_work.lock();
+    if (work->jobs.empty()) return false;
+    job = std::move(work->jobs.front());
+    work->jobs.pop_front();
+  }
+  return run(job);
+}
+
+bool Reader::run(const std::shared_ptr<Job>& job) {
+  const MessageId from = std::max(job->from, core_.low_water.lock()->mark());
+  Selection selection(core_.store, job->selector, from);
+  auto found = selection.next(kJobMatches, kJobLooks);
+  AdminOp operation;
+  operation.kind = job->kind;
+  std::optional<Error> error;
+  if (!found) {
+    error = found.error();
+    core_.metrics.store_errors.add();
+  } else {
+    for (const FoundMessage& one : *found) {
+      AdminOp::Target& target = operation.targets.emplace_back();
+      target.id = one.message.id;
+      for (const FoundDelivery& delivery : one.deliveries) {
+        if (delivery.matches) target.numbers.push_back(delivery.number);
+      }
+    }
+  }
+  job->from = selection.from();
+  job->ended = error || selection.ended();
+  // Also with nothing to do: the answer is the commit thread's to give.
+  operation.done = [&core = core_, job, error](Result<std::uint64_t> matched) {
+    if (error) return job->done(failure(*error));
+    if (!matched) return job->done(failure(matched.error()));
+    job->matched += *matched;
+    if (job->ended) return job->done(job->matched);
+    {
+      auto work = core.reader_work.lock();
+      if (!work->closed) {
+        work->jobs.push_back(job);
+        core.reader_signal.notify();
+        return;
+      }
+    }
+    job->done(failure("the queue is stopping"));
+  };
+  core_.enqueue(std::move(operation));
+  return true;
+}
+
+// --- what is due ---
+
+bool Reader::give_turns() {
+  if (core_.clock.now() < paused_until_ || write_is_slow() || core_.failed) return false;
+  const WallTime now = core_.clock.wall();
+  std::vector<Lease> leases;
+  bool worked = false;
+  for (std::size_t i = 0; i < kTurnsPerStep && core_.clock.now() >= paused_until_; ++i) {
+    QueueEntry* queue = core_.index.lock()->next_scan(now);
+    if (queue == nullptr) break;
+    give_turn(*queue, now, leases);
+    worked = true;
+  }
+  last_message_.reset();
+  if (!leases.empty()) core_.consumer->deliver(std::move(leases));
+  return worked;
+}
+
+void Reader::give_turn(QueueEntry& queue, WallTime now, std::vector<Lease>& leases) {
+  Turn turn;
+  take_returned(queue, turn);
+  if (turn.room > 0) {
+    if (auto scanned = scan(queue, now, turn); !scanned) pause(scanned.error());
+  }
+  core_.index.lock()->end_scan(queue, turn.cursor, now);
+  load(turn, leases);
+}
+
+void Reader::take_returned(QueueEntry& queue, Turn& turn) {
+  auto index = core_.index.lock();
+  turn.cursor = queue.cursor;
+  turn.room = std::min(kTurn, index->room(queue));
+  while (turn.room > 0 && !queue.returned.empty()) {
+    const Position position = *queue.returned.begin();
+    queue.returned.erase(queue.returned.begin());
+    if (!index->lease(queue, position)) continue;
+    turn.leased.push_back(position);
+    --turn.room;
+  }
+}
+
+Result<void> Reader::scan(QueueEntry& queue, WallTime now, Turn& turn) {
+  if (turn.cursor.due > now) return {};
+  const std::string lower = due_key(queue.key, turn.cursor);
+  std::string upper(1, space::kDue);
+  upper += queue.key;
+  const auto cursor = core_.store.scan(lower, after_prefix(upper));
+  std::vector<Position> found;
+  for (std::size_t looks = 0; cursor->valid() && looks < kLooksMax; ++looks, cursor->next()) {
+    const auto position = decode_position(cursor->key(), queue.key);
+    if (!position) continue;  // not a key this queue wrote
+    if (position->due > now) {
+      if (take(queue, found, turn)) turn.cursor = *position;
+      return {};
+    }
+    found.push_back(*position);
+    if (found.size() < kTurn) continue;
+    if (!take(queue, found, turn)) return {};
+    found.clear();
+  }
+  const bool at_end = !cursor->valid();
+  if (auto status = cursor->status(); !status) return status;
+  if (take(queue, found, turn) && at_end) turn.cursor = Position::end();
+  return {};
+}
+
+// Leases what is free of `found` and moves the turn's cursor past them; false: the room ended first.
+bool Reader::take(QueueEntry& queue, const std::vector<Position>& found, Turn& turn) {
+  auto index = core_.index.lock();
+  turn.room = std::min(turn.room, index->room(queue));
+  for (const Position& position : found) {
+    if (turn.room == 0) {
+      turn.cursor = position;
+      return false;
+    }
+    if (index->lease(queue, position)) {
+      turn.leased.push_back(position);
+      --turn.room;
+    }
+    turn.cursor = after(position);
+  }
+  return true;
+}
+
+void Reader::load(const Turn& turn, std::vector<Lease>& leases) {
+  for (const Position& position : turn.leased) {
+    auto lease = load_one(position);
+    if (!lease) {
+      pause(lease.error());
+      core_.give_back(position.delivery());
+    } else if (*lease) {
+      leases.push_back(std::move(**lease));
+    }
+  }
+}
+
+// Nobody else changes a leased delivery, so what is read now is what it is. Nullopt: the index entry
+// was stale (seen in a view of the disk from before the delivery ended or moved), or the delivery
+// is damaged and on its way to quarantine.
+Result<std::optional<Lease>> Reader::load_one(const Position& position) {
+  const DeliveryKey delivery = position.delivery();
+  const std::string key = delivery_key(delivery);
+  const auto stored = core_.store.get(key);
+  if (!stored) return failure(stored.error());
+  if (!*stored) {
+    core_.drop_stale(delivery);
+    return std::optional<Lease>();
+  }
+  auto record = decode_delivery(key, (*stored)->view());
+  if (!record) {
+    core_.condemn(delivery, "its delivery record does not verify");
+    core_.give_back(delivery);
+    return std::optional<Lease>();
+  }
+  if (record->due != position.due) {
+    core_.drop_stale(delivery);
+    return std::optional<Lease>();
+  }
+  auto message = load_message(delivery);
+  if (!message) return failure(message.error());
+  if (*message == nullptr) {
+    core_.condemn(delivery, "its message record is missing or does not verify");
+    core_.give_back(delivery);
+    return std::optional<Lease>();
+  }
+  return std::optional<Lease>(
+      LeaseParts::make(core_, std::move(*message), delivery.number, std::move(*record)));
+}
+
+Result<std::shared_ptr<const Message>> Reader::load_message(const DeliveryKey& delivery) {
+  if (last_message_ && last_message_->id == delivery.id) return last_message_;
+  const std::string key = message_key(delivery.id);
+  const auto stored = core_.store.get(key);
+  if (!stored) return failure(stored.error());
+  std::optional<Message> message;
+  if (*stored) message = decode_message(key, (*stored)->view());
+  if (!message) return std::shared_ptr<const Message>();
+  last_message_ = std::make_shared<const Message>(std::move(*message));
+  return last_message_;
+}
+
+void Reader::close() {
+  std::deque<BodyRequest> bodies;
+  std::deque<std::shared_ptr<Job>> jobs;
+  {
+    auto work = core_.reader_work.lock();
+    work->closed = true;
+    bodies.swap(work->bodies);
+    jobs.swap(work->jobs);
+  }
+  for (BodyRequest& request : bodies) {
+    request.done(std::move(request.lease), Result<void>(failure("the queue is stopping")));
+  }
+  for (const auto& job : jobs) job->done(failure("the queue is stopping"));
+}
+
+}  // namespace postrider::queue

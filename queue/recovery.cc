@@ -1,0 +1,132 @@
+#include "queue/recovery.h"
+
+#include <algorithm>
+
+#include "queue/record.h"
+#include "relay/base/log.h"
+
+namespace postrider::queue {
+
+namespace {
+
+Result<bool> is_empty(Store& store) {
+  const auto cursor = store.scan(std::string_view("\0", 1), "\xff");
+  if (auto status = cursor->status(); !status) return failure(status.error());
+  return !cursor->valid();
+}
+
+Result<void> write_empty(Store& store) {
+  const auto batch = store.new_batch();
+  const std::string schema = state_key("schema");
+  batch->put(schema, encode_number(schema, kSchemaVersion));
+  const std::string totals = state_key("totals");
+  batch->put(totals, encode(totals, Totals()));
+  return store.write(*batch, true);
+}
+
+Result<void> check_schema(Store& store) {
+  const std::string key = state_key("schema");
+  const auto stored = store.get(key);
+  if (!stored) return failure(stored.error());
+  if (!*stored) {
+    const auto empty = is_empty(store);
+    if (!empty) return failure(empty.error());
+    if (!*empty) return failure("the store holds data but no schema version: not a queue");
+    return write_empty(store);
+  }
+  const auto version = decode_number(key, (*stored)->view());
+  if (!version) return failure("the queue's schema version is damaged");
+  if (*version != kSchemaVersion) {
+    return failure("the queue has schema version " + std::to_string(*version) +
+                   "; this program knows version " + std::to_string(kSchemaVersion));
+  }
+  return {};
+}
+
+Result<Totals> count_totals(Store& store) {
+  log::warning("queue", "the totals are damaged and are counted anew");
+  Totals totals;
+  const auto cursor =
+      store.scan(message_key({}), after_prefix(std::string(1, space::kMessage)));
+  for (; cursor->valid(); cursor->next()) {
+    const auto id = decode_id(cursor->key());
+    if (!id) continue;
+    ++totals.messages;
+    totals.last_id = std::max(totals.last_id, *id);
+    const auto message = decode_message(cursor->key(), cursor->value());
+    if (message) totals.bytes += message->size;
+  }
+  if (auto status = cursor->status(); !status) return failure(status.error());
+  return totals;
+}
+
+// From the queue's part of the due index and the messages it names.
+Result<QueueRecord> count_queue(Store& store, const std::string& queue) {
+  QueueRecord record;
+  record.due_bound = WallTime::max();
+  std::string lower(1, space::kDue);
+  lower += queue;
+  const auto cursor = store.scan(lower, after_prefix(lower));
+  for (; cursor->valid(); cursor->next()) {
+    const auto position = decode_position(cursor->key(), queue);
+    if (!position) continue;
+    ++record.deliveries;
+    record.due_bound = std::min(record.due_bound, position->due);
+    const std::string key = message_key(position->id);
+    const auto stored = store.get(key);
+    if (!stored) return failure(stored.error());
+    if (!*stored) continue;
+    const auto message = decode_message(key, (*stored)->view());
+    if (message) record.bytes += message->size;
+  }
+  if (auto status = cursor->status(); !status) return failure(status.error());
+  return record;
+}
+
+}  // namespace
+
+Result<Totals> recover_totals(Store& store) {
+  if (auto checked = check_schema(store); !checked) return failure(checked.error());
+  const std::string key = state_key("totals");
+  const auto stored = store.get(key);
+  if (!stored) return failure(stored.error());
+  if (*stored) {
+    const auto totals = decode_totals(key, (*stored)->view());
+    if (totals) return *totals;
+  }
+  auto counted = count_totals(store);
+  if (!counted) return counted;
+  const auto batch = store.new_batch();
+  batch->put(key, encode(key, *counted));
+  if (auto written = store.write(*batch, true); !written) return failure(written.error());
+  return counted;
+}
+
+Result<void> recover_queues(Store& store, DueIndex& index) {
+  const std::string lower(1, space::kQueue);
+  const auto cursor = store.scan(lower, after_prefix(lower));
+  for (; cursor->valid(); cursor->next()) {
+    std::string_view rest = cursor->key().substr(1);
+    const auto name = decode_queue_name(rest);
+    if (!name || !rest.empty()) {
+      log::warning("queue", "a queue record has a key that is none");
+      continue;
+    }
+    auto record = decode_queue(cursor->key(), cursor->value());
+    if (!record) {
+      log::warning("queue", "a queue record is damaged and is counted anew",
+                   {{"domain", name->domain}});
+      auto counted = count_queue(store, encode(*name));
+      if (!counted) return failure(counted.error());
+      record = *counted;
+    }
+    if (record->deliveries == 0) continue;
+    QueueEntry& queue = index.find_or_create(*name);
+    index.count(queue, static_cast<std::int64_t>(record->deliveries),
+                static_cast<std::int64_t>(record->bytes));
+    index.insert(queue, {record->due_bound, {}, 0});
+  }
+  return cursor->status();
+}
+
+}  // namespace postrider::queue

@@ -1,0 +1,27 @@
+// rocks_store: the door to RocksDB. Thread: as Store says.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "queue/store.h"
+
+namespace postrider::queue {
+
+struct RocksOptions {
+  // Created if missing (mode 0700).
+  std::string directory;
+  // Larger: fewer flushes, messages that are delivered soon never reach a table; costs memory, and
+  // start-up after a crash (the log is replayed).
+  std::uint64_t memtable_size = 32ULL << 20;
+  // All write-ahead logs together.
+  std::uint64_t log_size_max = 64ULL << 20;
+};
+
+// Opens or creates the database. Fails, naming the directory, when another process holds it, when
+// it cannot be written, or when it is damaged beyond point-in-time recovery. A damaged log is
+// copied aside first and what was dropped is said in the log.
+Result<std::unique_ptr<Store>> open_rocks_store(const RocksOptions& options);
+
+}  // namespace postrider::queue

@@ -1,0 +1,171 @@
+#include "queue/due_index.h"
+
+#include <gtest/gtest.h>
+
+#include "queue/low_water.h"
+
+namespace postrider::queue {
+namespace {
+
+WallTime at(int milliseconds) {
+  return WallTime(Milliseconds(milliseconds));
+}
+
+Position position(int due, std::uint64_t id) {
+  return {at(due), {id, 0}, 0};
+}
+
+class DueIndexTest : public ::testing::Test {
+ protected:
+  QueueEntry& queue(const std::string& domain) { return index_.find_or_create({domain, "", ""}); }
+
+  DueIndex index_{{4, 2}};
+};
+
+TEST_F(DueIndexTest, WakesInOrderOfTime) {
+  index_.insert(queue("a"), position(20, 1));
+  index_.insert(queue("b"), position(10, 2));
+  EXPECT_EQ(index_.next_wake(), at(10));
+  EXPECT_EQ(index_.next_scan(at(9)), nullptr);
+  EXPECT_EQ(index_.next_scan(at(20)), &queue("b"));
+  EXPECT_EQ(index_.next_scan(at(20)), &queue("a"));
+}
+
+TEST_F(DueIndexTest, AnInsertBelowTheCursorLowersIt) {
+  QueueEntry& a = queue("a");
+  index_.insert(a, position(20, 1));
+  index_.take_news();
+  index_.insert(a, position(30, 2));
+  EXPECT_FALSE(index_.take_news());
+  index_.insert(a, position(5, 3));
+  EXPECT_TRUE(index_.take_news());
+  EXPECT_EQ(a.cursor, position(5, 3));
+  EXPECT_EQ(index_.next_wake(), at(5));
+}
+
+TEST_F(DueIndexTest, AnInsertDuringAScanIsNotPassed) {
+  QueueEntry& a = queue("a");
+  index_.insert(a, position(10, 1));
+  ASSERT_EQ(index_.next_scan(at(10)), &a);
+  index_.insert(a, position(7, 2));  // the scan's view of the disk may not have it
+  index_.end_scan(a, Position::end(), at(10));
+  EXPECT_EQ(a.cursor, position(7, 2));
+  EXPECT_EQ(index_.next_scan(at(10)), &a);
+}
+
+TEST_F(DueIndexTest, ALeaseIsExclusive) {
+  QueueEntry& a = queue("a");
+  EXPECT_TRUE(index_.lease(a, position(1, 1)));
+  EXPECT_FALSE(index_.lease(a, position(1, 1)));
+  EXPECT_FALSE(index_.hold(a, position(2, 1)));
+  index_.release({{1, 0}, 0});
+  EXPECT_TRUE(index_.hold(a, position(2, 1)));
+}
+
+TEST_F(DueIndexTest, AQueueAtItsLimitIsBlockedUntilOneEnds) {
+  QueueEntry& a = queue("a");
+  index_.lease(a, position(1, 1));
+  index_.lease(a, position(1, 2));
+  index_.insert(a, position(1, 3));
+  EXPECT_EQ(index_.next_scan(at(5)), nullptr);
+  EXPECT_EQ(a.place, Place::kBlocked);
+  EXPECT_FALSE(index_.next_wake());
+  index_.release({{1, 0}, 0});
+  EXPECT_TRUE(index_.take_news());
+  EXPECT_EQ(index_.next_scan(at(5)), &a);
+}
+
+TEST_F(DueIndexTest, AllLeasesTakenStopsEveryQueue) {
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    index_.lease(queue(i < 3 ? "a" : "b"), position(1, i));
+  }
+  index_.insert(queue("c"), position(1, 9));
+  EXPECT_EQ(index_.next_scan(at(5)), nullptr);
+  EXPECT_FALSE(index_.next_wake());
+  index_.release({{1, 0}, 0});
+  EXPECT_EQ(index_.next_scan(at(5)), &queue("c"));
+}
+
+TEST_F(DueIndexTest, FreshMailDoesNotOvertakeABacklog) {
+  QueueEntry& a = queue("a");
+  index_.insert(a, position(1, 1));
+  index_.hold(a, position(5, 2));
+  EXPECT_FALSE(index_.lease_fresh({{2, 0}, 0}, at(5)));
+  index_.hold(queue("b"), position(5, 3));
+  EXPECT_TRUE(index_.lease_fresh({{3, 0}, 0}, at(5)));
+}
+
+TEST_F(DueIndexTest, FreshMailPassesWhatIsNotDueYet) {
+  QueueEntry& a = queue("a");
+  index_.insert(a, position(100, 1));
+  index_.hold(a, position(5, 2));
+  EXPECT_TRUE(index_.lease_fresh({{2, 0}, 0}, at(5)));
+}
+
+TEST_F(DueIndexTest, WhatComesBackIsDueWithoutLoweringTheCursor) {
+  QueueEntry& a = queue("a");
+  index_.lease(a, position(1, 1));
+  index_.put_back({{1, 0}, 0});
+  EXPECT_EQ(a.cursor, Position::end());
+  EXPECT_EQ(DueIndex::next_due(a), at(1));
+  EXPECT_EQ(index_.next_scan(at(5)), &a);
+  EXPECT_EQ(a.returned.size(), 1U);
+}
+
+TEST_F(DueIndexTest, TheReturnedAreBounded) {
+  DueIndex index{{100'000, 100'000}};
+  QueueEntry& a = index.find_or_create({"a", "", ""});
+  for (std::uint64_t i = 0; i <= DueIndex::kReturnedMax; ++i) {
+    index.lease(a, position(3, i + 1));
+    index.put_back({{i + 1, 0}, 0});
+  }
+  EXPECT_TRUE(a.returned.empty());
+  EXPECT_EQ(a.cursor, position(3, 1));
+}
+
+TEST_F(DueIndexTest, TheBoundKnowsLeasedOnesToo) {
+  QueueEntry& a = queue("a");
+  index_.insert(a, position(50, 1));
+  index_.lease(a, position(20, 2));
+  EXPECT_EQ(DueIndex::due_bound(a), at(20));
+  index_.leave_bound({{2, 0}, 0});
+  EXPECT_EQ(DueIndex::due_bound(a), at(50));
+  index_.enter_bound({{2, 0}, 0});
+  EXPECT_EQ(DueIndex::due_bound(a), at(20));
+}
+
+TEST_F(DueIndexTest, RetiredQueuesGoWhenNothingIsLeft) {
+  index_.lease(queue("a"), position(1, 1));
+  index_.retire(queue("a"));
+  index_.retire(queue("b"));
+  index_.sweep();
+  EXPECT_EQ(index_.queues().size(), 1U);
+  index_.release({{1, 0}, 0});
+  index_.sweep();
+  EXPECT_TRUE(index_.queues().empty());
+}
+
+TEST_F(DueIndexTest, PausedGivesNothing) {
+  index_.insert(queue("a"), position(1, 1));
+  index_.pause(true);
+  EXPECT_EQ(index_.next_scan(at(5)), nullptr);
+  index_.pause(false);
+  EXPECT_EQ(index_.next_scan(at(5)), &queue("a"));
+}
+
+TEST(LowWater, RisesOnlyToWhatAWalkMustHaveSeen) {
+  LowWater water({5, 0});
+  ASSERT_TRUE(water.begin_walk());
+  EXPECT_FALSE(water.begin_walk());
+  water.lower({8, 0});
+  water.end_walk({9, 0});
+  EXPECT_EQ(water.mark(), (MessageId{8, 0}));
+  water.lower({3, 0});
+  EXPECT_EQ(water.mark(), (MessageId{3, 0}));
+  ASSERT_TRUE(water.begin_walk());
+  water.abandon_walk();
+  EXPECT_EQ(water.mark(), (MessageId{3, 0}));
+}
+
+}  // namespace
+}  // namespace postrider::queue

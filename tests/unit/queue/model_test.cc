@@ -1,0 +1,539 @@
+// Random operations against a naive model, with failing calls, kills and power loss. The model knows
+// for every delivery which states are possible; without a failure or crash that is always one.
+// A failing run prints its seed: POSTRIDER_SEED=<seed> runs just that one; POSTRIDER_RUNS=<number>
+// runs more.
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "relay/base/log.h"
+#include "tests/unit/queue/fsck.h"
+#include "tests/unit/queue/world.h"
+
+namespace postrider::queue {
+namespace {
+
+// One delivery as it may be on disk; without recipients it has ended.
+struct State {
+  std::vector<std::string> recipients;
+  WallTime due;
+  std::uint32_t attempts = 0;
+
+  bool operator==(const State&) const = default;
+};
+
+struct ModelDelivery {
+  // Possible on disk now, the newest last. What a power loss would leave of them: the newest or
+  // any that was there since the last sync.
+  std::vector<State> possible;
+  std::vector<State> since_sync;
+  bool leased = false;
+  bool remove_asked = false;
+};
+
+struct ModelMessage {
+  std::string body;
+  std::string sender;
+  std::map<std::uint32_t, ModelDelivery> deliveries;
+  bool answered = false;
+  bool unsynced = false;  // a report, committed with its completion but not synced yet
+  bool possible_only = false;  // refused or unanswered when a crash came: may or may not be there
+};
+
+class ModelRun {
+ public:
+  ModelRun(std::uint64_t seed, const Options& options) : random_(seed), world_(options, seed) {}
+
+  void run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
+      one_operation();
+      if (chance(30)) settle_and_check();
+    }
+    drain();
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+  bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
+
+  void one_operation() {
+    switch (below(20)) {
+      case 0: case 1: case 2: case 3: case 4: return submit();
+      case 5: case 6: case 7: case 8: case 9: case 10: return finish_one();
+      case 11: return give_back();
+      case 12: return read_body();
+      case 13: return world_.clock.advance(Milliseconds(below(3) == 0 ? 120'000 : below(60)));
+      case 14: return chance(30) ? remove() : void();
+      case 15: return chance(30) ? retry_now() : void();
+      case 16: return chance(40) ? inject() : void();
+      case 17: return chance(10) ? crash() : void();
+      case 18: return void(world_.committer->step());
+      default: return void(world_.reader->step());
+    }
+  }
+
+  // --- operations ---
+
+  Submission make() {
+    static const char* const kDomains[] = {"a.example", "b.example", "c.example", "d.example"};
+    std::vector<std::string> recipients;
+    for (std::uint64_t i = 0, count = 1 + below(5); i < count; ++i) {
+      recipients.push_back("r" + std::to_string(i) + "@" + kDomains[below(4)]);
+    }
+    const std::size_t size = chance(5) ? below(200'000) : below(300);
+    std::string body(size, ' ');
+    for (std::size_t i = 0; i < size; i += 11) body[i] = static_cast<char>('a' + below(26));
+    const std::string sender = chance(50) ? "x@s.example" : "y@s.example";
+    Submission submission = world_.message(recipients, body, sender);
+    remember(submission, body, sender);
+    return submission;
+  }
+
+  void remember(const Submission& submission, const std::string& body, const std::string& sender) {
+    ModelMessage& message = messages_[submission.id];
+    message.body = body;
+    message.sender = sender;
+    std::vector<std::string> order;
+    std::map<std::string, std::vector<std::string>> groups;
+    for (const auto& recipient : submission.recipients) {
+      auto& group = groups[recipient.address.domain];
+      if (group.empty()) order.push_back(recipient.address.domain);
+      group.push_back(recipient.address.to_string());
+    }
+    for (std::uint32_t i = 0; i < order.size(); ++i) {
+      message.deliveries[i].possible = {State{groups[order[i]], world_.clock.wall(), 0}};
+    }
+  }
+
+  void submit() {
+    Submission submission = make();
+    const MessageId id = submission.id;
+    world_.core->submit(std::move(submission), [this, id](Refusal refusal) {
+      ModelMessage& message = messages_.at(id);
+      message.answered = true;
+      if (refusal == Refusal::kNone) {
+        // Its due time is that of its commit.
+        for (auto& [number, delivery] : message.deliveries) {
+          delivery.possible.back().due = world_.clock.wall();
+        }
+        return;
+      }
+      if (world_.core->failed) refused_.insert(id);
+      if (!world_.core->failed) messages_.erase(id);
+    });
+  }
+
+  std::optional<Lease> any_lease() {
+    accept_leases();
+    if (held_.empty()) return std::nullopt;
+    const std::size_t at = below(held_.size());
+    Lease lease = std::move(held_[at]);
+    held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(at));
+    return lease;
+  }
+
+  ModelDelivery& model_of(const Lease& lease) {
+    return messages_.at(lease.message().id).deliveries.at(lease.number());
+  }
+
+  static State state_of(const Lease& lease, WallTime due) {
+    State state;
+    for (const auto& recipient : lease.recipients()) {
+      state.recipients.push_back(recipient.address.to_string());
+    }
+    state.due = due;
+    state.attempts = lease.attempts();
+    return state;
+  }
+
+  void finish_one() {
+    auto lease = any_lease();
+    if (!lease) return;
+    ModelDelivery& delivery = model_of(*lease);
+    delivery.leased = false;
+    Completion completion;
+    State next;
+    for (const auto& recipient : lease->recipients()) {
+      const Fate fate = chance(25) ? Fate::kDeferred : chance(80) ? Fate::kDelivered
+                                                                  : Fate::kBounced;
+      completion.fates.push_back(fate);
+      if (fate == Fate::kDeferred) next.recipients.push_back(recipient.address.to_string());
+    }
+    completion.next_attempt = world_.clock.wall() + Milliseconds(chance(50) ? 0 : below(200'000));
+    if (chance(20)) completion.next_attempt = LeaseParts::due(*lease);
+    completion.attempted = chance(80);
+    next.due = completion.next_attempt;
+    next.attempts = lease->attempts() + (completion.attempted ? 1U : 0U);
+    if (next.recipients.empty()) next = {};
+    if (delivery.remove_asked) next = {};
+    if (chance(10)) completion.report = make();
+    pending_.push_back({LeaseParts::key(*lease), next,
+                        completion.report ? std::optional(completion.report->id) : std::nullopt});
+    world_.core->finish(std::move(*lease), std::move(completion));
+  }
+
+  void give_back() {
+    auto lease = any_lease();
+    if (!lease) return;
+    ModelDelivery& delivery = model_of(*lease);
+    delivery.leased = false;
+    if (delivery.remove_asked) pending_.push_back({LeaseParts::key(*lease), State{}, {}});
+  }
+
+  void read_body() {
+    auto lease = any_lease();
+    if (!lease) return;
+    const std::string& expected = messages_.at(lease->message().id).body;
+    world_.core->read_body(std::move(*lease), [this, &expected](Lease back, Result<void> result) {
+      if (result) {
+        EXPECT_EQ(back.body()->to_string(), expected);
+      }
+      returned_.push_back(std::move(back));
+    });
+    while (world_.reader->step()) {
+    }
+  }
+
+  Selector selector() {
+    Selector chosen;
+    const std::uint64_t kind = below(4);
+    if (kind == 0 && !messages_.empty()) {
+      auto at = messages_.begin();
+      std::advance(at, static_cast<std::ptrdiff_t>(below(messages_.size())));
+      chosen.id = at->first;
+    } else if (kind == 1) {
+      chosen.domain = "b.example";
+    } else if (kind == 2) {
+      chosen.sender = "x@s.example";
+    } else {
+      chosen.all = true;
+    }
+    return chosen;
+  }
+
+  template <class Do>
+  void for_matching(const Selector& chosen, Do&& act) {
+    for (auto& [id, message] : messages_) {
+      if (chosen.id && *chosen.id != id) continue;
+      if (!chosen.sender.empty() && message.sender != chosen.sender) continue;
+      for (auto& [number, delivery] : message.deliveries) {
+        const State& state = delivery.possible.back();
+        if (state.recipients.empty()) continue;
+        if (!chosen.domain.empty() && !state.recipients[0].ends_with("@" + chosen.domain)) continue;
+        act(delivery);
+      }
+    }
+  }
+
+  void remove() {
+    settle_and_check();
+    if (world_.core->failed || faulty_) return;
+    const Selector chosen = selector();
+    world_.remove(chosen);
+    for_matching(chosen, [](ModelDelivery& delivery) {
+      if (delivery.leased) {
+        delivery.remove_asked = true;
+      } else {
+        apply(delivery, State{});
+      }
+    });
+    settle_and_check();
+  }
+
+  void retry_now() {
+    settle_and_check();
+    if (world_.core->failed || faulty_) return;
+    const Selector chosen = selector();
+    for_matching(chosen, [this](ModelDelivery& delivery) {
+      State& state = delivery.possible.back();
+      if (!delivery.leased && state.due > world_.clock.wall()) state.due = world_.clock.wall();
+    });
+    world_.retry_now(chosen);
+    settle_and_check();
+  }
+
+  void inject() {
+    static const char* const kCalls[] = {"write", "sync", "get", "scan"};
+    world_.fail(kCalls[below(4)], static_cast<int>(1 + below(3)), chance(20));
+    faulty_ = true;
+  }
+
+  void crash() {
+    accept_leases();
+    const bool power = chance(50);
+    forget_leases();
+    power ? world_.lose_power() : world_.kill();
+    world_.repair_store();
+    faulty_ = false;
+    after_crash(power);
+    world_.open();
+    settle_and_check();
+  }
+
+  void forget_leases() {
+    held_.clear();
+    returned_.clear();
+    for (auto& [id, message] : messages_) {
+      for (auto& [number, delivery] : message.deliveries) delivery.leased = false;
+    }
+  }
+
+  void after_crash(bool power) {
+    // What was finished since the last check may have been written or not.
+    for (const Pending& one : pending_) {
+      const auto at = messages_.find(one.delivery.id);
+      if (at == messages_.end()) continue;
+      ModelDelivery& delivery = at->second.deliveries[one.delivery.number];
+      delivery.since_sync.push_back(delivery.possible.back());
+      delivery.since_sync.push_back(one.next);
+      add_possible(delivery, one.next);
+      if (one.report && messages_.contains(*one.report)) {
+        messages_[*one.report].possible_only = true;
+        messages_[*one.report].unsynced = true;
+      }
+    }
+    pending_.clear();
+    for (auto& [id, message] : messages_) {
+      if (!message.answered || refused_.contains(id) || (power && message.unsynced)) {
+        message.possible_only = true;
+      }
+      for (auto& [number, delivery] : message.deliveries) {
+        delivery.remove_asked = false;
+        if (!power) continue;
+        for (const State& state : delivery.since_sync) add_possible(delivery, state);
+      }
+    }
+    refused_.clear();
+  }
+
+  static void add_possible(ModelDelivery& delivery, const State& state) {
+    delivery.possible.insert(delivery.possible.begin(), state);
+  }
+
+  // --- checks ---
+
+  void accept_leases() {
+    for (Lease& lease : world_.leases) returned_.push_back(std::move(lease));
+    world_.leases.clear();
+    for (Lease& lease : returned_) {
+      ASSERT_TRUE(messages_.contains(lease.message().id));
+      ModelDelivery& delivery = model_of(lease);
+      if (delivery.leased) check_held(lease);
+      delivery.leased = true;
+      held_.push_back(std::move(lease));
+    }
+    returned_.clear();
+  }
+
+  // A second lease on a delivery: only one that came back from read_body() may look like it.
+  void check_held(const Lease& lease) {
+    for (const Lease& other : held_) {
+      EXPECT_NE(LeaseParts::key(other), LeaseParts::key(lease)) << "leased twice";
+    }
+  }
+
+  void settle_and_check() {
+    world_.settle();
+    if (faulty_) {
+      world_.repair_store();
+      faulty_ = false;
+      doubt_pending();
+      world_.advance(Seconds(2));
+    }
+    accept_leases();
+    ASSERT_FALSE(world_.core->failed);
+    for (const Pending& one : pending_) {
+      const auto at = messages_.find(one.delivery.id);
+      if (at != messages_.end()) apply(at->second.deliveries[one.delivery.number], one.next);
+      if (!one.report) continue;
+      messages_[*one.report].answered = true;
+      messages_[*one.report].unsynced = true;
+    }
+    pending_.clear();
+    for (const MessageId& id : refused_) messages_.erase(id);
+    refused_.clear();
+    compare();
+    if (world_.committer->all_synced()) synced();
+  }
+
+  // A call failed somewhere since the last check: what was finished has happened or is due again.
+  void doubt_pending() {
+    for (const Pending& one : pending_) {
+      const auto at = messages_.find(one.delivery.id);
+      if (at == messages_.end()) continue;
+      ModelDelivery& delivery = at->second.deliveries[one.delivery.number];
+      delivery.since_sync.push_back(delivery.possible.back());
+      delivery.possible.push_back(one.next);
+      if (one.report && messages_.contains(*one.report)) {
+        messages_[*one.report].possible_only = true;
+        messages_[*one.report].answered = true;
+        messages_[*one.report].unsynced = true;
+      }
+    }
+    pending_.clear();
+  }
+
+  static void apply(ModelDelivery& delivery, const State& next) {
+    delivery.since_sync.push_back(delivery.possible.back());
+    delivery.possible = {next};
+  }
+
+  void synced() {
+    for (auto& [id, message] : messages_) {
+      message.unsynced = false;
+      for (auto& [number, delivery] : message.deliveries) delivery.since_sync.clear();
+    }
+    std::erase_if(messages_, [](const auto& one) {
+      for (const auto& [number, delivery] : one.second.deliveries) {
+        if (!delivery.possible.back().recipients.empty()) return false;
+      }
+      return true;
+    });
+  }
+
+  // What is on disk is one of the possible; from here on it is the only one.
+  void compare() {
+    for (const std::string& wrong : Fsck::check(world_.store)) ADD_FAILURE() << wrong;
+    const Selector all = World::everything();
+    Selection selection(world_.store, all, {});
+    auto found = selection.next(1'000'000, 1'000'000);
+    ASSERT_TRUE(found);
+    std::map<MessageId, const FoundMessage*> on_disk;
+    for (const FoundMessage& one : *found) {
+      on_disk[one.message.id] = &one;
+      EXPECT_TRUE(messages_.contains(one.message.id)) << "a message came from nowhere";
+    }
+    std::uint64_t due = 0;
+    std::erase_if(messages_, [&](const auto& one) {
+      return one.second.possible_only && !on_disk.contains(one.first);
+    });
+    for (auto& [id, message] : messages_) {
+      message.possible_only = false;
+      message.answered = true;
+      const auto at = on_disk.find(id);
+      for (auto& [number, delivery] : message.deliveries) {
+        const State actual = actual_state(at == on_disk.end() ? nullptr : at->second, number);
+        narrow(delivery, actual, id, number);
+        const bool is_due = !actual.recipients.empty() && actual.due <= world_.clock.wall();
+        if (is_due && !delivery.leased) ++due;
+      }
+    }
+    const Stats stats = world_.core->stats();
+    EXPECT_EQ(stats.messages, on_disk.size());
+    const bool all_leased = stats.leases >= world_.options.leases_max;
+    if (!all_leased && world_.options.leases_per_queue_max > 1000) {
+      EXPECT_EQ(due, 0U) << "due, free, and not handed out";
+    }
+    EXPECT_EQ(stats.leases, held_.size());
+    EXPECT_LE(stats.leases, world_.options.leases_max);
+  }
+
+  static State actual_state(const FoundMessage* message, std::uint32_t number) {
+    State actual;
+    if (message == nullptr) return actual;
+    for (const FoundDelivery& one : message->deliveries) {
+      if (one.number != number) continue;
+      for (const auto& recipient : one.record.recipients) {
+        actual.recipients.push_back(recipient.address.to_string());
+      }
+      actual.due = one.record.due;
+      actual.attempts = one.record.attempts;
+    }
+    return actual;
+  }
+
+  void narrow(ModelDelivery& delivery, const State& actual, const MessageId& id,
+              std::uint32_t number) {
+    bool legal = false;
+    for (const State& state : delivery.possible) {
+      // An unanswered message's due time is not known to the model.
+      legal = legal || (state.recipients == actual.recipients && state.attempts == actual.attempts &&
+                        (state.due == actual.due || state.attempts == 0 || delivery.possible.size() > 1));
+    }
+    EXPECT_TRUE(legal) << id.to_string() << " delivery " << number << " has "
+                       << actual.recipients.size() << " recipients, attempts " << actual.attempts
+                       << "; the model knows " << delivery.possible.size() << " possible, the last "
+                       << delivery.possible.back().recipients.size() << " recipients, attempts "
+                       << delivery.possible.back().attempts;
+    delivery.possible = {actual};
+  }
+
+  // Everything that is left is delivered: then the store must be as empty as at first.
+  void drain() {
+    if (::testing::Test::HasFailure()) return;
+    settle_and_check();
+    for (int round = 0; round < 10'000 && world_.core->stats().messages > 0; ++round) {
+      world_.advance(Seconds(200));
+      accept_leases();
+      while (auto lease = any_lease()) {
+        model_of(*lease).leased = false;
+        Completion completion;
+        completion.fates.assign(lease->recipients().size(), Fate::kDelivered);
+        world_.core->finish(std::move(*lease), std::move(completion));
+      }
+      world_.settle();
+    }
+    EXPECT_EQ(world_.core->stats().messages, 0U);
+    EXPECT_EQ(world_.store.size(), 2U) << "schema and totals are all that may remain";
+    EXPECT_EQ(world_.core->index.lock()->held(), 0U);
+    EXPECT_EQ(*world_.core->lease_bytes, 0U);
+  }
+
+  struct Pending {
+    DeliveryKey delivery;
+    State next;
+    std::optional<MessageId> report;
+  };
+
+  std::mt19937_64 random_;
+  World world_;
+  std::map<MessageId, ModelMessage> messages_;
+  std::set<MessageId> refused_;
+  std::vector<Pending> pending_;
+  std::vector<Lease> held_;
+  std::vector<Lease> returned_;
+  bool faulty_ = false;
+};
+
+constexpr int kRuns = 25;
+
+std::vector<std::uint64_t> seeds(int count) {
+  if (const char* runs = std::getenv("POSTRIDER_RUNS")) count = std::atoi(runs);
+  if (const char* wanted = std::getenv("POSTRIDER_SEED")) return {std::strtoull(wanted, nullptr, 10)};
+  std::vector<std::uint64_t> chosen;
+  std::random_device device;
+  for (int i = 0; i < count; ++i) chosen.push_back(device());
+  return chosen;
+}
+
+void run_all(int count, const Options& options) {
+  log::set_level(log::Level::kError);
+  log::set_sink([](std::string_view) {});
+  for (const std::uint64_t seed : seeds(count)) {
+    SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
+    ModelRun(seed, options).run(400);
+    if (::testing::Test::HasFailure()) break;
+  }
+  log::set_sink(nullptr);
+  log::set_level(log::Level::kInfo);
+}
+
+TEST(Model, AgreesWithRoomForAll) {
+  run_all(kRuns, Options());
+}
+
+TEST(Model, AgreesWhenLeasesAreShort) {
+  Options options;
+  options.leases_max = 6;
+  options.leases_per_queue_max = 3;
+  options.lease_bytes_max = 2000;
+  options.group_max = 4;
+  options.recipients_per_delivery = 100;
+  run_all(kRuns, options);
+}
+
+}  // namespace
+}  // namespace postrider::queue

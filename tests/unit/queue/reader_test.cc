@@ -1,0 +1,314 @@
+// What the reader finds: due mail in turn, bodies, what operators select; and what it does with
+// damage and failing reads.
+#include "queue/reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/queue/fsck.h"
+#include "tests/unit/queue/world.h"
+
+namespace postrider::queue {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using ::testing::IsEmpty;
+
+void overwrite(World& world, const std::string& key, const std::string& value) {
+  const auto batch = world.store.new_batch();
+  value.empty() ? batch->erase(key) : batch->put(key, value);
+  ASSERT_TRUE(world.store.write(*batch, true));
+}
+
+// A message that waits on disk for an hour; its id.
+MessageId deferred(World& world, const std::string& to = "b@example.com",
+                   const std::string& sender = "a@example.org") {
+  Submission submission = world.message({to}, "Hello\r\n", sender);
+  const MessageId id = submission.id;
+  world.submit(std::move(submission));
+  world.finish(world.take(), Fate::kDeferred, hours(1));
+  return id;
+}
+
+TEST(Reading, ComesInOrderOfDueTime) {
+  World world;
+  std::vector<MessageId> ids;
+  for (int i = 0; i < 5; ++i) {
+    world.submit({"b@example.com"});
+    ids.push_back(world.leases.back().message().id);
+  }
+  for (int i = 0; i < 5; ++i) world.finish(world.take(), Fate::kDeferred, minutes(10 - i));
+  world.kill();
+  world.open();
+  world.advance(minutes(11));
+  ASSERT_EQ(world.leases.size(), 5U);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(world.leases[static_cast<std::size_t>(i)].message().id, ids[static_cast<std::size_t>(4 - i)]);
+  }
+}
+
+TEST(Reading, WaitsExactlyUntilTheNextIsDue) {
+  World world;
+  deferred(world);
+  const auto limit = world.reader->wait_limit();
+  ASSERT_TRUE(limit);
+  EXPECT_EQ(*limit, hours(1));
+  world.advance(*limit);
+  EXPECT_EQ(world.leases.size(), 1U);
+  EXPECT_FALSE(world.reader->wait_limit());
+}
+
+TEST(Reading, AnErrorOfTheStoreIsTriedAgainAtABoundedPace) {
+  World world;
+  deferred(world);
+  world.fail("get", 1, true);
+  world.advance(hours(2));
+  EXPECT_TRUE(world.leases.empty());
+  EXPECT_LE(world.core->metrics.store_errors.value(), 3U);
+  world.repair_store();
+  world.advance(Reader::kErrorPause);
+  EXPECT_EQ(world.leases.size(), 1U);
+}
+
+TEST(Reading, AFailingScanLosesNothing) {
+  World world;
+  deferred(world);
+  world.fail("scan");
+  world.advance(hours(2));
+  EXPECT_TRUE(world.leases.empty());
+  world.advance(Reader::kErrorPause);
+  EXPECT_EQ(world.leases.size(), 1U);
+}
+
+TEST(Damage, ADamagedDeliveryIsPutAside) {
+  World world;
+  const MessageId id = deferred(world);
+  overwrite(world, delivery_key({id, 0}), "garbage");
+  deferred(world);
+  world.advance(hours(2));
+  EXPECT_EQ(world.leases.size(), 1U);
+  EXPECT_EQ(world.core->metrics.quarantined.value(), 1U);
+  const auto why = world.store.get(quarantine_key({id, 0}));
+  ASSERT_TRUE(why && *why);
+  EXPECT_EQ(world.core->stats().deliveries, 1U);
+  world.kill();
+  world.open();
+  world.advance(hours(9));
+  EXPECT_EQ(world.leases.size(), 1U);
+}
+
+TEST(Damage, SoIsAMessageWhoseRecordIsDamagedOrMissing) {
+  for (const std::string value : {"garbage", ""}) {
+    World world;
+    const MessageId id = deferred(world);
+    overwrite(world, message_key(id), value);
+    world.advance(hours(2));
+    EXPECT_TRUE(world.leases.empty());
+    EXPECT_EQ(world.core->metrics.quarantined.value(), 1U);
+    EXPECT_EQ(world.core->index.lock()->held(), 0U);
+  }
+}
+
+TEST(Damage, ADamagedBodyIsNeverDelivered) {
+  for (const std::string value : {"garbage", ""}) {
+    World world;
+    const MessageId id = deferred(world);
+    overwrite(world, body_key(id, 0), value);
+    world.advance(hours(2));
+    bool failed = false;
+    world.core->read_body(world.take(), [&](Lease lease, Result<void> result) {
+      failed = !result && !lease.body();
+      Completion completion;
+      completion.fates = {Fate::kDeferred};
+      completion.next_attempt = world.clock.wall() + minutes(5);
+      world.core->finish(std::move(lease), std::move(completion));
+    });
+    world.settle();
+    EXPECT_TRUE(failed);
+    EXPECT_EQ(world.core->metrics.quarantined.value(), 1U);
+    world.advance(hours(1));
+    EXPECT_TRUE(world.leases.empty());
+  }
+}
+
+TEST(Damage, ALeaseOnItThatIsJustDroppedPutsItAsideToo) {
+  World world;
+  const MessageId id = deferred(world);
+  overwrite(world, body_key(id, 0), "garbage");
+  world.advance(hours(2));
+  world.core->read_body(world.take(), [](Lease, Result<void>) {});
+  world.settle();
+  EXPECT_EQ(world.core->metrics.quarantined.value(), 1U);
+  EXPECT_TRUE(world.leases.empty());
+}
+
+TEST(Damage, CountsThatAreDamagedAreCountedAnew) {
+  World world;
+  deferred(world);
+  deferred(world, "b@other.example");
+  world.kill();
+  overwrite(world, queue_key(encode({"example.com", "", ""})), "garbage");
+  overwrite(world, state_key("totals"), "garbage");
+  world.open();
+  EXPECT_EQ(world.core->stats().messages, 2U);
+  EXPECT_EQ(world.core->stats().deliveries, 2U);
+  EXPECT_EQ(Fsck::check(world.store).size(), 2U);  // the queue record, until it is next written
+  world.advance(hours(1));
+  ASSERT_EQ(world.leases.size(), 2U);
+  world.finish(world.take(), Fate::kDelivered);
+  world.finish(world.take(), Fate::kDelivered);
+  EXPECT_EQ(world.store.size(), 2U);
+}
+
+TEST(Damage, ALeftCountThatIsDamagedIsCountedAnew) {
+  World world;
+  Submission submission = world.message({"1@b.example", "2@c.example"});
+  const MessageId id = submission.id;
+  world.submit(std::move(submission));
+  overwrite(world, left_key(id), "garbage");
+  world.finish(world.take(), Fate::kDelivered);
+  EXPECT_THAT(Fsck::check(world.store), IsEmpty());
+  world.finish(world.take(), Fate::kDelivered);
+  EXPECT_EQ(world.store.size(), 2U);
+}
+
+TEST(Schema, NewerIsRefused) {
+  MemoryStore store;
+  const std::string key = state_key("schema");
+  const auto batch = store.new_batch();
+  batch->put(key, encode_number(key, kSchemaVersion + 1));
+  ASSERT_TRUE(store.write(*batch, true));
+  const auto totals = recover_totals(store);
+  ASSERT_FALSE(totals);
+  EXPECT_THAT(totals.error().text(), ::testing::HasSubstr("schema version 2"));
+}
+
+TEST(Schema, AForeignStoreIsRefused) {
+  MemoryStore store;
+  const auto batch = store.new_batch();
+  batch->put("hello", "world");
+  ASSERT_TRUE(store.write(*batch, true));
+  EXPECT_FALSE(recover_totals(store));
+}
+
+// --- operators ---
+
+TEST(Removing, TakesWhatMatches) {
+  World world;
+  const MessageId first = deferred(world, "b@one.example", "x@s.example");
+  deferred(world, "b@two.example", "x@s.example");
+  deferred(world, "b@two.example", "y@s.example");
+  Selector by_id;
+  by_id.id = first;
+  EXPECT_EQ(world.remove(by_id), 1U);
+  EXPECT_EQ(world.remove(by_id), 0U);
+  Selector both;
+  both.domain = "two.example";
+  both.sender = "y@s.example";
+  EXPECT_EQ(world.remove(both), 1U);
+  EXPECT_EQ(world.core->stats().messages, 1U);
+  EXPECT_THAT(Fsck::check(world.store), IsEmpty());
+  EXPECT_EQ(world.remove(World::everything()), 1U);
+  EXPECT_EQ(world.store.size(), 2U);
+  EXPECT_EQ(world.core->metrics.removed.value(), 3U);
+}
+
+TEST(Removing, ASelectorOfNothingIsAnError) {
+  World world;
+  deferred(world);
+  bool refused = false;
+  world.core->start_job(AdminOp::Kind::kRemove, Selector(),
+                        [&](Result<std::uint64_t> result) { refused = !result; });
+  world.settle();
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(world.core->stats().messages, 1U);
+}
+
+TEST(Removing, ByDomainLeavesOtherDeliveriesOfTheMessage) {
+  World world;
+  world.submit({"1@b.example", "2@c.example"});
+  world.finish(world.take(), Fate::kDeferred, hours(1));
+  world.finish(world.take(), Fate::kDeferred, hours(1));
+  Selector selector;
+  selector.domain = "b.example";
+  EXPECT_EQ(world.remove(selector), 1U);
+  EXPECT_THAT(Fsck::check(world.store), IsEmpty());
+  world.advance(hours(1));
+  ASSERT_EQ(world.leases.size(), 1U);
+  EXPECT_EQ(world.leases[0].domain(), "c.example");
+}
+
+TEST(Removing, OfALeasedDeliveryWaitsForItsOutcome) {
+  for (const Fate fate : {Fate::kDelivered, Fate::kDeferred}) {
+    World world;
+    world.submit({"b@example.com"});
+    EXPECT_EQ(world.remove(World::everything()), 1U);
+    EXPECT_EQ(world.core->stats().messages, 1U);
+    world.finish(world.take(), fate);
+    EXPECT_EQ(world.store.size(), 2U);
+    EXPECT_EQ(world.core->metrics.removed.value(), fate == Fate::kDeferred ? 1U : 0U);
+  }
+}
+
+TEST(Removing, OfALeaseThatComesBackUndone) {
+  World world;
+  world.submit({"b@example.com"});
+  world.remove(World::everything());
+  { const Lease lease = world.take(); }
+  world.settle();
+  EXPECT_TRUE(world.leases.empty());
+  EXPECT_EQ(world.store.size(), 2U);
+}
+
+TEST(Removing, OfMoreThanOneStep) {
+  World world;
+  for (int i = 0; i < 1500; ++i) deferred(world, "b@d" + std::to_string(i % 7) + ".example");
+  EXPECT_EQ(world.remove(World::everything()), 1500U);
+  EXPECT_EQ(world.store.size(), 2U);
+  EXPECT_EQ(world.core->stats().queues, 0U);
+}
+
+TEST(Removing, FailsWithTheStore) {
+  World world;
+  deferred(world);
+  world.fail("write");
+  std::optional<Result<std::uint64_t>> answer;
+  world.core->start_job(AdminOp::Kind::kRemove, World::everything(),
+                        [&](Result<std::uint64_t> result) { answer = std::move(result); });
+  world.settle();
+  ASSERT_TRUE(answer);
+  EXPECT_FALSE(*answer);
+  world.advance(hours(1));
+  world.settle();
+  EXPECT_EQ(world.leases.size(), 1U);
+}
+
+TEST(RetryNow, MakesItDue) {
+  World world;
+  deferred(world, "b@one.example");
+  deferred(world, "b@two.example");
+  Selector selector;
+  selector.domain = "two.example";
+  EXPECT_EQ(world.retry_now(selector), 1U);
+  ASSERT_EQ(world.leases.size(), 1U);
+  EXPECT_EQ(world.leases[0].domain(), "two.example");
+  EXPECT_THAT(Fsck::check(world.store), IsEmpty());
+  EXPECT_EQ(world.retry_now(World::everything()), 2U);
+  EXPECT_EQ(world.leases.size(), 2U);
+}
+
+TEST(RetryNow, IsSeenBelowWhereTheReaderHasBeen) {
+  World world;
+  const MessageId first = deferred(world);
+  world.submit({"b@example.com"});
+  world.finish(world.take(), Fate::kDeferred, minutes(1));
+  world.advance(minutes(2));
+  ASSERT_EQ(world.leases.size(), 1U);  // the cursor stands at the first, in an hour
+  EXPECT_EQ(world.retry_now(World::everything()), 2U);
+  ASSERT_EQ(world.leases.size(), 2U);
+  EXPECT_EQ(world.leases[1].message().id, first);
+}
+
+}  // namespace
+}  // namespace postrider::queue

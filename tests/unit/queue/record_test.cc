@@ -1,0 +1,160 @@
+#include "queue/record.h"
+
+#include <gtest/gtest.h>
+
+#include "queue/keys.h"
+#include "relay/base/ascii.h"
+#include "relay/base/random.h"
+
+namespace postrider::queue {
+namespace {
+
+const MessageId kId{0x018bcfe568000000, 0x1122334455667788};
+
+Message a_message() {
+  Message message;
+  message.id = kId;
+  message.envelope.sender = {"a", "example.org"};
+  message.envelope.eight_bit = true;
+  message.envelope.return_content = message::ReturnContent::kHeaders;
+  message.envelope.envelope_id = "QQ314159";
+  message.envelope.tenant = "acme";
+  message.envelope.campaign = "spring";
+  message.envelope.user = "app";
+  message.size = 5'000'000'000;
+  message.arrived = WallTime(Milliseconds(1'700'000'000'000));
+  message.expires = WallTime(Milliseconds(1'700'432'000'000));
+  message.deliveries = 3;
+  return message;
+}
+
+DeliveryRecord a_delivery() {
+  DeliveryRecord delivery;
+  delivery.domain = "example.com";
+  delivery.recipients = {{{"b", "example.com"}, message::kNotifyFailure, "rfc822;b@example.com"},
+                         {{"c", "example.com"}, 0, ""}};
+  delivery.attempts = 4;
+  delivery.delay_reported = true;
+  delivery.due = WallTime(Milliseconds(1'700'000'300'000));
+  delivery.last_status = {451, {4, 7, 1}, "try\nlater"};
+  return delivery;
+}
+
+TEST(Records, MessageComesBackWhole) {
+  const std::string key = message_key(kId);
+  const auto back = decode_message(key, encode(key, a_message()));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->id, kId);
+  EXPECT_EQ(back->envelope, a_message().envelope);
+  EXPECT_EQ(back->size, 5'000'000'000U);
+  EXPECT_EQ(back->arrived, a_message().arrived);
+  EXPECT_EQ(back->expires, a_message().expires);
+  EXPECT_EQ(back->deliveries, 3U);
+}
+
+TEST(Records, DeliveryComesBackWhole) {
+  const std::string key = delivery_key({kId, 1});
+  const auto back = decode_delivery(key, encode(key, a_delivery()));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->domain, "example.com");
+  EXPECT_EQ(back->recipients, a_delivery().recipients);
+  EXPECT_EQ(back->attempts, 4U);
+  EXPECT_TRUE(back->delay_reported);
+  EXPECT_EQ(back->due, a_delivery().due);
+  EXPECT_EQ(back->last_status, a_delivery().last_status);
+}
+
+TEST(Records, AReplyIsKeptUpToItsLimit) {
+  DeliveryRecord delivery = a_delivery();
+  delivery.last_status.text = std::string(100'000, 'x');
+  const std::string key = delivery_key({kId, 1});
+  EXPECT_EQ(decode_delivery(key, encode(key, delivery))->last_status.text.size(), kStatusTextMax);
+}
+
+TEST(Records, TheSmallOnesComeBack) {
+  const std::string queue = queue_key("q");
+  const auto record = decode_queue(queue, encode(queue, QueueRecord{7, 900, WallTime::max()}));
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->deliveries, 7U);
+  EXPECT_EQ(record->due_bound, WallTime::max());
+  const std::string key = state_key("totals");
+  const auto totals = decode_totals(key, encode(key, Totals{1, 2, 3, kId, {4, 5}}));
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->last_id, kId);
+  EXPECT_EQ(totals->low_water, (MessageId{4, 5}));
+  for (const std::uint64_t number : {0ULL, 127ULL, 128ULL, ~0ULL}) {
+    EXPECT_EQ(decode_number("k", encode_number("k", number)), number);
+  }
+  EXPECT_EQ(decode_text("k", encode_text("k", "why")), "why");
+}
+
+// Any one flipped bit, any cut, any addition, and any other key: never taken for a record.
+TEST(Records, DamageIsSeen) {
+  const std::string key = delivery_key({kId, 1});
+  const std::string value = encode(key, a_delivery());
+  for (std::size_t bit = 0; bit < value.size() * 8; ++bit) {
+    std::string damaged = value;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_FALSE(decode_delivery(key, damaged)) << bit;
+  }
+  for (std::size_t size = 0; size < value.size(); ++size) {
+    EXPECT_FALSE(decode_delivery(key, value.substr(0, size))) << size;
+  }
+  EXPECT_FALSE(decode_delivery(key, value + '\0'));
+  EXPECT_FALSE(decode_delivery(delivery_key({kId, 2}), value));
+}
+
+TEST(Records, WhatVerifiesButDoesNotFitIsRefused) {
+  // A text that claims more than there is, and a number that runs on, under a right checksum.
+  for (const std::uint64_t number : {200ULL, ~0ULL}) {
+    const std::string value = encode_number("k", number);
+    EXPECT_FALSE(decode_text("k", value));
+    EXPECT_FALSE(decode_message(message_key(kId), value));
+  }
+  EXPECT_FALSE(decode_number("k", encode_text("k", "why")));
+}
+
+TEST(Records, NoBytesCrashADecoder) {
+  SeededRandom random(5);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string bytes = random.token(random.below(60));
+    static_cast<void>(decode_message(message_key(kId), bytes));
+    static_cast<void>(decode_delivery("k", bytes));
+    static_cast<void>(decode_totals("k", bytes));
+  }
+}
+
+TEST(BodyChunks, VerifyWhateverTheirPieces) {
+  const std::string key = body_key(kId, 0);
+  const std::vector<std::string_view> pieces = {"ab", "", "cde"};
+  const auto trailer = body_trailer(key, pieces);
+  const std::string stored = "abcde" + std::string(trailer.data(), trailer.size());
+  const auto body = open_body_chunk(key, Chunk(stored));
+  ASSERT_TRUE(body);
+  EXPECT_EQ(body->view(), "abcde");
+  EXPECT_FALSE(open_body_chunk(body_key(kId, 1), Chunk(stored)));
+  std::string damaged = stored;
+  damaged[2] = 'X';
+  EXPECT_FALSE(open_body_chunk(key, Chunk(damaged)));
+  EXPECT_FALSE(open_body_chunk(key, Chunk("abc")));
+}
+
+// FORMAT.md's worked example; if this changes, so has the format.
+TEST(Records, TheFormatIsWhatThePageSays) {
+  Message message;
+  message.envelope.sender = {"a", "example.org"};
+  message.envelope.tenant = "acme";
+  message.size = 7;
+  message.arrived = WallTime(Milliseconds(1'700'000'000'000));
+  message.expires = WallTime(Milliseconds(1'700'432'000'000));
+  message.deliveries = 1;
+  const std::string key = message_key(kId);
+  EXPECT_EQ(ascii::hex(key), "6d018bcfe5680000001122334455667788");
+  const std::string value = encode(key, message);
+  EXPECT_EQ(ascii::hex(value.substr(0, value.size() - 4)),
+            "0001610b6578616d706c652e6f7267000461636d65000007"
+            "80d095ffbc3180e894cdbe310101");
+}
+
+}  // namespace
+}  // namespace postrider::queue

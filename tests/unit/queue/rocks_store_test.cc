@@ -1,0 +1,165 @@
+#include "queue/rocks_store.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "relay/base/log.h"
+
+namespace postrider::queue {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RocksStoreTest : public ::testing::Test {
+ protected:
+  RocksStoreTest() {
+    std::string name = (fs::temp_directory_path() / "rocks_test.XXXXXX").string();
+    directory_ = ::mkdtemp(name.data());
+    options_.directory = directory_ + "/queue";
+    open();
+  }
+
+  ~RocksStoreTest() override {
+    store_.reset();
+    fs::remove_all(directory_);
+  }
+
+  void open() {
+    store_.reset();
+    auto opened = open_rocks_store(options_);
+    ASSERT_TRUE(opened) << opened.error().text();
+    store_ = std::move(*opened);
+  }
+
+  void put(std::string_view key, std::string_view value, bool sync = true) {
+    const auto batch = store_->new_batch();
+    batch->put(key, value);
+    ASSERT_TRUE(store_->write(*batch, sync));
+  }
+
+  std::string read(std::string_view key) {
+    const auto value = store_->get(key);
+    if (!value) return "<error>";
+    return *value ? std::string((*value)->view()) : "<none>";
+  }
+
+  std::vector<fs::path> files(std::string_view extension) {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(options_.directory)) {
+      if (entry.path().extension() == extension) found.push_back(entry.path());
+    }
+    return found;
+  }
+
+  std::string directory_;
+  RocksOptions options_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(RocksStoreTest, KeepsWhatIsWritten) {
+  const auto batch = store_->new_batch();
+  batch->put("a", std::vector<std::string_view>{"1", "", "23"});
+  batch->put("b", "x");
+  batch->erase("b");
+  EXPECT_GT(batch->size(), 3U);
+  ASSERT_TRUE(store_->write(*batch, true));
+  batch->clear();
+  batch->put("c", "");
+  ASSERT_TRUE(store_->write(*batch, false));
+  open();
+  EXPECT_EQ(read("a"), "123");
+  EXPECT_EQ(read("b"), "<none>");
+  EXPECT_EQ(read("c"), "");
+}
+
+TEST_F(RocksStoreTest, ScansWithinItsBounds) {
+  for (const char* key : {"a", "b", "c", "d"}) put(key, "v");
+  const auto cursor = store_->scan("b", "d");
+  put("bb", "later");
+  std::string seen;
+  for (; cursor->valid(); cursor->next()) seen += cursor->key();
+  EXPECT_EQ(seen, "bc");
+  EXPECT_TRUE(cursor->status());
+  cursor->seek("a");
+  EXPECT_EQ(cursor->key(), "b");
+}
+
+TEST_F(RocksStoreTest, ValuesOutliveTheStore) {
+  put("a", std::string(100'000, 'x'));
+  open();  // from the table now, not the memtable
+  const auto value = store_->get("a");
+  store_.reset();
+  EXPECT_EQ((*value)->view(), std::string(100'000, 'x'));
+}
+
+TEST_F(RocksStoreTest, IsOpenedOnlyOnce) {
+  const auto second = open_rocks_store(options_);
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().text(), ::testing::HasSubstr("in use by another postrider"));
+  EXPECT_THAT(second.error().text(), ::testing::HasSubstr(options_.directory));
+  put("a", "still works");
+}
+
+TEST_F(RocksStoreTest, MakesItsDirectoryPrivate) {
+  EXPECT_EQ(fs::status(options_.directory).permissions(), fs::perms::owner_all);
+}
+
+TEST_F(RocksStoreTest, SaysWhichDirectoryCannotBeUsed) {
+  RocksOptions other;
+  other.directory = directory_ + "/file";
+  std::ofstream(other.directory) << "x";
+  const auto opened = open_rocks_store(other);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().text(), ::testing::HasSubstr(other.directory));
+}
+
+TEST_F(RocksStoreTest, KnowsTheFreeSpace) {
+  ASSERT_TRUE(store_->free_space());
+  EXPECT_GT(*store_->free_space(), 0U);
+}
+
+// A copy of the directory while it is open is what a kill leaves behind.
+TEST_F(RocksStoreTest, ADamagedLogIsKeptAsideAndSaid) {
+  static std::string said;
+  said.clear();
+  for (int i = 0; i < 100; ++i) put("key" + std::to_string(i), std::string(1000, 'v'));
+  const std::string copy = directory_ + "/copy";
+  fs::copy(options_.directory, copy, fs::copy_options::recursive);
+  fs::remove(copy + "/LOCK");
+  store_.reset();
+  options_.directory = copy;
+  const auto logs = files(".log");
+  ASSERT_EQ(logs.size(), 1U);
+  std::fstream log(logs[0], std::ios::in | std::ios::out | std::ios::binary);
+  log.seekp(50'500);
+  log << "DAMAGE";
+  log.close();
+  log::set_sink([](std::string_view line) { said += line; });
+  open();
+  log::set_sink(nullptr);
+  EXPECT_EQ(read("key0"), std::string(1000, 'v'));
+  EXPECT_EQ(read("key99"), "<none>");
+  EXPECT_THAT(said, ::testing::HasSubstr("damaged and dropped"));
+  bool kept = false;
+  for (const auto& entry : fs::directory_iterator(copy)) {
+    if (!entry.path().filename().string().starts_with("damaged-")) continue;
+    kept = !fs::is_empty(entry.path());
+  }
+  EXPECT_TRUE(kept);
+}
+
+TEST_F(RocksStoreTest, AnUnharmedLogLeavesNothingAside) {
+  put("a", "1");
+  open();
+  for (const auto& entry : fs::directory_iterator(options_.directory)) {
+    EXPECT_FALSE(entry.is_directory()) << entry.path();
+  }
+}
+
+}  // namespace
+}  // namespace postrider::queue
