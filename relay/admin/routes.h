@@ -1,0 +1,74 @@
+// Routes: what the admin server answers, without HTTP's wire form. Private to admin.
+//
+// Thread: any; stop() makes requests that wait for the queue answer at once.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "relay/admin/server.h"
+
+namespace postrider::admin {
+
+struct Request {
+  std::string method;
+  std::string path;
+  std::vector<std::pair<std::string, std::string>> parameters;  // decoded
+  std::string authorization;                                    // the header's value, or ""
+  bool from_web_page = false;                                   // it has an Origin header
+};
+
+struct Response {
+  int code = 200;
+  std::string body;
+  std::string_view content_type = "application/json";
+  std::string_view allow = {};  // of a 405
+};
+
+class Routes {
+ public:
+  // Rows of an answer: unless asked for otherwise, and at most.
+  static constexpr std::size_t kLimitDefault = 100;
+  static constexpr std::size_t kLimitMax = 10'000;
+  // How long a change may wait for the commit thread.
+  static constexpr Seconds kChangeWait{10};
+
+  // All must outlive this; `options` is copied.
+  Routes(Options options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock);
+  ~Routes();
+  Routes(const Routes&) = delete;
+  Routes& operator=(const Routes&) = delete;
+
+  [[nodiscard]] Response answer(const Request& request);
+  void stop();
+
+ private:
+  struct Route;
+  class Waiting;
+
+  [[nodiscard]] bool may_enter(const Request& request) const;
+
+  Response show_metrics(const Request& request);
+  Response show_health(const Request& request);
+  Response show_queues(const Request& request);
+  Response show_messages(const Request& request);
+  Response show_message(const Request& request);
+  Response remove(const Request& request);
+  Response retry(const Request& request);
+
+  using Change = void (queue::Queue::*)(queue::Selector,
+                                        UniqueFunction<void(Result<std::uint64_t>)>);
+  Response change(const Request& request, Change call);
+
+  Options options_;
+  queue::Queue& queue_;
+  metrics::Registry& metrics_;
+  const Clock& clock_;
+  std::shared_ptr<Waiting> waiting_;
+};
+
+}  // namespace postrider::admin

@@ -1,0 +1,211 @@
+#include "relay/config/checks.h"
+
+#include <fmt/format.h>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "relay/base/ascii.h"
+#include "relay/base/check.h"
+#include "relay/config/option_value.h"
+
+namespace postrider::config {
+
+namespace {
+
+// The first must not be larger than the second.
+struct Order {
+  std::string_view smaller;
+  std::string_view larger;
+};
+
+constexpr Order kOrders[] = {
+    {"submission.connections_per_client_max", "submission.connections_max"},
+    {"submission.message_size_max", "submission.bodies_in_flight_max"},
+    {"submission.message_size_max", "queue.commit_waiting_bytes_max"},
+    {"submission.message_size_max", "queue.bytes_max"},
+    {"delivery.connections_first", "delivery.connections_max"},
+    {"delivery.probe_first", "delivery.probe_max"},
+    {"retry.first_interval", "retry.interval_max"},
+    {"dns.query_timeout", "dns.deadline"},
+    {"dns.ttl_min", "dns.ttl_max"},
+    {"queue.leases_per_queue_max", "queue.leases_max"},
+};
+
+class Checker {
+ public:
+  Checker(Config& config, const Lines& lines, ProblemList& problems)
+      : config_(config), lines_(lines), problems_(problems) {}
+
+  void orders();
+  void tls();
+  void listeners();
+  void users();
+  void admin();
+
+  void add(const std::string& name, const std::string& text) { problems_.add(lines_, name, text); }
+
+ private:
+  using Listener = submission::ListenerOptions;
+
+  [[nodiscard]] bool is_set(const std::string& name) const { return lines_.contains(name); }
+
+  const Option& option(std::string_view name) const;
+  void pair_of_files(const std::string& prefix, const std::string& certificate,
+                     const std::string& key);
+  void bind(const std::string& name, const Endpoint& endpoint);
+  void listener(const std::string& prefix, Listener& listener);
+  void user(const std::string& prefix, const auth::User& user);
+
+  Config& config_;
+  const Lines& lines_;
+  ProblemList& problems_;
+  std::vector<std::pair<std::string, Endpoint>> bound_;  // "listener[0].address", and where
+  std::set<std::string_view> user_names_;
+};
+
+const Option& Checker::option(std::string_view name) const {
+  const std::size_t dot = name.find('.');
+  const Option* found = find_option(name.substr(0, dot), name.substr(dot + 1));
+  PR_CHECK(found != nullptr, name);
+  return *found;
+}
+
+void Checker::orders() {
+  const Record record{&config_};
+  for (const Order& order : kOrders) {
+    const Option& smaller = option(order.smaller);
+    const Option& larger = option(order.larger);
+    if (*numeric_value(smaller, record) <= *numeric_value(larger, record)) continue;
+    // A default stands in for a bad value; comparing with it would mislead.
+    if (problems_.has_bad_value(smaller.name()) || problems_.has_bad_value(larger.name())) continue;
+    // The one that the file sets is to blame.
+    const bool blame_smaller = is_set(smaller.name());
+    const Option& blamed = blame_smaller ? smaller : larger;
+    const Option& other = blame_smaller ? larger : smaller;
+    add(blamed.name(),
+        fmt::format("{} is {} than {}, which is {}", literal(blamed, record),
+                    blame_smaller ? "more" : "less", other.name(), literal(other, record)));
+  }
+}
+
+void Checker::pair_of_files(const std::string& prefix, const std::string& certificate,
+                            const std::string& key) {
+  if (certificate.empty() == key.empty()) return;
+  const std::string present = certificate.empty() ? "key" : "certificate";
+  const std::string absent = certificate.empty() ? "certificate" : "key";
+  add(prefix + "." + present, fmt::format("set without {}; they go together", absent));
+}
+
+void Checker::tls() {
+  pair_of_files("tls", config_.tls.certificate_file, config_.tls.key_file);
+}
+
+// Binding the second of two such addresses fails.
+bool collide(const Endpoint& a, const Endpoint& b) {
+  if (a.port == 0 || a.port != b.port || a.ip.is_v4() != b.ip.is_v4()) return false;
+  return a.ip == b.ip || a.ip.is_unspecified() || b.ip.is_unspecified();
+}
+
+void Checker::bind(const std::string& name, const Endpoint& endpoint) {
+  if (problems_.has_bad_value(name)) return;
+  for (const auto& [other, taken] : bound_) {
+    if (!collide(endpoint, taken)) continue;
+    add(name, fmt::format("{} collides with {} of the listener on line {}", endpoint.to_string(),
+                          taken.to_string(), lines_.at(other)));
+    return;
+  }
+  bound_.emplace_back(name, endpoint);
+}
+
+void Checker::listener(const std::string& prefix, Listener& listener) {
+  if (!is_set(prefix + ".address")) {
+    add(prefix + ".address", "missing; every [[listener]] needs one, like \"0.0.0.0:587\"");
+  } else {
+    bind(prefix + ".address", listener.address);
+  }
+  pair_of_files(prefix, listener.certificate, listener.key);
+  const bool has_certificate = !listener.certificate.empty() ||
+                               !config_.tls.certificate_file.empty() ||
+                               problems_.has_bad_value("tls.certificate") ||
+                               problems_.has_bad_value(prefix + ".certificate");
+  const bool is_trusted = listener.mode == smtp::ListenerMode::kTrusted;
+  if (!is_trusted && !has_certificate) {
+    add(prefix + ".mode",
+        fmt::format("{} needs a certificate: set certificate and key here or in [tls]",
+                    literal(option("listener.mode"), Record{&config_, &listener})));
+  }
+  if (is_trusted && config_.submission.admission.trusted_networks.empty() &&
+      !problems_.has_bad_value("submission.trusted_networks")) {
+    add(prefix + ".mode",
+        "\"trusted\" lets nobody in: list the clients in submission.trusted_networks");
+  }
+}
+
+void Checker::listeners() {
+  auto& all = config_.submission.listeners;
+  if (all.empty()) {
+    add("listener", "missing; without a [[listener]] nobody can hand in mail");
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) listener(fmt::format("listener[{}]", i), all[i]);
+}
+
+void Checker::user(const std::string& prefix, const auth::User& user) {
+  if (!is_set(prefix + ".name")) {
+    add(prefix + ".name", "missing; every [[user]] needs one");
+  } else if (!user_names_.insert(user.name).second) {
+    add(prefix + ".name", fmt::format("'{}' is there twice", ascii::printable(user.name, 60)));
+  }
+  const bool has_hash = is_set(prefix + ".password_hash");
+  const bool has_plain = is_set(prefix + ".password");
+  if (has_hash && has_plain) {
+    add(prefix + ".password", "set beside password_hash; one of the two is enough");
+  } else if (!has_hash && !has_plain) {
+    add(prefix + ".password_hash", "missing; make one with 'postrider user hash'");
+  } else if ((has_hash ? user.password_hash : user.plain_password).empty()) {
+    add(prefix + (has_hash ? ".password_hash" : ".password"), "must not be empty");
+  }
+  if (has_plain && !config_.server.allow_plain_passwords) {
+    add(prefix + ".password",
+        "a plain password needs server.allow_plain_passwords = true; better make a hash with "
+        "'postrider user hash'");
+  }
+}
+
+void Checker::users() {
+  const auto& all = config_.auth.users;
+  for (std::size_t i = 0; i < all.size(); ++i) user(fmt::format("user[{}]", i), all[i]);
+}
+
+void Checker::admin() {
+  const admin::Options& admin = config_.admin;
+  if (!admin.enabled) return;
+  if (!admin.address.ip.is_loopback() && admin.token.empty()) {
+    add("admin.address", fmt::format("{} is no loopback address, so admin.token must be set",
+                                     admin.address.to_string()));
+  }
+  bind("admin.address", admin.address);
+}
+
+}  // namespace
+
+void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
+            ProblemList& problems) {
+  Checker checker(config, lines, problems);
+  if (config.server.host_name.empty() && !problems.has_bad_value("server.host_name")) {
+    if (auto name = host_name()) {
+      config.server.host_name = std::move(*name);
+    } else {
+      checker.add("server.host_name", "missing, and " + name.error().text());
+    }
+  }
+  config.submission.session.host_name = config.server.host_name;
+  config.store.directory = config.server.data_dir + "/queue";
+  checker.orders();
+  checker.tls();
+  checker.listeners();
+  checker.users();
+  checker.admin();
+}
+
+}  // namespace postrider::config

@@ -1,0 +1,110 @@
+// What a text option accepts beyond being a text.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "relay/auth/password.h"
+#include "relay/base/ascii.h"
+#include "relay/config/option_rows.h"
+#include "relay/message/address.h"
+
+namespace postrider::config {
+
+namespace {
+
+constexpr std::size_t kPathMax = 4095;
+constexpr std::size_t kUnixUserMax = 32;
+constexpr std::size_t kUserNameMax = 255;
+constexpr std::size_t kTokenMin = 16;
+constexpr std::size_t kTokenMax = 512;
+
+std::string shown(std::string_view text) {
+  return "'" + ascii::printable(text, 100) + "'";
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+}  // namespace
+
+Result<void> check_path(std::string_view text) {
+  if (text.empty()) return {};
+  // A relative path would depend on where the service manager starts us.
+  if (text.front() != '/') return failure(shown(text) + " is not an absolute path");
+  if (text.size() > kPathMax) return failure(fmt::format("longer than {} octets", kPathMax));
+  return {};
+}
+
+Result<void> check_needed_path(std::string_view text) {
+  if (text.empty()) return failure("must not be empty");
+  return check_path(text);
+}
+
+Result<void> check_host_name(std::string_view text) {
+  if (text.empty()) return {};
+  const auto name = message::normalize_domain(text);
+  if (!name) return failure(shown(text) + " is not a host name: " + name.error().text());
+  return {};
+}
+
+Result<void> check_unix_user(std::string_view text) {
+  if (text.empty()) return {};
+  const auto fits = [](char c) {
+    return ascii::is_alpha(c) || ascii::is_digit(c) || c == '_' || c == '-' || c == '.';
+  };
+  if (text.size() > kUnixUserMax || text.front() == '-' ||
+      !std::all_of(text.begin(), text.end(), fits)) {
+    return failure(shown(text) + " is not the name of a system user");
+  }
+  return {};
+}
+
+Result<void> check_name(std::string_view text) {
+  if (text.empty()) return failure("must not be empty");
+  if (text.size() > kUserNameMax) {
+    return failure(fmt::format("longer than {} octets", kUserNameMax));
+  }
+  if (has_control(text)) return failure("control characters have no place in a name");
+  return {};
+}
+
+Result<void> check_password_hash(std::string_view text) {
+  if (text.empty()) return {};
+  return auth::check_hash(std::string(text));
+}
+
+Result<void> check_mailbox(std::string_view text) {
+  if (text.empty()) return {};
+  const auto address = message::parse_mailbox(text, true);
+  if (!address) return failure(shown(text) + " is not a mail address: " + address.error().text());
+  if (address->domain.empty()) return failure(shown(text) + " has no domain");
+  return {};
+}
+
+Result<void> check_ipv4(std::string_view text) {
+  const auto address = IpAddress::parse(text);
+  if (address && !address->is_v4()) return failure(shown(text) + " is not an IPv4 address");
+  return {};
+}
+
+Result<void> check_ipv6(std::string_view text) {
+  const auto address = IpAddress::parse(text);
+  if (address && address->is_v4()) return failure(shown(text) + " is not an IPv6 address");
+  return {};
+}
+
+Result<void> check_token(std::string_view text) {
+  if (text.empty()) return {};
+  // It travels in a header field: RFC 6750 section 2.1 allows a subset of this.
+  const auto visible = [](char c) { return c > ' ' && c < 0x7f; };
+  if (!std::all_of(text.begin(), text.end(), visible)) {
+    return failure("only visible ASCII characters without spaces may stand in a token");
+  }
+  if (text.size() < kTokenMin || text.size() > kTokenMax) {
+    return failure(fmt::format("a token has {} to {} characters", kTokenMin, kTokenMax));
+  }
+  return {};
+}
+
+}  // namespace postrider::config

@@ -1,0 +1,212 @@
+#include "relay/config/reference.h"
+
+#include <fmt/format.h>
+
+#include "relay/base/ascii.h"
+#include "relay/config/option_table.h"
+#include "relay/config/option_value.h"
+
+namespace postrider::config {
+
+namespace {
+
+constexpr std::size_t kColumns = 80;
+
+// `text` as comment lines.
+std::string comment(std::string_view text) {
+  std::string out;
+  std::string line = "#";
+  for (const std::string_view word : ascii::split(text, ' ')) {
+    if (line.size() + 1 + word.size() > kColumns) {
+      out += line + "\n";
+      line = "#";
+    }
+    line += " ";
+    line += word;
+  }
+  return out + line + "\n";
+}
+
+std::string sentences(const Option& option) {
+  std::string text(option.help);
+  if (!option.more.empty()) text += " " + std::string(option.more);
+  return text;
+}
+
+// What to show for an option nobody has set: its default, or an example where that is empty.
+std::string shown_value(const Option& option, const Record& defaults) {
+  if (!option.example.empty()) return std::string(option.example);
+  return literal(option, defaults);
+}
+
+// Where the options of defaults are looked up.
+struct Defaults {
+  Config config;
+  submission::ListenerOptions listener;
+  auth::User user;
+
+  Record record() { return {&config, &listener, &user}; }
+};
+
+// The entries that the sample has for a section that repeats.
+constexpr std::string_view kSampleListeners = R"([[listener]]
+address = "0.0.0.0:587"
+mode = "submission"
+
+[[listener]]
+address = "0.0.0.0:465"
+mode = "submissions"
+
+# Applications inside your own networks, without a password.
+# [[listener]]
+# address = "10.0.0.1:25"
+# mode = "trusted"
+)";
+
+// The password behind this hash was random and is kept nowhere, so nobody can log in with it.
+constexpr std::string_view kSampleUsers = R"([[user]]
+name = "app"
+# Replace it: `postrider user hash` makes one for your password. Nobody knows the
+# password of this one.
+password_hash = "$y$j9T$U6qZvJ4bldmGjLi/esl9R1$8.U1mK7Byy5SNzq6tYEzI6PqMrQhzPdVL46I4MXUY79"
+)";
+
+std::string sample_options(const Section& section, const Record& defaults) {
+  std::string out = section.header() + "\n";
+  for (const Option& option : options_of(section.name)) {
+    out += "\n" + comment(sentences(option));
+    if (option.kind == Kind::kChoice) out += comment(expected_value(option));
+    if (option.sample.empty()) {
+      out += fmt::format("# {} = {}\n", option.key, shown_value(option, defaults));
+    } else {
+      out += fmt::format("{} = {}\n", option.key, option.sample);
+    }
+  }
+  return out;
+}
+
+// The options of a section that repeats, explained once above its entries.
+std::string sample_entries(const Section& section) {
+  std::string out;
+  for (const Option& option : options_of(section.name)) {
+    out += comment(fmt::format("{}: {}", option.key, sentences(option)));
+    if (option.kind == Kind::kChoice) {
+      out += comment(expected_value(option));
+    }
+  }
+  return out + "\n" + std::string(section.name == "listener" ? kSampleListeners : kSampleUsers);
+}
+
+// As text in a Markdown table cell.
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '<') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string default_cell(const Option& option, const Record& defaults) {
+  const std::string value = literal(option, defaults);
+  if (option.section == "listener" && option.key == "address") return "needed";
+  if (option.section == "user" && option.key == "name") return "needed";
+  if (value == "\"\"") return "empty";
+  if (value == "[]") return "empty";
+  return "`" + value + "`";
+}
+
+std::string markdown_row(const Option& option, const Record& defaults) {
+  std::string text = sentences(option);
+  if (!option.example.empty()) text += fmt::format(" Example: `{}`.", option.example);
+  if (option.live) text += " May change without a restart.";
+  return fmt::format("| `{}` | {} | {} | {} | {} |\n", option.key, cell(expected_value(option)),
+                     default_cell(option, defaults), option.since, cell(text));
+}
+
+std::string dump_section(const LoadResult& loaded, const Section& section,
+                         const std::string& prefix, const Record& record) {
+  std::string out = "\n" + section.header() + "\n";
+  for (const Option& option : options_of(section.name)) {
+    const auto line = loaded.lines.find(prefix + "." + std::string(option.key));
+    const bool is_set = line != loaded.lines.end();
+    std::string value = literal(option, record);
+    if (option.kind == Kind::kSecret && value != "\"\"") value = "\"(hidden)\"";
+    out += fmt::format("{} = {}  # {}\n", option.key, value,
+                       is_set ? fmt::format("line {}", line->second) : "default");
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string sample_toml() {
+  Defaults defaults;
+  std::string out =
+      "# postrider: a configuration to start from. Made by `postrider options`.\n"
+      "#\n"
+      "# What is not commented out is a small production set-up: change names, files and\n"
+      "# users, then run `postrider check --config FILE`. What is commented out shows a\n"
+      "# default, or an example where the default is empty. All options take effect when\n"
+      "# the relay starts. Sizes: \"64KiB\", \"50MB\". Durations: \"500ms\", \"30s\", \"5m\",\n"
+      "# \"4h\", \"5d\".\n";
+  for (const Section& section : sections()) {
+    out += "\n" + comment(section.help);
+    out += section.repeats() ? sample_entries(section) : sample_options(section, defaults.record());
+  }
+  return out;
+}
+
+std::string options_markdown() {
+  Defaults defaults;
+  std::string out =
+      "# Options of postrider\n"
+      "\n"
+      "Made by `postrider options --format markdown`; do not edit.\n"
+      "\n"
+      "One TOML file holds the configuration, `/etc/postrider/postrider.toml` unless `--config`\n"
+      "names another; `postrider options` prints one to start from, `postrider check` says what "
+      "is\n"
+      "wrong with yours, with line numbers, and `postrider check --dump` what every option is set\n"
+      "to. An unknown key is an error.\n"
+      "\n"
+      "- A *size* is a number of octets, or a text like `\"64KiB\"` or `\"50MB\"`: KB, MB, GB and\n"
+      "  TB count by 1000, KiB, MiB, GiB and TiB by 1024.\n"
+      "- A *duration* is a text with one number and one unit: ms, s, m, h, d.\n"
+      "- An *address:port* is `\"192.0.2.1:25\"` or `\"[2001:db8::1]:25\"`; a *network* is\n"
+      "  `\"10.0.0.0/8\"`, or one address.\n"
+      "- Options take effect when the relay starts, unless they say otherwise.\n";
+  for (const Section& section : sections()) {
+    out += fmt::format("\n## `{}`\n\n{}\n\n", section.header(), section.help);
+    out += "| key | value | default | since | what it does |\n|---|---|---|---|---|\n";
+    for (const Option& option : options_of(section.name)) {
+      out += markdown_row(option, defaults.record());
+    }
+  }
+  return out;
+}
+
+std::string dump_toml(const LoadResult& loaded) {
+  // Slots are writable; this one is only read through.
+  LoadResult copy = loaded;
+  Config& config = copy.config;
+  std::string out;
+  for (const Section& section : sections()) {
+    if (section.name == "listener") {
+      for (std::size_t i = 0; i < config.submission.listeners.size(); ++i) {
+        out += dump_section(copy, section, fmt::format("listener[{}]", i),
+                            {&config, &config.submission.listeners[i]});
+      }
+    } else if (section.name == "user") {
+      for (std::size_t i = 0; i < config.auth.users.size(); ++i) {
+        out += dump_section(copy, section, fmt::format("user[{}]", i),
+                            {&config, nullptr, &config.auth.users[i]});
+      }
+    } else {
+      out += dump_section(copy, section, std::string(section.name), {&config});
+    }
+  }
+  return out.substr(1);
+}
+
+}  // namespace postrider::config

@@ -1,0 +1,111 @@
+// Rows of [server], [tls] and [[listener]].
+#include "relay/config/option_rows.h"
+
+namespace postrider::config {
+
+namespace {
+
+constexpr std::string_view kLogLevels[] = {"debug", "info", "warning", "error"};
+constexpr std::string_view kModes[] = {"submission", "submissions", "trusted"};
+
+constexpr Option kRows[] = {
+    {.section = "server",
+     .key = "host_name",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(config->server.host_name),
+     .check = check_host_name,
+     .help = "The name this relay gives itself in greetings, EHLO, Received fields and reports.",
+     .more = "It should resolve to the source address, and that address back to it, or many "
+             "destinations refuse the mail. Empty: the full host name of the system.",
+     .sample = "\"relay.example.com\""},
+    {.section = "server",
+     .key = "data_dir",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(config->server.data_dir),
+     .check = check_needed_path,
+     .help = "The directory that holds the queue.",
+     .more = "On a local disk: every 250 waits for one synced write to it. Only one relay may use "
+             "it at a time."},
+    {.section = "server",
+     .key = "user",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(config->server.user),
+     .check = check_unix_user,
+     .help = "The system user to become, for good, once the listeners are bound.",
+     .more = "Needed when started as root, and must not be root itself. It must be able to read "
+             "certificates and keys and to write the data directory and the journal; "
+             "`postrider check` tries that.",
+     .sample = "\"postrider\""},
+    {.section = "server",
+     .key = "workers",
+     .kind = Kind::kCount,
+     .slot = PR_SLOT(config->server.workers),
+     .range = {0, 256},
+     .help = "Threads that carry sessions and deliveries; 0: one for each core."},
+    {.section = "server",
+     .key = "log_level",
+     .kind = Kind::kChoice,
+     .slot = PR_SLOT(config->server.log_level),
+     .choices = kLogLevels,
+     .help = "The least important lines that are still written to the log (standard error)."},
+    {.section = "server",
+     .key = "allow_plain_passwords",
+     .kind = Kind::kBool,
+     .slot = PR_SLOT(config->server.allow_plain_passwords),
+     .help = "Lets [[user]] entries have a plain password instead of a hash; for tests and demos."},
+
+    {.section = "tls",
+     .key = "certificate",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(config->tls.certificate_file),
+     .check = check_path,
+     .help = "PEM file with the certificate of this relay, the leaf first, then the chain.",
+     .more = "For listeners that name none of their own.",
+     .sample = "\"/etc/postrider/fullchain.pem\""},
+    {.section = "tls",
+     .key = "key",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(config->tls.key_file),
+     .check = check_path,
+     .help = "PEM file with the private key of that certificate.",
+     .sample = "\"/etc/postrider/privkey.pem\""},
+
+    {.section = "listener",
+     .key = "address",
+     .kind = Kind::kEndpoint,
+     .slot = PR_SLOT(listener->address),
+     .help = "Address and port to listen on; needed in every [[listener]].",
+     .more = "0.0.0.0 is every IPv4 address, [::] every IPv6 address. Port 0 lets the system "
+             "choose, which is of use in tests.",
+     .example = "\"0.0.0.0:587\""},
+    {.section = "listener",
+     .key = "mode",
+     .kind = Kind::kChoice,
+     .slot = PR_SLOT(listener->mode),
+     .choices = kModes,
+     .help = "What clients do here before they may send.",
+     .more = "submission: STARTTLS, then AUTH (RFC 6409, port 587). submissions: TLS from the "
+             "first octet, then AUTH (RFC 8314, port 465). trusted: nothing, but only clients in "
+             "submission.trusted_networks may connect; STARTTLS is offered where there is a "
+             "certificate."},
+    {.section = "listener",
+     .key = "certificate",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(listener->certificate),
+     .check = check_path,
+     .help = "PEM file with the certificate of this listener; empty: that of [tls]."},
+    {.section = "listener",
+     .key = "key",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(listener->key),
+     .check = check_path,
+     .help = "PEM file with its private key; goes together with certificate."},
+};
+
+}  // namespace
+
+std::span<const Option> server_rows() {
+  return kRows;
+}
+
+}  // namespace postrider::config

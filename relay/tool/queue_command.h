@@ -1,0 +1,34 @@
+// `postrider queue`: looks at the queue of a running relay and changes it. Thread: main.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "relay/tool/tool.h"
+
+namespace postrider::tool {
+
+struct QueueRequest {
+  enum class Action { kList, kShow, kRemove, kRetry };
+
+  Action action = Action::kList;
+  bool messages = false;  // list: messages, not queues
+  std::string id;
+  std::string domain;
+  std::string sender;
+  bool all = false;
+  std::optional<unsigned> limit;
+  bool yes = false;   // do not ask
+  bool json = false;  // print the answer as it came
+
+  // Where the relay is: `admin` as ADDR:PORT, else what the file says.
+  std::string admin;
+  std::filesystem::path config;
+  bool config_given = false;  // else a file that is not there means the default address
+};
+
+// Exit code; the answer on standard output, what went wrong on standard error.
+int run_queue(const QueueRequest& request);
+
+}  // namespace postrider::tool

@@ -1,0 +1,87 @@
+#include "relay/tool/terminal.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <termios.h>
+#include <unistd.h>
+
+namespace postrider::tool {
+
+namespace {
+
+// crypt(3) takes 512 octets.
+constexpr std::size_t kSecretMax = 511;
+
+// Keeps what is typed from being shown, until the end of the block.
+class EchoOff {
+ public:
+  EchoOff() {
+    if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios now = before_;
+    now.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    changed_ = ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &now) == 0;
+  }
+
+  ~EchoOff() {
+    if (!changed_) return;
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+    // The newline that was typed was not shown either.
+    std::fputc('\n', stderr);
+  }
+
+  EchoOff(const EchoOff&) = delete;
+  EchoOff& operator=(const EchoOff&) = delete;
+
+ private:
+  termios before_{};
+  bool changed_ = false;
+};
+
+Result<std::string> read_line() {
+  std::string line;
+  for (;;) {
+    char c = 0;
+    const ssize_t got = ::read(STDIN_FILENO, &c, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failure(Error::from_errno("cannot read standard input", errno));
+    if (got == 0 && line.empty()) return failure("nothing came on standard input");
+    if (got == 0 || c == '\n') break;
+    if (line.size() == kSecretMax) return failure("longer than 511 octets");
+    line += c;
+  }
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void complain(std::string_view text) {
+  const std::string line = "postrider: " + std::string(text) + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+bool can_ask() {
+  return ::isatty(STDIN_FILENO) == 1;
+}
+
+bool confirm(std::string_view question) {
+  const std::string line = std::string(question) + " [y/N] ";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  const auto answer = read_line();
+  return answer && (answer->starts_with('y') || answer->starts_with('Y'));
+}
+
+Result<std::string> read_secret(std::string_view prompt) {
+  if (!can_ask()) return read_line();
+  std::fwrite(prompt.data(), 1, prompt.size(), stderr);
+  const EchoOff quiet;
+  return read_line();
+}
+
+}  // namespace postrider::tool

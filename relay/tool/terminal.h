@@ -1,0 +1,24 @@
+// Terminal: what the tool says to a person and asks of one. Thread: main.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "relay/base/result.h"
+
+namespace postrider::tool {
+
+// To standard output, as it is.
+void print(std::string_view text);
+// To standard error, as a line behind "postrider: ".
+void complain(std::string_view text);
+
+// Whether standard input is a terminal: somebody is there to be asked.
+bool can_ask();
+// `question` and "[y/N]"; true only for an answer that begins with y.
+bool confirm(std::string_view question);
+// A line of standard input without its end; on a terminal after `prompt`, and not shown. Errors:
+// the input ended, or is longer than a password may be.
+Result<std::string> read_secret(std::string_view prompt);
+
+}  // namespace postrider::tool

@@ -1,0 +1,267 @@
+// The one file that knows CLI11: the grammar of the command line, and its help.
+#include "relay/tool/tool.h"
+
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "queue/id.h"
+#include "relay/base/ascii.h"
+#include "relay/config/reference.h"
+#include "relay/tool/check.h"
+#include "relay/tool/queue_command.h"
+#include "relay/tool/terminal.h"
+#include "relay/tool/user_command.h"
+#include "relay/tool/version.h"
+
+namespace postrider::tool {
+
+namespace {
+
+constexpr const char* kDefaultConfig = "/etc/postrider/postrider.toml";
+constexpr std::size_t kHelpColumn = 24;
+
+// What was said on the command line.
+struct Arguments {
+  std::string config = kDefaultConfig;
+  bool dump = false;
+  std::string format = "toml";
+  std::string user_name = "NAME";
+  bool version = false;
+  QueueRequest queue;
+};
+
+// A sub-command and what it does.
+class CommandLine {
+ public:
+  CommandLine(Arguments& arguments, const Serve& serve);
+
+  int run(int argc, char** argv);
+
+ private:
+  using Action = std::function<int()>;
+
+  CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
+                    const std::string& examples, Action action = {});
+  void add_config(CLI::App* command);
+  void add_queue();
+  void add_relay(CLI::App* command);
+  void add_selection(CLI::App* command);
+  int refuse(const std::string& what) const;
+
+  int serve();
+  int print_options();
+  int show_version();
+
+  Arguments& arguments_;
+  const Serve& serve_;
+  CLI::App app_;
+  std::vector<std::pair<CLI::App*, Action>> actions_;
+  std::vector<CLI::App*> selecting_;  // must be told what they act on
+};
+
+// The innermost command that was given: whose help an error points to.
+const CLI::App* innermost(const CLI::App* app) {
+  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+  return app;
+}
+
+std::string path_of(const CLI::App* app) {
+  const CLI::App* parent = app->get_parent();
+  return parent == nullptr ? app->get_name() : path_of(parent) + " " + app->get_name();
+}
+
+CommandLine::CommandLine(Arguments& arguments, const Serve& serve)
+    : arguments_(arguments),
+      serve_(serve),
+      app_("postrider, a high-throughput outbound SMTP relay", "postrider") {
+  app_.get_formatter()->column_width(kHelpColumn);
+  app_.set_help_flag("-h,--help", "Print this help and end");
+  app_.require_subcommand(0, 1);
+  app_.add_flag("--version", arguments_.version, "Print the version and end");
+  app_.footer(
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the configuration is wrong,\n"
+      "4 the running relay could not be reached.\n\n"
+      "A first start:\n"
+      "  postrider options > /etc/postrider/postrider.toml   # then edit it\n"
+      "  postrider check\n"
+      "  postrider serve");
+  auto* serve_command = command(app_, "serve", "Run the relay",
+                                "  postrider serve\n"
+                                "  postrider serve --config relay.toml",
+                                [this] { return this->serve(); });
+  add_config(serve_command);
+  auto* check = command(app_, "check", "Look for mistakes in the configuration",
+                        "  postrider check\n"
+                        "  postrider check --config relay.toml --dump",
+                        [this] { return run_check(arguments_.config, arguments_.dump); });
+  add_config(check);
+  check->add_flag("--dump", arguments_.dump, "Print every option and where it was set");
+  add_queue();
+  auto* user = command(app_, "user", "Make what the users of the relay need", "");
+  user->require_subcommand(1);
+  auto* hash = command(*user, "hash", "Print the hash of a password that is typed or piped in",
+                       "  postrider user hash --name app\n"
+                       "  printf %s \"$PASSWORD\" | postrider user hash",
+                       [this] { return run_user_hash(arguments_.user_name); });
+  hash->add_option("--name", arguments_.user_name, "The user's name, for the printed lines")
+      ->option_text("NAME");
+  auto* options = command(app_, "options", "Print a sample configuration with every option",
+                          "  postrider options > postrider.toml\n"
+                          "  postrider options --format markdown > options.md",
+                          [this] { return print_options(); });
+  options->add_option("--format", arguments_.format, "toml (default) or markdown")
+      ->option_text("FORMAT")
+      ->check(CLI::IsMember({"toml", "markdown"}));
+  command(app_, "version", "Print the version and what it was built from", "",
+          [this] { return show_version(); });
+}
+
+CLI::App* CommandLine::command(CLI::App& parent, const std::string& name, const std::string& what,
+                               const std::string& examples, Action action) {
+  CLI::App* added = parent.add_subcommand(name, what);
+  if (!examples.empty()) added->footer("Examples:\n" + examples);
+  if (action) actions_.emplace_back(added, std::move(action));
+  return added;
+}
+
+void CommandLine::add_config(CLI::App* command) {
+  command->add_option("-c,--config", arguments_.config, std::string("Default: ") + kDefaultConfig)
+      ->option_text("FILE")
+      ->each([this](const std::string&) { arguments_.queue.config_given = true; });
+}
+
+// Options of what talks to a running relay.
+void CommandLine::add_relay(CLI::App* command) {
+  QueueRequest& request = arguments_.queue;
+  add_config(command);
+  command->add_option("--admin", request.admin, "Where the relay is, instead of --config")
+      ->option_text("ADDR:PORT");
+  command->add_flag("--json", request.json, "Print the relay's answer as it is");
+}
+
+void CommandLine::add_selection(CLI::App* command) {
+  QueueRequest& request = arguments_.queue;
+  command->add_option("ID", request.id, "One message")->type_name("");
+  command->add_option("--domain", request.domain, "Messages to this domain")->option_text("DOMAIN");
+  command->add_option("--sender", request.sender, "Messages from this address")
+      ->option_text("ADDRESS");
+  command->add_flag("--all", request.all, "Every message");
+  selecting_.push_back(command);
+}
+
+void CommandLine::add_queue() {
+  using Kind = QueueRequest::Action;
+  QueueRequest& request = arguments_.queue;
+  auto* queue = command(app_, "queue", "Look at the queue of a running relay, and change it",
+                        "  postrider queue list\n"
+                        "  postrider queue retry --domain example.com");
+  queue->require_subcommand(1);
+  const auto act = [this, &request](Kind kind) {
+    return [this, &request, kind] {
+      request.action = kind;
+      request.config = arguments_.config;
+      return run_queue(request);
+    };
+  };
+  auto* list = command(*queue, "list", "Show the queues, or the messages in them",
+                       "  postrider queue list\n"
+                       "  postrider queue list --messages --domain example.com --limit 20",
+                       act(Kind::kList));
+  list->add_flag("-m,--messages", request.messages, "Show messages, oldest first");
+  list->add_option("--domain", request.domain, "Only messages to this domain")
+      ->option_text("DOMAIN");
+  list->add_option("--sender", request.sender, "Only messages from this address")
+      ->option_text("ADDRESS");
+  list->add_option("--limit", request.limit, "How many to show (default 100)")
+      ->option_text("N")
+      ->check(CLI::Range(1U, 10'000U));
+  add_relay(list);
+  auto* show = command(*queue, "show", "Show one message and why it waits",
+                       "  postrider queue show 01KAMV8R2T7Z5W3N9Q4X6Y1B0C", act(Kind::kShow));
+  show->add_option("ID", request.id, "The queue id, as the 250 reply gave it")
+      ->type_name("")
+      ->required();
+  add_relay(show);
+  auto* remove = command(*queue, "remove", "Remove messages; their senders are not told",
+                         "  postrider queue remove 01KAMV8R2T7Z5W3N9Q4X6Y1B0C\n"
+                         "  postrider queue remove --domain example.com --yes",
+                         act(Kind::kRemove));
+  add_selection(remove);
+  remove->add_flag("-y,--yes", request.yes, "Do not ask");
+  add_relay(remove);
+  auto* retry = command(*queue, "retry", "Try messages now, whatever their schedule",
+                        "  postrider queue retry 01KAMV8R2T7Z5W3N9Q4X6Y1B0C\n"
+                        "  postrider queue retry --all",
+                        act(Kind::kRetry));
+  add_selection(retry);
+  add_relay(retry);
+}
+
+int CommandLine::refuse(const std::string& what) const {
+  complain(what);
+  complain("see '" + path_of(innermost(&app_)) + " --help'");
+  return kUsage;
+}
+
+int CommandLine::run(int argc, char** argv) {
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    // Help: the library prints that of the command it was asked of.
+    return app_.exit(asked, std::cout, std::cerr) == 0 ? kDone : kFailed;
+  } catch (const CLI::ParseError& error) {
+    return refuse(error.what());
+  }
+  if (arguments_.version) return show_version();
+  const QueueRequest& request = arguments_.queue;
+  if (!request.id.empty() && !queue::MessageId::parse(request.id)) {
+    return refuse("'" + ascii::printable(request.id, 60) + "' is not a message id");
+  }
+  for (const CLI::App* selecting : selecting_) {
+    if (!selecting->parsed()) continue;
+    const bool names = !request.id.empty() || !request.domain.empty() || !request.sender.empty();
+    if (!names && !request.all)
+      return refuse("say which messages: ID, --domain, --sender or --all");
+    if (names && request.all) return refuse("--all goes with no other selection");
+  }
+  if (!request.messages && (!request.domain.empty() || !request.sender.empty()) &&
+      app_.got_subcommand("queue") && app_.get_subcommand("queue")->got_subcommand("list")) {
+    arguments_.queue.messages = true;
+  }
+  for (const auto& [command, action] : actions_) {
+    if (command->parsed()) return action();
+  }
+  std::cerr << app_.help();
+  return kUsage;
+}
+
+int CommandLine::serve() {
+  const Examined examined = examine(arguments_.config);
+  for (const std::string& warning : examined.warnings) complain("warning: " + warning);
+  if (examined.problems.empty()) return serve_(examined.loaded.config);
+  print_problems(examined.problems);
+  complain("nothing was started");
+  return kBadConfig;
+}
+
+int CommandLine::print_options() {
+  print(arguments_.format == "markdown" ? config::options_markdown() : config::sample_toml());
+  return kDone;
+}
+
+int CommandLine::show_version() {
+  print(version_text());
+  return kDone;
+}
+
+}  // namespace
+
+int run(int argc, char** argv, const Serve& serve) {
+  Arguments arguments;
+  return CommandLine(arguments, serve).run(argc, argv);
+}
+
+}  // namespace postrider::tool

@@ -1,0 +1,222 @@
+#include "relay/admin/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <memory>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/relay/admin/filled_queue.h"
+
+namespace postrider::admin {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// A socket that speaks HTTP by hand.
+class Caller {
+ public:
+  explicit Caller(const Endpoint& endpoint)
+      : socket_(::socket(endpoint.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM, 0)) {
+    sockaddr_storage storage{};
+    const unsigned length = endpoint.to_sockaddr(storage);
+    timeval patience{20, 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&storage), length) == 0;
+  }
+
+  ~Caller() { ::close(socket_); }
+
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
+
+  [[nodiscard]] bool connected() const { return connected_; }
+
+  Caller& say(const std::string& bytes) {
+    [[maybe_unused]] const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    return *this;
+  }
+
+  // Until the server closes.
+  std::string hear() {
+    std::string all;
+    char buffer[4096];
+    for (;;) {
+      const ssize_t got = ::recv(socket_, buffer, sizeof buffer, 0);
+      if (got <= 0) return all;
+      all.append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+
+ private:
+  int socket_;
+  bool connected_;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  void start(Options options = on_port_0()) {
+    auto started = Server::start(options, *filled_.queue, filled_.metrics, filled_.clock);
+    ASSERT_TRUE(started) << started.error().text();
+    server_ = std::move(*started);
+  }
+
+  static Options on_port_0() {
+    Options options;
+    options.address.port = 0;
+    return options;
+  }
+
+  std::string ask(const std::string& request_line, const std::string& headers = "") {
+    return Caller(server_->endpoint())
+        .say(request_line + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n")
+        .hear();
+  }
+
+  FilledQueue filled_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, AnswersOverTheNetwork) {
+  start();
+  EXPECT_NE(server_->endpoint().port, 0);
+  const std::string answer = ask("GET /healthz");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: application/json"));
+  EXPECT_THAT(answer, HasSubstr("\r\n\r\n{\"status\":\"ok\"}\n"));
+}
+
+TEST_F(ServerTest, DecodesParameters) {
+  start();
+  filled_.add("a+b@s.example", {{"c", "one.example"}});
+  EXPECT_THAT(ask("GET /messages?sender=a%2Bb%40s.example&limit=5"), HasSubstr("a+b@s.example"));
+  EXPECT_THAT(ask("GET /messages?sender=x%40s.example"), HasSubstr("\"messages\":[]"));
+}
+
+TEST_F(ServerTest, ChangesTheQueue) {
+  start();
+  filled_.add("a@s.example", {{"c", "one.example"}});
+  ASSERT_TRUE(filled_.defer(1, {451, {}, "later"}));
+  EXPECT_THAT(ask("POST /messages/retry?domain=one.example", "Content-Length: 0\r\n"),
+              HasSubstr("{\"messages\":1}"));
+  ASSERT_TRUE(filled_.defer(1, {451, {}, "later"}));
+  EXPECT_THAT(ask("DELETE /messages?all=1"), HasSubstr("{\"messages\":1}"));
+  EXPECT_EQ(filled_.queue->stats().messages, 0U);
+}
+
+TEST_F(ServerTest, AnswersThoughABodyWasSentWithTheRequest) {
+  start();
+  EXPECT_THAT(Caller(server_->endpoint())
+                  .say("POST /messages/retry HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+                  .hear(),
+              StartsWith("HTTP/1.1 400"));
+}
+
+TEST_F(ServerTest, TellsTheMethodsOfAPath) {
+  start();
+  EXPECT_THAT(ask("PUT /messages"), HasSubstr("Allow: GET, DELETE\r\n"));
+}
+
+TEST_F(ServerTest, RefusesWhatIsNotHttp) {
+  start();
+  EXPECT_THAT(Caller(server_->endpoint()).say("EHLO x\r\n\r\n").hear(), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(ask("GET /" + std::string(20'000, 'x')), StartsWith("HTTP/1.1 414"));
+}
+
+TEST_F(ServerTest, ARequestWithoutEndIsBounded) {
+  start();
+  Caller caller(server_->endpoint());
+  caller.say("GET /healthz HTTP/1.1\r\n");
+  const std::string header = "X-Filler: " + std::string(1000, 'x') + "\r\n";
+  for (int i = 0; i < 200; ++i) caller.say(header);
+  EXPECT_THAT(caller.hear(), testing::Not(StartsWith("HTTP/1.1 200")));
+}
+
+TEST_F(ServerTest, AWholeAnswerIsGivenWhateverIsAskedFor) {
+  start();
+  const std::string answer =
+      ask("GET /metrics", "Range: bytes=0-3\r\nAccept-Encoding: br, gzip\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer, HasSubstr("# TYPE postrider_"));
+}
+
+TEST_F(ServerTest, NeedsTheToken) {
+  Options options = on_port_0();
+  options.token = "0123456789abcdef";
+  start(options);
+  const std::string refused = ask("GET /healthz");
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(refused, HasSubstr("WWW-Authenticate: Bearer\r\n"));
+  EXPECT_THAT(ask("GET /healthz", "Authorization: Bearer 0123456789abcdef\r\n"),
+              StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, AWebPageCannotChangeAnything) {
+  start();
+  EXPECT_THAT(ask("DELETE /messages?all=1", "Origin: http://evil.example\r\n"),
+              StartsWith("HTTP/1.1 403"));
+}
+
+TEST_F(ServerTest, ListensOnIpv6) {
+  Options options = on_port_0();
+  options.address.ip = *IpAddress::parse("::1");
+  auto started = Server::start(options, *filled_.queue, filled_.metrics, filled_.clock);
+  if (!started) GTEST_SKIP() << "no IPv6 here: " << started.error().text();
+  server_ = std::move(*started);
+  EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, AnOpenAddressNeedsAToken) {
+  Options options = on_port_0();
+  options.address.ip = *IpAddress::parse("0.0.0.0");
+  const auto started = Server::start(options, *filled_.queue, filled_.metrics, filled_.clock);
+  ASSERT_FALSE(started);
+  EXPECT_THAT(started.error().text(), HasSubstr("a token is needed"));
+}
+
+TEST_F(ServerTest, AnAddressInUseIsNamed) {
+  start();
+  Options options;
+  options.address = server_->endpoint();
+  const auto second = Server::start(options, *filled_.queue, filled_.metrics, filled_.clock);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().text(), "cannot listen for admin requests on " +
+                                       options.address.to_string() + ": Address already in use");
+}
+
+TEST_F(ServerTest, StopsThoughClientsSayNothing) {
+  start();
+  std::vector<std::unique_ptr<Caller>> silent;
+  for (int i = 0; i < 5; ++i) {
+    silent.push_back(std::make_unique<Caller>(server_->endpoint()));
+    ASSERT_TRUE(silent.back()->connected());
+    silent.back()->say("GET /hea");
+  }
+  const auto before = std::chrono::steady_clock::now();
+  server_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(3));
+}
+
+TEST_F(ServerTest, CanStopAtOnceAndListensNoMore) {
+  for (int i = 0; i < 50; ++i) {
+    start();
+    const Endpoint endpoint = server_->endpoint();
+    server_.reset();
+    ASSERT_FALSE(Caller(endpoint).connected());
+  }
+}
+
+TEST_F(ServerTest, TooManyConnectionsAreClosed) {
+  start();
+  std::vector<std::unique_ptr<Caller>> many;
+  for (int i = 0; i < 80; ++i) many.push_back(std::make_unique<Caller>(server_->endpoint()));
+  // Past the limit nothing is served; the socket is closed at once.
+  EXPECT_EQ(many.back()->hear(), "");
+  many.clear();
+  EXPECT_TRUE(
+      FilledQueue::wait_until([&] { return ask("GET /healthz").starts_with("HTTP/1.1 200"); }));
+}
+
+}  // namespace
+}  // namespace postrider::admin

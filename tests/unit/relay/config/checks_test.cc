@@ -1,0 +1,201 @@
+#include "relay/config/checks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/relay/config/load_text.h"
+
+namespace postrider::config {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* kServer = "[server]\nhost_name = \"r.example\"\n";
+constexpr const char* kTls = "[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
+
+std::string with(std::initializer_list<std::string> parts) {
+  std::string text;
+  for (const std::string& part : parts) text += part;
+  return text;
+}
+
+TEST(Checks, AListenerIsNeeded) {
+  EXPECT_THAT(problems_of(kServer),
+              ElementsAre("file: listener: missing; without a [[listener]] nobody can hand in "
+                          "mail"));
+}
+
+TEST(Checks, AListenerNeedsAnAddress) {
+  EXPECT_THAT(problems_of(with({kServer, kTls, "[[listener]]\nmode = \"submission\"\n"})),
+              ElementsAre("6: listener.address: missing; every [[listener]] needs one, like "
+                          "\"0.0.0.0:587\""));
+}
+
+TEST(Checks, AListenerForPasswordsNeedsACertificate) {
+  EXPECT_THAT(
+      problems_of(with(
+          {kServer, "[[listener]]\naddress = \"127.0.0.1:465\"\n", "mode = \"submissions\"\n"})),
+      ElementsAre("5: listener.mode: \"submissions\" needs a certificate: set certificate and key "
+                  "here or in [tls]"));
+  EXPECT_THAT(problems_of(with({kServer, "[[listener]]\naddress = \"127.0.0.1:587\"\n"})),
+              ElementsAre("3: listener.mode: \"submission\" needs a certificate: set certificate "
+                          "and key here or in [tls]"));
+  EXPECT_THAT(problems_of(with({kServer, "[[listener]]\naddress = \"127.0.0.1:587\"\n",
+                                "certificate = \"/c\"\nkey = \"/k\"\n"})),
+              IsEmpty());
+}
+
+TEST(Checks, CertificateAndKeyGoTogether) {
+  EXPECT_THAT(problems_of(with({kServer, "[tls]\ncertificate = \"/c\"\n",
+                                "[[listener]]\naddress = \"127.0.0.1:587\"\n"})),
+              ElementsAre("4: tls.certificate: set without key; they go together"));
+  EXPECT_THAT(problems_of(with({kServer, kTls, "[[listener]]\naddress = \"127.0.0.1:587\"\n",
+                                "key = \"/k\"\n"})),
+              ElementsAre("8: listener.key: set without certificate; they go together"));
+}
+
+TEST(Checks, ATrustedListenerNeedsNetworks) {
+  const std::string listener = "[[listener]]\naddress = \"127.0.0.1:2525\"\nmode = \"trusted\"\n";
+  EXPECT_THAT(problems_of(with({kServer, listener})),
+              ElementsAre("5: listener.mode: \"trusted\" lets nobody in: list the clients in "
+                          "submission.trusted_networks"));
+  EXPECT_THAT(
+      problems_of(with({kServer, listener, "[submission]\ntrusted_networks = [\"127.0.0.1\"]\n"})),
+      IsEmpty());
+}
+
+TEST(Checks, AddressesOfListenersDoNotCollide) {
+  const auto two = [](const char* second) {
+    return with({kServer, kTls, "[[listener]]\naddress = \"127.0.0.1:587\"\n",
+                 "[[listener]]\naddress = \"", second, "\"\n"});
+  };
+  EXPECT_THAT(problems_of(two("127.0.0.1:587")),
+              ElementsAre("9: listener.address: 127.0.0.1:587 collides with 127.0.0.1:587 of the "
+                          "listener on line 7"));
+  EXPECT_THAT(problems_of(two("0.0.0.0:587")), ElementsAre(HasSubstr("9: listener.address: ")));
+  EXPECT_THAT(problems_of(two("127.0.0.2:587")), IsEmpty());
+  EXPECT_THAT(problems_of(two("127.0.0.1:465")), IsEmpty());
+  EXPECT_THAT(problems_of(two("[::1]:587")), IsEmpty());
+}
+
+TEST(Checks, Port0NeverCollides) {
+  EXPECT_THAT(problems_of(with({kServer, kTls, "[[listener]]\naddress = \"127.0.0.1:0\"\n",
+                                "[[listener]]\naddress = \"127.0.0.1:0\"\n",
+                                "[admin]\naddress = \"127.0.0.1:0\"\n"})),
+              IsEmpty());
+}
+
+TEST(Checks, TheAdminAddressDoesNotCollideEither) {
+  const std::string admin = "[admin]\naddress = \"127.0.0.1:587\"\n";
+  EXPECT_THAT(problems_of(admin + kRest),
+              ElementsAre("2: admin.address: 127.0.0.1:587 collides with 127.0.0.1:587 of the "
+                          "listener on line 10"));
+  EXPECT_THAT(problems_of(admin + "enabled = false\n" + kRest), IsEmpty());
+}
+
+TEST(Checks, AnOpenAdminAddressNeedsAToken) {
+  const std::string admin = "[admin]\naddress = \"0.0.0.0:8025\"\n";
+  EXPECT_THAT(problems_of(admin + kRest),
+              ElementsAre("2: admin.address: 0.0.0.0:8025 is no loopback address, so admin.token "
+                          "must be set"));
+  EXPECT_THAT(problems_of(admin + "token = \"0123456789abcdef\"\n" + kRest), IsEmpty());
+}
+
+constexpr const char* kHash =
+    "$y$j9T$U6qZvJ4bldmGjLi/esl9R1$8.U1mK7Byy5SNzq6tYEzI6PqMrQhzPdVL46I4MXUY79";
+
+TEST(Checks, AUserNeedsNameAndHash) {
+  EXPECT_THAT(problems_of(with({"[[user]]\nname = \"a\"\n", kRest})),
+              ElementsAre("1: user.password_hash: missing; make one with 'postrider user hash'"));
+  EXPECT_THAT(problems_of(with({"[[user]]\npassword_hash = \"", kHash, "\"\n", kRest})),
+              ElementsAre("1: user.name: missing; every [[user]] needs one"));
+  EXPECT_THAT(
+      problems_of(with({"[[user]]\nname = \"a\"\npassword_hash = \"", kHash, "\"\n", kRest})),
+      IsEmpty());
+}
+
+TEST(Checks, AHashHasAKnownForm) {
+  const auto problems =
+      problems_of(with({"[[user]]\nname = \"a\"\npassword_hash = \"secret\"\n", kRest}));
+  EXPECT_THAT(problems, ElementsAre(HasSubstr("3: user.password_hash: ")));
+  EXPECT_THAT(problems, Not(Contains(HasSubstr("secret"))));
+}
+
+TEST(Checks, APlainPasswordMustBeAllowed) {
+  EXPECT_THAT(problems_of(with({"[[user]]\nname = \"a\"\npassword = \"b\"\n", kRest})),
+              ElementsAre("3: user.password: a plain password needs server.allow_plain_passwords = "
+                          "true; better make a hash with 'postrider user hash'"));
+  EXPECT_THAT(problems_of(with({kServer, "allow_plain_passwords = true\n", kTls,
+                                "[[listener]]\naddress = \"127.0.0.1:587\"\n",
+                                "[[user]]\nname = \"a\"\npassword = \"b\"\n"})),
+              IsEmpty());
+}
+
+TEST(Checks, AUserHasOnePassword) {
+  EXPECT_THAT(problems_of(with({kServer, "allow_plain_passwords = true\n", kTls,
+                                "[[listener]]\naddress = \"127.0.0.1:587\"\n",
+                                "[[user]]\nname = \"a\"\npassword = \"b\"\npassword_hash = \"",
+                                kHash, "\"\n"})),
+              ElementsAre("11: user.password: set beside password_hash; one of the two is enough"));
+  EXPECT_THAT(problems_of(with({"[[user]]\nname = \"a\"\npassword_hash = \"\"\n", kRest})),
+              ElementsAre("3: user.password_hash: must not be empty"));
+}
+
+TEST(Checks, NamesOfUsersAreUnique) {
+  const std::string user = with({"[[user]]\nname = \"a\"\npassword_hash = \"", kHash, "\"\n"});
+  EXPECT_THAT(problems_of(user + user + kRest), ElementsAre("5: user.name: 'a' is there twice"));
+}
+
+TEST(Checks, TheHostNameIsTheSystemsUnlessItIsSet) {
+  const std::string text = with({kTls, "[[listener]]\naddress = \"127.0.0.1:587\"\n"});
+  EXPECT_THAT(problems_of(text),
+              ElementsAre("file: server.host_name: missing, and the system has no name"));
+  const auto system = [] { return Result<std::string>("host.example.net"); };
+  const LoadResult loaded = load_text(text, "t", system);
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_EQ(loaded.config.server.host_name, "host.example.net");
+  EXPECT_EQ(loaded.config.submission.session.host_name, "host.example.net");
+}
+
+TEST(Checks, ABadValueIsToldOnce) {
+  EXPECT_THAT(problems_of(with({"[server]\nhost_name = \"a b\"\n", kTls,
+                                "[[listener]]\naddress = \"127.0.0.1\"\nmode = \"x\"\n"})),
+              ElementsAre(HasSubstr("2: server.host_name: 'a b' is not a host name"),
+                          HasSubstr("7: listener.address: '127.0.0.1' is not an address"),
+                          HasSubstr("8: listener.mode: 'x' is none of")));
+}
+
+struct OrderCase {
+  const char* text;
+  const char* problem;
+};
+
+class ChecksOrder : public testing::TestWithParam<OrderCase> {};
+
+TEST_P(ChecksOrder, BlamesWhatTheFileSets) {
+  EXPECT_THAT(problems_of(GetParam().text + std::string(kRest)), ElementsAre(GetParam().problem));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Options, ChecksOrder,
+    testing::Values(
+        OrderCase{"[retry]\nfirst_interval = \"5h\"",
+                  "2: retry.first_interval: \"5h\" is more than retry.interval_max, which is "
+                  "\"4h\""},
+        OrderCase{"[retry]\ninterval_max = \"1m\"",
+                  "2: retry.interval_max: \"1m\" is less than retry.first_interval, which is "
+                  "\"5m\""},
+        OrderCase{"[delivery]\nconnections_max = 2",
+                  "2: delivery.connections_max: 2 is less than delivery.connections_first, which "
+                  "is 4"},
+        OrderCase{"[dns]\nttl_max = \"1s\"",
+                  "2: dns.ttl_max: \"1s\" is less than dns.ttl_min, which is \"5s\""},
+        OrderCase{"[queue]\nleases_max = 10",
+                  "2: queue.leases_max: 10 is less than queue.leases_per_queue_max, which is "
+                  "5000"}));
+
+}  // namespace
+}  // namespace postrider::config

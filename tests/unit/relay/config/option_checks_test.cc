@@ -1,0 +1,70 @@
+#include <gtest/gtest.h>
+
+#include "relay/config/option_rows.h"
+
+namespace postrider::config {
+namespace {
+
+TEST(OptionChecks, Paths) {
+  EXPECT_TRUE(check_path(""));
+  EXPECT_TRUE(check_path("/etc/x"));
+  EXPECT_FALSE(check_path("etc/x"));
+  EXPECT_FALSE(check_path("/" + std::string(4095, 'x')));
+  EXPECT_FALSE(check_needed_path(""));
+  EXPECT_TRUE(check_needed_path("/x"));
+}
+
+TEST(OptionChecks, HostNames) {
+  EXPECT_TRUE(check_host_name(""));
+  EXPECT_TRUE(check_host_name("relay.example.com"));
+  EXPECT_FALSE(check_host_name("relay example"));
+  EXPECT_FALSE(check_host_name("a..b"));
+}
+
+TEST(OptionChecks, SystemUsers) {
+  EXPECT_TRUE(check_unix_user(""));
+  EXPECT_TRUE(check_unix_user("postrider"));
+  EXPECT_TRUE(check_unix_user("_smtp-1.x"));
+  EXPECT_FALSE(check_unix_user("-x"));
+  EXPECT_FALSE(check_unix_user("a b"));
+  EXPECT_FALSE(check_unix_user(std::string(33, 'x')));
+}
+
+TEST(OptionChecks, NamesToLogInWith) {
+  EXPECT_TRUE(check_name("app@example.com"));
+  EXPECT_TRUE(check_name(std::string(255, 'x')));
+  EXPECT_FALSE(check_name(""));
+  EXPECT_FALSE(check_name(std::string(256, 'x')));
+  EXPECT_FALSE(check_name("a\tb"));
+}
+
+TEST(OptionChecks, Mailboxes) {
+  EXPECT_TRUE(check_mailbox(""));
+  EXPECT_TRUE(check_mailbox("postmaster@example.com"));
+  EXPECT_FALSE(check_mailbox("postmaster"));
+  EXPECT_FALSE(check_mailbox("a@b@c"));
+}
+
+TEST(OptionChecks, AddressFamilies) {
+  EXPECT_TRUE(check_ipv4("192.0.2.1"));
+  EXPECT_FALSE(check_ipv4("2001:db8::1"));
+  EXPECT_TRUE(check_ipv6("2001:db8::1"));
+  EXPECT_FALSE(check_ipv6("192.0.2.1"));
+}
+
+TEST(OptionChecks, Tokens) {
+  EXPECT_TRUE(check_token(""));
+  EXPECT_TRUE(check_token("0123456789abcdef"));
+  EXPECT_FALSE(check_token("0123456789abcde"));
+  EXPECT_FALSE(check_token("0123456789 abcdef"));
+  EXPECT_FALSE(check_token("0123456789\r\nabcdef"));
+  EXPECT_FALSE(check_token(std::string(513, 'x')));
+}
+
+TEST(OptionChecks, PasswordHashes) {
+  EXPECT_TRUE(check_password_hash(""));
+  EXPECT_FALSE(check_password_hash("secret"));
+}
+
+}  // namespace
+}  // namespace postrider::config

@@ -1,0 +1,35 @@
+#include <gtest/gtest.h>
+
+#include "tests/unit/relay/config/coverage.h"
+
+namespace postrider::config {
+namespace {
+
+TEST(RowsDelivery, EveryMemberHasARow) {
+  Config config;
+  const Record record{&config};
+  const delivery::Options& options = config.delivery;
+  EXPECT_EQ(members_without_row(
+                options, record,
+                {nested(options.timeouts), nested(options.retry), nested(options.window)}),
+            0);
+  EXPECT_EQ(members_without_row(options.timeouts, record), 0);
+  EXPECT_EQ(members_without_row(options.retry, record), 0);
+  EXPECT_EQ(members_without_row(options.window, record), 0);
+}
+
+TEST(RowsDelivery, EveryMemberOfDnsHasARow) {
+  Config config;
+  EXPECT_EQ(members_without_row(config.dns, Record{&config}), 0);
+}
+
+TEST(RowsDelivery, TheTlsLevelsAreThoseOfThePolicy) {
+  const Option* level = find_option("delivery", "tls");
+  ASSERT_NE(level, nullptr);
+  for (std::size_t i = 0; i < level->choices.size(); ++i) {
+    EXPECT_EQ(level->choices[i], policy::name_of(static_cast<policy::TlsLevel>(i)));
+  }
+}
+
+}  // namespace
+}  // namespace postrider::config
