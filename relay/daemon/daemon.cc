@@ -19,6 +19,7 @@
 #include "relay/auth/authenticator.h"
 #include "relay/base/log.h"
 #include "relay/base/random.h"
+#include "relay/daemon/journal_sync.h"
 #include "relay/daemon/notify.h"
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/worker.h"
@@ -55,12 +56,13 @@ class Daemon {
  private:
   Result<void> bind_sockets();
   Result<void> drop_root();
-  Result<void> load_files();
+  Result<void> load_certificates();
   Result<void> open_queue();
   Result<void> start_resolver();
   Result<void> start_workers();
   Result<void> start_accepting();
   Result<void> watch_signals();
+  void set_process_metrics();
   void begin_stop();
   void worker_quiet();
   void take_down();
@@ -76,6 +78,7 @@ class Daemon {
   std::unique_ptr<event::Timer> drain_timer_;
 
   std::unique_ptr<journal::Writer> journal_;
+  std::unique_ptr<JournalSync> journal_sync_;
   std::vector<std::unique_ptr<submission::Listener>> listeners_;
   std::shared_ptr<const tls::Context> client_tls_;
   std::unique_ptr<queue::Store> store_;
@@ -104,7 +107,7 @@ Result<void> Daemon::start() {
   auto loop = event::Loop::create();
   if (!loop) return failure(loop.error());
   main_loop_ = std::move(*loop);
-  for (auto step : {&Daemon::bind_sockets, &Daemon::drop_root, &Daemon::load_files,
+  for (auto step : {&Daemon::bind_sockets, &Daemon::drop_root, &Daemon::load_certificates,
                     &Daemon::open_queue, &Daemon::start_resolver, &Daemon::start_workers,
                     &Daemon::start_accepting, &Daemon::watch_signals}) {
     if (auto done = (this->*step)(); !done) return done;
@@ -131,11 +134,7 @@ Result<void> Daemon::drop_root() {
   return become_user(user);
 }
 
-Result<void> Daemon::load_files() {
-  auto journal = journal::Writer::open(config_.journal);
-  if (!journal) return failure(journal.error());
-  journal_ = std::move(*journal);
-
+Result<void> Daemon::load_certificates() {
   for (const submission::ListenerOptions& options : config_.submission.listeners) {
     auto listener = std::make_unique<submission::Listener>();
     listener->options = options;
@@ -170,8 +169,16 @@ Result<void> Daemon::open_queue() {
   auto store = queue::open_rocks_store(config_.store);
   if (!store) return failure(store.error());
   store_ = std::move(*store);
+  // Behind the store's lock, so that a second instance does not touch the journal of the first.
+  auto journal = journal::Writer::open(config_.journal);
+  if (!journal) return failure(journal.error());
+  journal_ = std::move(*journal);
+  if (!config_.journal.file.empty()) journal_sync_ = std::make_unique<JournalSync>(*journal_);
   auto opened = queue::Queue::open(config_.queue, *store_, clock_, random_, metrics_,
-                                   [this](std::string_view lines) { journal_->append(lines); });
+                                   [this](std::string_view lines) {
+                                     journal_->append(lines);
+                                     if (journal_sync_) journal_sync_->note_append();
+                                   });
   if (!opened) return failure(opened.error());
   queue_ = std::move(*opened);
   const queue::Stats stats = queue_->stats();
@@ -258,12 +265,21 @@ Result<void> Daemon::watch_signals() {
   return {};
 }
 
-void Daemon::run() {
+void Daemon::set_process_metrics() {
+  metrics_.gauge(Metric::kBuildInfo, PR_VERSION).set(1);
   metrics_.gauge(Metric::kStartTime)
       .set(std::chrono::duration<double>(clock_.wall().time_since_epoch()).count());
+  metrics_.add_collector([this, dropped = metrics_.counter(Metric::kJournalDropped)] {
+    dropped.add(journal_->dropped_lines() - dropped.value());
+  });
+}
+
+void Daemon::run() {
+  set_process_metrics();
   log::info("server", "ready", {{"host", config_.server.host_name}, {"pid", getpid()}});
   notify_manager("READY=1");
   main_loop_->run();
+  take_down();
 }
 
 void Daemon::begin_stop() {
@@ -310,6 +326,7 @@ void Daemon::take_down() {
   if (queue_ && dispatcher_) queue_->stop();
   workers_.clear();  // gives back the leases that were still on their way
   queue_.reset();
+  journal_sync_.reset();
   store_.reset();
   metrics_.clear_collectors();
 }

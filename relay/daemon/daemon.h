@@ -1,9 +1,9 @@
 // Daemon: the running relay. Builds the modules in order, runs them, and takes them down in order.
 //
-//   start   bind sockets -> become the user -> certificates, journal -> store, queue -> resolver ->
-//   workers -> admin -> accept stop    accept no more -> sessions end, those awaiting their final
-//   reply last; deliveries in progress end -> (bounded)
-//           cut what is left -> queue commits and syncs -> threads end
+//   start   bind sockets -> become the user -> certificates -> store, journal, queue -> resolver ->
+//           workers -> admin -> accept
+//   stop    accept no more -> sessions end, those awaiting their final reply last; deliveries in
+//           progress end -> (bounded) cut what is left -> queue commits and syncs -> threads end
 //
 // Thread: main.
 #pragma once

@@ -24,11 +24,9 @@ void Worker::start() {
 
 void Worker::run() {
   pthread_setname_np(pthread_self(), ("worker-" + std::to_string(number_)).c_str());
+  // What is on the loop stays until the destructor: other workers and the queue's threads may still
+  // post to it, and what they post is given back unused.
   loop_->run();
-  // Streams and timers end on the thread they lived on; the loop itself stays for late posts.
-  quiet_timer_.reset();
-  receiver_.reset();
-  scheduler_.reset();
 }
 
 void Worker::shut_down(std::function<void()> quiet) {

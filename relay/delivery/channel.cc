@@ -9,13 +9,16 @@
 namespace postrider::delivery {
 
 using message::Stage;
-using metrics::Metric;
 
 Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
                  std::vector<Target> targets)
     : shared_(shared), loop_(loop), owner_(owner), targets_(std::move(targets)) {
   std::ranges::stable_partition(
       targets_, [&owner](const Target& target) { return !owner.is_avoided(target); });
+}
+
+Channel::~Channel() {
+  set_idle(false);
 }
 
 void Channel::open() {
@@ -46,27 +49,37 @@ void Channel::on_ready() {
   if (!ready_) {
     ready_ = true;
     owner_.note_target(connection_->target(), true);
-    shared_.metrics.counter(Metric::kConnectionsOut, "ok").add();
+    shared_.meters.connections_ok.add();
   }
-  idle_ = true;
-  shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(1);
+  // Also lets a farm of MX hosts behind one address spread the load.
+  if (connection_->session().transactions() >= shared_.options.messages_per_connection_max) {
+    return quit();
+  }
+  set_idle(true);
   owner_.on_idle(*this);
 }
 
+void Channel::on_idle_timeout() {
+  quit();
+}
+
+void Channel::set_idle(bool idle) {
+  if (idle == idle_) return;
+  idle_ = idle;
+  shared_.meters.connections_idle.add(idle ? 1 : -1);
+}
+
 void Channel::carry(queue::Lease lease) {
-  idle_ = false;
-  shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(-1);
-  if (connection_->session().transactions() > 0) {
-    shared_.metrics.counter(Metric::kConnectionsReused).add();
-  }
+  set_idle(false);
+  if (connection_->session().transactions() > 0) shared_.meters.connections_reused.add();
   smtp::Transaction transaction{lease.message().envelope, lease.recipients(), *lease.body()};
   lease_ = std::move(lease);
   connection_->send(std::move(transaction));
 }
 
 void Channel::quit() {
-  idle_ = false;
-  shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(-1);
+  set_idle(false);
+  leaving_ = true;
   connection_->quit();
 }
 
@@ -87,7 +100,7 @@ void Channel::on_transaction_done(smtp::TransactionDone done) {
     return owner_.on_untouched(*this, std::move(lease));
   }
   if (done.final_reply_lost) {
-    shared_.metrics.counter(Metric::kFinalReplyLost).add();
+    shared_.meters.final_replies_lost.add();
     log::warning("delivery", "the reply to the end of data was lost; the message may arrive twice",
                  {{"id", lease.message().id.to_string()}, {"host", connection_->target().host}});
   }
@@ -95,10 +108,7 @@ void Channel::on_transaction_done(smtp::TransactionDone done) {
 }
 
 void Channel::on_ended(const smtp::Ended& ended) {
-  if (idle_) {
-    idle_ = false;
-    shared_.metrics.gauge(Metric::kConnectionsOutIdle).add(-1);
-  }
+  set_idle(false);
   const Target target = connection_->target();
   if (auto session = connection_->take_session()) owner_.keep_session(target, std::move(*session));
   const smtp::Ended met = ended;  // the connection that holds it goes first
@@ -107,7 +117,7 @@ void Channel::on_ended(const smtp::Ended& ended) {
     return owner_.on_ended(*this, std::nullopt);
   }
   connection_.reset();
-  shared_.metrics.counter(Metric::kConnectionsOut, message::name_of(met.stage)).add();
+  shared_.meters.connections_failed.at(met.stage).add();
   log::info("delivery", "no connection",
             {{"host", target.host},
              {"ip", target.ip.to_string()},

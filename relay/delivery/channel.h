@@ -45,25 +45,35 @@ class Channel final : public ConnectionOwner {
  public:
   // `targets` is not empty. What is referred to outlives the channel.
   Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, std::vector<Target> targets);
+  // Cuts the connection; a lease that was being carried is given back.
+  ~Channel() override;
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
 
   // Starts dialing. May end the channel at once.
   void open();
-  // Only while idle(); the lease's body is in memory.
+  // Only while idle(); the lease's body is in memory. May end the channel.
   void carry(queue::Lease lease);
-  // Ends an idle channel in order.
+  // Ends an idle channel in order. May end it at once.
   void quit();
 
   [[nodiscard]] bool idle() const { return idle_; }
 
+  // An address has answered.
   [[nodiscard]] bool ready() const { return ready_; }
+
+  // It carries no more: its connection is quitting.
+  [[nodiscard]] bool leaving() const { return leaving_; }
 
   // ConnectionOwner
   void on_ready() override;
+  void on_idle_timeout() override;
   void on_transaction_done(smtp::TransactionDone done) override;
   void on_ended(const smtp::Ended& ended) override;
 
  private:
   void dial();
+  void set_idle(bool idle);
   [[nodiscard]] AttemptFacts facts() const;
   [[nodiscard]] smtp::StartTlsUse start_tls_use() const;
 
@@ -77,6 +87,7 @@ class Channel final : public ConnectionOwner {
   std::optional<queue::Lease> lease_;  // being carried
   bool ready_ = false;
   bool idle_ = false;
+  bool leaving_ = false;
 };
 
 }  // namespace postrider::delivery

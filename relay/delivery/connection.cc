@@ -8,7 +8,6 @@
 namespace postrider::delivery {
 
 using message::Stage;
-using metrics::Metric;
 
 namespace {
 
@@ -32,11 +31,11 @@ Connection::Connection(Shared& shared, event::Loop& loop, ConnectionOwner& owner
       session_(session_options_),
       timer_(loop, [this] { on_timer(); }),
       own_deadline_(TimePoint::max()) {
-  shared_.metrics.gauge(Metric::kConnectionsOutOpen).add(1);
+  shared_.meters.connections_open.add(1);
 }
 
 Connection::~Connection() {
-  shared_.metrics.gauge(Metric::kConnectionsOutOpen).add(-1);
+  shared_.meters.connections_open.add(-1);
 }
 
 void Connection::start() {
@@ -85,6 +84,7 @@ void Connection::quit() {
 
 void Connection::on_data(std::string_view bytes) {
   if (ended_) return;
+  note_sent();
   if (tls_) return receive_tls(bytes);
   session_.receive(bytes, now());
   drain();
@@ -98,7 +98,7 @@ void Connection::receive_tls(std::string_view bytes) {
     if (tls_established_) {
       session_.connection_lost(tls_->error(), now());
     } else {
-      shared_.metrics.counter(Metric::kTlsHandshakesOut, "failed").add();
+      shared_.meters.tls_failed.add();
       session_.tls_failed(tls_->error(), now());
     }
     return drain();
@@ -106,7 +106,7 @@ void Connection::receive_tls(std::string_view bytes) {
   if (!tls_established_ && state != tls::Engine::State::kHandshaking) {
     tls_established_ = true;
     const tls::Facts& facts = tls_->facts();
-    shared_.metrics.counter(Metric::kTlsHandshakesOut, facts.resumed ? "resumed" : "full").add();
+    (facts.resumed ? shared_.meters.tls_resumed : shared_.meters.tls_full).add();
     session_.tls_established({facts.version, facts.cipher, facts.resumed, facts.verified}, now());
   }
   if (!plain_.empty()) session_.receive(plain_, now());
@@ -143,7 +143,7 @@ void Connection::on_timer() {
       connect_failed("timed out");
       return settle();
     }
-    if (idle_) return quit();
+    if (idle_) return owner_.on_idle_timeout();
   }
   if (connected_ && time >= session_.deadline()) session_.tick(time);
   drain();
@@ -166,15 +166,22 @@ void Connection::drain_actions() {
 
 void Connection::carry_out(smtp::SendChunks& action) {
   for (Chunk& chunk : action.chunks) outgoing_.push_back(std::move(chunk));
-  sending_ = true;
+  ++sending_;
   pump();
 }
 
 void Connection::carry_out(const smtp::StartTls&) {
-  tls_.emplace(tls::Engine::client(shared_.tls, options_.target.host, options_.resume));
+  // An address literal stands in brackets as a host; a certificate names the bare address.
+  const Target& target = options_.target;
+  const std::string name = target.host.starts_with('[') ? target.ip.to_string() : target.host;
+  tls_.emplace(tls::Engine::client(shared_.tls, name, options_.resume));
   std::string nothing;
-  tls_->receive({}, nothing);
+  const tls::Engine::State state = tls_->receive({}, nothing);
   flush_tls();
+  if (state == tls::Engine::State::kFailed) {
+    shared_.meters.tls_failed.add();
+    session_.tls_failed(tls_->error(), now());
+  }
 }
 
 void Connection::carry_out(const smtp::Ready&) {
@@ -206,10 +213,13 @@ void Connection::pump() {
       flush_tls();
     }
   }
-  if (sending_ && outgoing_.empty() && stream_->unsent() == 0) {
-    sending_ = false;
-    session_.sent(now());
-  }
+  note_sent();
+}
+
+// Told once for each SendChunks, and before what the peer says to it.
+void Connection::note_sent() {
+  if (sending_ == 0 || !outgoing_.empty() || stream_->unsent() > 0) return;
+  for (; sending_ > 0; --sending_) session_.sent(now());
 }
 
 void Connection::encrypt_some() {

@@ -20,12 +20,15 @@ namespace postrider::delivery {
 
 class Connection;
 
-// Told by a Connection, from the loop, never from inside a call on it but send() and quit().
+// Told by a Connection, from the loop, never from inside a call on it but start(), send() and
+// quit().
 class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
   // Greeted, or ready for the next transaction: send() or quit() may be called now or later.
   virtual void on_ready() = 0;
+  // Ready, and neither was called for Options::idle_timeout: call quit().
+  virtual void on_idle_timeout() = 0;
   virtual void on_transaction_done(smtp::TransactionDone done) = 0;
   // It is over; the last thing that is told. The owner destroys the connection, in this call or
   // later.
@@ -86,6 +89,7 @@ class Connection final : public event::StreamEvents {
   // Hands what waits to the socket as far as the socket keeps up; tells the session when all is
   // out.
   void pump();
+  void note_sent();
   void encrypt_some();
   void flush_tls();
   void connect_failed(std::string_view text);
@@ -111,7 +115,7 @@ class Connection final : public event::StreamEvents {
   bool connected_ = false;
   bool tls_established_ = false;
   bool draining_ = false;
-  bool sending_ = false;  // a SendChunks is not all in the kernel yet
+  unsigned sending_ = 0;  // SendChunks that are not all in the kernel yet
   bool idle_ = false;
 };
 

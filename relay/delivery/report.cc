@@ -15,7 +15,6 @@ namespace postrider::delivery {
 using message::Recipient;
 using message::Stage;
 using message::Status;
-using metrics::Metric;
 using queue::Fate;
 
 namespace {
@@ -92,32 +91,31 @@ std::string journal_lines(const Conclusion& conclusion, WallTime now, std::strin
   return lines;
 }
 
-void count(Shared& shared, const Conclusion& conclusion, WallTime now) {
-  metrics::Registry& registry = shared.metrics;
-  registry.counter(Metric::kDeliveriesAttempted).add();
+void count(const Meters& meters, const Conclusion& conclusion, WallTime now) {
+  meters.attempted.add();
   bool delivered = false;
   for (std::size_t i = 0; i < conclusion.fates.size(); ++i) {
-    const std::string_view stage = message::name_of(conclusion.results[i].stage);
+    const Stage stage = conclusion.results[i].stage;
     switch (conclusion.fates[i]) {
       case Fate::kDelivered:
-        registry.counter(Metric::kRecipientsDelivered).add();
+        meters.delivered.add();
         delivered = true;
         break;
       case Fate::kBounced:
-        registry.counter(Metric::kRecipientsBounced, stage).add();
+        meters.bounced.at(stage).add();
         break;
       case Fate::kExpired:
-        registry.counter(Metric::kRecipientsExpired).add();
+        meters.expired.add();
         break;
       case Fate::kDeferred:
-        registry.counter(Metric::kRecipientsDeferred, stage).add();
+        meters.deferred.at(stage).add();
         break;
     }
   }
   if (!delivered) return;
-  registry.counter(Metric::kBytesDelivered).add(conclusion.lease.message().size);
-  registry.histogram(Metric::kDeliverySeconds)
-      .observe(std::chrono::duration<double>(now - conclusion.lease.message().arrived).count());
+  meters.bytes.add(conclusion.lease.message().size);
+  meters.delivery_seconds.observe(
+      std::chrono::duration<double>(now - conclusion.lease.message().arrived).count());
 }
 
 std::optional<message::DsnAction> report_action(const Conclusion& conclusion, std::size_t i) {
@@ -151,10 +149,6 @@ std::vector<message::DsnRecipient> report_recipients(const Conclusion& conclusio
     entry.action = *action;
     entry.status = shown_status(conclusion.results[i]);
     entry.remote_mta = conclusion.facts.host;
-    if (conclusion.fates[i] == Fate::kExpired) {
-      entry.status.text =
-          "Given up after repeated attempts; the last one met: " + entry.status.text;
-    }
     reported.push_back(std::move(entry));
   }
   return reported;
@@ -164,10 +158,8 @@ queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
                               std::vector<message::DsnRecipient> reported, WallTime now) {
   const queue::Message& original = conclusion.lease.message();
   for (const message::DsnRecipient& entry : reported) {
-    shared.metrics
-        .counter(Metric::kReportsSent,
-                 entry.action == message::DsnAction::kFailed ? "failed" : "relayed")
-        .add();
+    const bool failed = entry.action == message::DsnAction::kFailed;
+    (failed ? shared.meters.reports_failed : shared.meters.reports_relayed).add();
   }
   message::DsnFacts facts;
   facts.reporting_mta = shared.host_name;
@@ -207,7 +199,7 @@ void finish(Shared& shared, Conclusion conclusion, std::vector<message::DsnRecip
   const std::string report_id =
       completion.report ? completion.report->id.to_string() : std::string();
   completion.events = journal_lines(conclusion, now, report_id);
-  count(shared, conclusion, now);
+  count(shared.meters, conclusion, now);
   completion.next_attempt = conclusion.next_attempt.value_or(now);
   for (std::size_t i = 0; i < conclusion.fates.size(); ++i) {
     if (conclusion.fates[i] == Fate::kDeferred) {

@@ -44,7 +44,9 @@ void Scheduler::resolved(const std::string& name, const std::shared_ptr<const dn
   Domain& domain = found->second;
   domain.asked = false;
   domain.route = route;
-  domain.route_until = shared_.clock.now() + kRouteReuse;
+  // A failure is remembered by the resolver alone, which knows for how long.
+  const bool failed = route->status == dns::RouteStatus::kTemporary;
+  domain.route_until = shared_.clock.now() + (failed ? Duration(0) : kRouteReuse);
   forward(route, std::exchange(domain.resolving, {}));
 }
 
@@ -75,8 +77,9 @@ void Scheduler::accept_routed(const std::shared_ptr<const dns::Route>& route,
 
 void Scheduler::sweep() {
   const TimePoint now = shared_.clock.now();
-  std::erase_if(sites_, [now](const auto& entry) {
-    return entry.second->quiet() && now - entry.second->quiet_since() > kForgetSite;
+  const Duration keep = sites_.size() > kSitesRememberedMax ? Duration(0) : kForgetSite;
+  std::erase_if(sites_, [now, keep](const auto& entry) {
+    return entry.second->quiet() && now - entry.second->quiet_since() >= keep;
   });
   std::erase_if(domains_, [now](const auto& entry) {
     return !entry.second.asked && now > entry.second.route_until;

@@ -59,9 +59,12 @@ class Scheduler {
   // A route is used so long without asking the resolver again; not above its smallest TTL
   // (dns::Options::ttl_min).
   static constexpr Duration kRouteReuse = Seconds(5);
-  static constexpr Duration kSweepInterval = Seconds(30);
+  static constexpr Duration kSweepInterval = Seconds(10);
   // A site remembers its window and its addresses' health so long after its last delivery.
   static constexpr Duration kForgetSite = std::chrono::minutes(20);
+  // With more sites than this the quiet ones are forgotten at the next sweep: each takes about 2
+  // KiB, and a large list has more domains than anybody wants to remember.
+  static constexpr std::size_t kSitesRememberedMax = 10'000;
 
   Shared& shared_;
   event::Loop& loop_;

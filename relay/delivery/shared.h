@@ -10,6 +10,7 @@
 #include "queue/queue.h"
 #include "relay/base/clock.h"
 #include "relay/base/random.h"
+#include "relay/delivery/meters.h"
 #include "relay/delivery/options.h"
 #include "relay/tls/context.h"
 
@@ -24,6 +25,7 @@ struct Shared {
   Random& random;
   metrics::Registry& metrics;
   std::shared_ptr<const tls::Context> tls;  // of options.tls's policy class
+  Meters meters{metrics};
 };
 
 }  // namespace postrider::delivery

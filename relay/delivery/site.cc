@@ -16,15 +16,15 @@ Site::Site(Shared& shared, event::Loop& loop, std::string name)
       loop_(loop),
       name_(std::move(name)),
       window_(shared.options.window),
-      reopen_(loop, [this] { pump(); }),
+      redial_(loop, [this] { pump(); }),
       active_at_(shared.clock.now()),
       alive_(std::make_shared<bool>(true)) {
-  shared_.metrics.gauge(metrics::Metric::kSitesActive).add(1);
+  shared_.meters.sites.add(1);
 }
 
 Site::~Site() {
   *alive_ = false;
-  shared_.metrics.gauge(metrics::Metric::kSitesActive).add(-1);
+  shared_.meters.sites.add(-1);
 }
 
 void Site::accept(const std::shared_ptr<const dns::Route>& route,
@@ -32,16 +32,19 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
   if (stopping_) return;  // given back as they are destroyed
   active_at_ = shared_.clock.now();
   if (route != route_) {
+    TargetList list = targets_of(*route, shared_.options);
+    if (list.targets.empty()) {  // what came by an earlier route keeps its addresses
+      for (queue::Lease& lease : leases) {
+        conclude_all(shared_, loop_, std::move(lease), Stage::kRoute, list.verdict,
+                     {.site = name_});
+      }
+      return;
+    }
     route_ = route;
-    targets_ = targets_of(*route, shared_.options);
+    targets_ = std::move(list.targets);
   }
   for (queue::Lease& lease : leases) {
-    if (targets_.targets.empty()) {
-      conclude_all(shared_, loop_, std::move(lease), Stage::kRoute, targets_.verdict,
-                   {.site = name_});
-    } else {
-      (lease.body() ? loaded_ : waiting_).push_back(std::move(lease));
-    }
+    (lease.body() ? loaded_ : waiting_).push_back(std::move(lease));
   }
   pump();
 }
@@ -50,6 +53,9 @@ void Site::shut_down() {
   stopping_ = true;
   waiting_.clear();
   loaded_.clear();
+  redial_.disarm();
+  // Those that have not reached anybody carry nothing that could be lost.
+  std::erase_if(channels_, [](const auto& channel) { return !channel->ready(); });
   std::vector<Channel*> idle;
   for (const auto& channel : channels_) {
     if (channel->idle()) idle.push_back(channel.get());
@@ -92,7 +98,7 @@ bool Site::pump_once() {
     return true;
   }
   if (idle == nullptr && channels_.size() < allowed &&
-      dialing() < waiting_.size() + loaded_.size() + loading_) {
+      dialing() < waiting_.size() + loaded_.size() + loading_ && may_dial(now)) {
     open_channel();
     return true;
   }
@@ -123,8 +129,19 @@ void Site::load(queue::Lease lease) {
 }
 
 void Site::open_channel() {
-  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, targets_.targets));
+  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, targets_));
   channels_.back()->open();
+}
+
+bool Site::may_dial(TimePoint now) {
+  if (now >= next_dial_) return true;
+  redial_.arm(next_dial_);
+  return false;
+}
+
+std::size_t Site::staying() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(channels_, [](const auto& c) { return !c->leaving(); }));
 }
 
 Channel* Site::idle_channel() {
@@ -170,8 +187,14 @@ bool Site::is_avoided(const Target& target) {
 void Site::note_target(const Target& target, bool works) {
   if (works) {
     avoided_.erase(target.ip);
-  } else if (avoided_.size() < kRememberedMax || avoided_.contains(target.ip)) {
-    avoided_[target.ip] = shared_.clock.now() + kAvoidFor;
+    return;
+  }
+  const TimePoint now = shared_.clock.now();
+  if (avoided_.size() >= kRememberedMax) {
+    std::erase_if(avoided_, [now](const auto& entry) { return entry.second <= now; });
+  }
+  if (avoided_.size() < kRememberedMax || avoided_.contains(target.ip)) {
+    avoided_[target.ip] = now + kAvoidFor;
   }
 }
 
@@ -191,7 +214,11 @@ void Site::keep_session(const Target& target, tls::Session session) {
 }
 
 void Site::on_idle(Channel& channel) {
-  if (stopping_) return channel.quit();
+  if (next_dial_ == TimePoint::max()) next_dial_ = {};
+  // Where the window has shrunk, the connections above it end when they have nothing in hand.
+  if (stopping_ || staying() > std::max<std::size_t>(1, window_.limit(shared_.clock.now()))) {
+    return channel.quit();
+  }
   pump();
 }
 
@@ -228,11 +255,16 @@ void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
         std::ranges::any_of(channels_, [](const auto& c) { return c->ready(); });
     if (others_work) {
       window_.slow_down(active_at_);
+      next_dial_ = active_at_ + kDialPause;
     } else if (channels_.empty()) {
       window_.unreachable(active_at_, shared_.random);
       fail_waiting(*met);
+    } else {
+      // Nobody has answered yet: those being tried decide, or trying again would never end.
+      next_dial_ = TimePoint::max();
     }
   }
+  if (channels_.empty()) next_dial_ = {};
   pump();
 }
 

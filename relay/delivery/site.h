@@ -56,6 +56,9 @@ class Site final : public ChannelOwner {
   bool pump_once();
   void load(queue::Lease lease);
   void open_channel();
+  // Whether one more connection may be tried now; arms the timer if that is a matter of time.
+  [[nodiscard]] bool may_dial(TimePoint now);
+  [[nodiscard]] std::size_t staying() const;
   [[nodiscard]] Channel* idle_channel();
   [[nodiscard]] std::size_t dialing() const;
   void put_off_waiting();
@@ -64,14 +67,17 @@ class Site final : public ChannelOwner {
   // An address that failed is tried last for so long.
   static constexpr Duration kAvoidFor = Seconds(60);
   static constexpr std::size_t kRememberedMax = 64;
+  // After a connection could not be made while others work, the next is tried so much later.
+  static constexpr Duration kDialPause = Seconds(1);
 
   Shared& shared_;
   event::Loop& loop_;
   const std::string name_;
   std::shared_ptr<const dns::Route> route_;
-  TargetList targets_;
+  std::vector<Target> targets_;  // of route_; never empty once there is one
   policy::Window window_;
-  event::Timer reopen_;
+  event::Timer redial_;
+  TimePoint next_dial_{};             // max(): when the connections being tried have an outcome
   std::deque<queue::Lease> waiting_;  // in the order they came
   std::deque<queue::Lease> loaded_;   // their bodies are in memory; they go first
   std::size_t loading_ = 0;

@@ -56,7 +56,14 @@ void Acceptor::refuse(event::Descriptor descriptor, const Endpoint& peer, const 
   metrics_.counter(Metric::kConnectionsRefused, reason).add();
   log::warning("submission", "connection refused",
                {{"peer", peer.to_string()}, {"reason", reason}, {"reply", status.to_line()}});
+  if (sessions() >= options_.admission.connections_max + kRefusalsMax) return;
   least_loaded().adopt({std::move(descriptor), peer, &listener, {}, std::move(status)});
+}
+
+std::size_t Acceptor::sessions() const {
+  std::size_t open = 0;
+  for (const Receiver* receiver : receivers_) open += receiver->sessions();
+  return open;
 }
 
 Receiver& Acceptor::least_loaded() const {

@@ -32,6 +32,11 @@ class Acceptor {
   void refuse(event::Descriptor descriptor, const Endpoint& peer, const Listener& listener,
               message::Status status, std::string_view reason);
   [[nodiscard]] Receiver& least_loaded() const;
+  [[nodiscard]] std::size_t sessions() const;
+
+  // To refuse in words takes a session. So many are open above connections_max for that; beyond, a
+  // refused connection is just closed.
+  static constexpr std::size_t kRefusalsMax = 1000;
 
   event::Loop& loop_;
   const Options& options_;

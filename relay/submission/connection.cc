@@ -95,11 +95,8 @@ void Connection::receive_tls(std::string_view bytes) {
 }
 
 void Connection::on_end() {
-  if (phase_ == Phase::kLingering) {
-    phase_ = Phase::kGone;
-    return settle();
-  }
-  session_.end_of_input(now());
+  input_ended_ = true;
+  if (phase_ == Phase::kOpen) session_.end_of_input(now());
   drain();
 }
 
@@ -210,27 +207,22 @@ void Connection::carry_out(const smtp::Refused& action) {
 }
 
 void Connection::carry_out(const smtp::AskCommit&) {
-  commit_started_ = now();
-  const auto refused = intake_.commit(session_, peer_.ip, listener_.session.host_name,
-                                      [&receiver = receiver_, id = id_](queue::Refusal refusal) {
-                                        receiver.loop().post([&receiver, id, refusal] {
-                                          if (Connection* self = receiver.find(id))
-                                            self->committed(refusal);
-                                        });
-                                      });
+  // The loop by itself: when the answer comes late, the loop is what is still there.
+  auto done = [&receiver = receiver_, &loop = receiver_.loop(), id = id_,
+               started = now()](const Receipt& receipt) {
+    loop.post([&receiver, id, started, receipt] {
+      receiver.count(receipt, started);
+      if (Connection* self = receiver.find(id)) self->committed(receipt);
+    });
+  };
+  const auto refused =
+      intake_.commit(session_, peer_.ip, listener_.session.host_name, std::move(done));
   if (refused) session_.answer(*refused, now());
 }
 
-void Connection::committed(queue::Refusal refusal) {
-  const Receiver::Counters& counters = receiver_.counters();
-  if (refusal == queue::Refusal::kNone) {
-    counters.messages.add();
-    counters.bytes.add(intake_.committed_size());
-    counters.recipients.add(session_.recipients().size());
-    counters.submit_seconds.observe(std::chrono::duration<double>(now() - commit_started_).count());
-  }
+void Connection::committed(const Receipt& receipt) {
   if (phase_ != Phase::kOpen) return;
-  session_.answer(intake_.reply_to(refusal), now());
+  session_.answer(receipt.reply(), now());
   drain();
 }
 
@@ -257,6 +249,7 @@ void Connection::flush_tls() {
 }
 
 void Connection::settle() {
+  if (phase_ == Phase::kLingering && input_ended_ && stream_->unsent() == 0) phase_ = Phase::kGone;
   if (phase_ == Phase::kGone) return receiver_.remove(id_);
   const bool read =
       phase_ == Phase::kLingering || (session_.wants_input() && stream_->unsent() < kUnsentMax);

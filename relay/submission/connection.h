@@ -58,7 +58,7 @@ class Connection final : public event::StreamEvents {
   void write(std::string bytes);
   void flush_tls();
   void begin_tls();
-  void committed(queue::Refusal refusal);
+  void committed(const Receipt& receipt);
   // Reading on or off, timer, removal: the last act of every event; `this` may be gone after it.
   void settle();
 
@@ -86,8 +86,8 @@ class Connection final : public event::StreamEvents {
   Phase phase_ = Phase::kOpen;
   bool tls_established_ = false;
   bool reading_ = true;
+  bool input_ended_ = false;                   // the peer will send nothing more
   TimePoint own_deadline_ = TimePoint::max();  // handshake or lingering
-  TimePoint commit_started_{};
   std::string plain_;
 };
 

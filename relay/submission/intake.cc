@@ -102,15 +102,15 @@ void Intake::release() {
 }
 
 std::optional<Status> Intake::commit(const smtp::ServerSession& session, const IpAddress& client,
-                                     std::string_view host_name, queue::SubmitDone done) {
+                                     std::string_view host_name, Done done) {
   if (over_limit_) {
     return Status{452, {4, 3, 1}, "Too much message text is in memory; try again soon"};
   }
   if (!block_.empty()) seal_block();
   const WallTime now = shared_.clock.wall();
   queue::Submission submission;
-  submission.id = id_ = shared_.queue.next_id();
-  const std::string id = id_.to_string();
+  submission.id = shared_.queue.next_id();
+  const std::string id = submission.id.to_string();
   submission.envelope = session.envelope();
   submission.envelope.user = session.user();
   submission.recipients = session.recipients();
@@ -124,16 +124,21 @@ std::optional<Status> Intake::commit(const smtp::ServerSession& session, const I
   submission.body.prepend(Chunk(trace_field(session, client, host_name, id, now)));
   submission.expires = now + shared_.message_lifetime;
   submission.events = accepted_events(submission, id, client.to_string(), now);
-  committed_size_ = submission.body.size();
   release();  // from here the queue's own limits count it
-  shared_.queue.submit(std::move(submission), std::move(done));
+  Receipt receipt{queue::Refusal::kNone, submission.id, submission.body.size(),
+                  submission.recipients.size()};
+  shared_.queue.submit(std::move(submission),
+                       [receipt, done = std::move(done)](queue::Refusal refusal) mutable {
+                         receipt.refusal = refusal;
+                         done(receipt);
+                       });
   return std::nullopt;
 }
 
-Status Intake::reply_to(queue::Refusal refusal) const {
+Status Receipt::reply() const {
   switch (refusal) {
     case queue::Refusal::kNone:
-      return {250, {2, 0, 0}, "Ok: queued as " + id_.to_string()};
+      return {250, {2, 0, 0}, "Ok: queued as " + id.to_string()};
     case queue::Refusal::kQueueFull:
       return {452, {4, 3, 1}, "The queue is full; try again later"};
     case queue::Refusal::kNoSpace:

@@ -19,6 +19,17 @@ namespace postrider::submission {
 
 struct Shared;
 
+// What became of a commit.
+struct Receipt {
+  queue::Refusal refusal = queue::Refusal::kNone;
+  queue::MessageId id;
+  std::uint64_t size = 0;  // octets of the text, trace field included
+  std::size_t recipients = 0;
+
+  // What the client is told.
+  [[nodiscard]] message::Status reply() const;
+};
+
 class Intake {
  public:
   explicit Intake(Shared& shared) : shared_(shared) {}
@@ -36,15 +47,12 @@ class Intake {
   // Forgets the text in progress.
   void abort();
 
+  using Done = UniqueFunction<void(const Receipt&)>;
   // Puts the trace field in front and submits. A status: refused here, `done` will not be called.
-  // Otherwise `done` is called once, on the commit thread.
+  // Otherwise `done` is called once, on the commit thread or within this call, and perhaps after
+  // the intake has gone: it only posts.
   std::optional<message::Status> commit(const smtp::ServerSession& session, const IpAddress& client,
-                                        std::string_view host_name, queue::SubmitDone done);
-  // The reply for what commit()'s `done` said.
-  [[nodiscard]] message::Status reply_to(queue::Refusal refusal) const;
-
-  // Octets of the last text given to commit().
-  [[nodiscard]] std::size_t committed_size() const { return committed_size_; }
+                                        std::string_view host_name, Done done);
 
  private:
   void seal_block();
@@ -59,8 +67,6 @@ class Intake {
   std::string block_;
   std::size_t held_ = 0;  // counted in shared_.bodies_in_flight
   bool over_limit_ = false;
-  queue::MessageId id_;  // of the last commit()
-  std::size_t committed_size_ = 0;
 };
 
 }  // namespace postrider::submission

@@ -54,6 +54,15 @@ void Receiver::remove(std::uint64_t id) {
   note_if_empty();
 }
 
+void Receiver::count(const Receipt& receipt, TimePoint started) const {
+  if (receipt.refusal != queue::Refusal::kNone) return;
+  counters_.messages.add();
+  counters_.bytes.add(receipt.size);
+  counters_.recipients.add(receipt.recipients);
+  const Duration taken = shared_.clock.now() - started;
+  counters_.submit_seconds.observe(std::chrono::duration<double>(taken).count());
+}
+
 void Receiver::note_if_empty() {
   if (!stopping_ || !connections_.empty() || !on_empty_) return;
   auto done = std::exchange(on_empty_, {});

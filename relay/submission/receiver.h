@@ -18,6 +18,7 @@
 #include "relay/event/loop.h"
 #include "relay/event/tcp.h"
 #include "relay/policy/admission.h"
+#include "relay/submission/intake.h"
 #include "relay/submission/options.h"
 #include "relay/tls/context.h"
 
@@ -99,6 +100,9 @@ class Receiver {
   };
 
   const Counters& counters() const { return counters_; }
+
+  // Counts a message that was accepted, also one whose client has gone meanwhile.
+  void count(const Receipt& receipt, TimePoint started) const;
 
  private:
   void start(Accepted accepted);

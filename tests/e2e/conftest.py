@@ -1,0 +1,93 @@
+"""Fixtures: each test its own relay, its own internet, its own directories; all stopped by the end of the test.
+
+`relay` and `internet` are what most tests need; new_relay and new_internet make others.
+"""
+
+import collections
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from internet import AddressBlock, Internet
+from relay_process import RUN_AS, Relay, is_root
+
+Certificate = collections.namedtuple("Certificate", "chain key")
+
+RULES = ("one.test mx=@1", "two.test mx=@2,@3", "client.test mx=@4")
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    """A directory that the relay can read after it has become another user."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="postrider-e2e-"))
+    directory.chmod(0o755)
+    yield directory
+    if "POSTRIDER_KEEP" not in os.environ:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def block():
+    return AddressBlock()
+
+
+@pytest.fixture(scope="session")
+def certificate(scratch):
+    made = Certificate(scratch / "cert.pem", scratch / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "30", "-subj", "/CN=relay.client.test",
+                    "-addext", "subjectAltName=DNS:relay.client.test,DNS:localhost,IP:127.0.0.1",
+                    "-keyout", made.key, "-out", made.chain], check=True, capture_output=True, timeout=60)
+    if is_root():
+        shutil.chown(made.key, RUN_AS)
+    return made
+
+
+@pytest.fixture
+def directory(scratch):
+    """make(name): a new directory of this test."""
+    def make(name):
+        made = pathlib.Path(tempfile.mkdtemp(prefix=name + "-", dir=scratch))
+        made.chmod(0o755)
+        return made
+    return make
+
+
+@pytest.fixture
+def new_internet(directory, block):
+    """new_internet(rule..., mx_port=0): a simulated internet with these rules for domains."""
+    made = []
+
+    def make(*rules, mx_port=0):
+        made.append(Internet(directory("internet"), block, rules or RULES, mx_port))
+        return made[-1]
+    yield make
+    for internet in made:
+        internet.stop()
+
+
+@pytest.fixture
+def internet(new_internet):
+    return new_internet()
+
+
+@pytest.fixture
+def new_relay(directory, certificate, new_internet):  # after new_internet: stopped before it
+    """new_relay(internet, start=True, section={option: value}, ...): a relay, started where not told otherwise."""
+    made = []
+
+    def make(internet, start=True, **changes):
+        made.append(Relay(directory("relay"), internet, certificate, **changes))
+        return made[-1].start() if start else made[-1]
+    yield make
+    for relay in made:
+        relay.close()
+
+
+@pytest.fixture
+def relay(new_relay, internet):
+    return new_relay(internet)

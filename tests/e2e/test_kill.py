@@ -1,0 +1,123 @@
+"""kill -9 at random moments: whatever got its 250 is delivered, at least once.
+
+The oracle is the list of acknowledged ids, kept outside the relay. POSTRIDER_LONG=1: ten times the kills. SEED=N
+repeats the moments of a run.
+"""
+
+import collections
+import os
+import random
+import subprocess
+import time
+
+import pytest
+
+from relay_process import POSTRIDER
+from waiting import POLL, wait_for
+
+LOAD = POSTRIDER.parent.parent / "bench" / "postrider-load"
+KILLS = 300 if os.environ.get("POSTRIDER_LONG") else 30
+DOMAINS = [f"d{number}.test" for number in range(1, 6)]
+# From the start of the load to the kill; recovery, first commits, deliveries and deferrals all fall into it.
+UP_TO_SECONDS = 0.6
+
+
+def check_nothing_lost(acknowledged, received):
+    """acknowledged: ids that got a 250; received: how often each came to its MX host."""
+    assert acknowledged, "nothing was acknowledged: the check would prove nothing"
+    lost = [sequence for sequence in acknowledged if received[sequence] == 0]
+    assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged messages were lost: {lost[:10]}"
+
+
+def read_acknowledged(files):
+    """X-Sequence by queue id of all complete lines."""
+    return {line.split()[1]: line.split()[0] for file in files if file.exists()
+            for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")}
+
+
+def received_counts(internet):
+    return collections.Counter(record["sequence"] for record in internet.records())
+
+
+class Load:
+    """postrider-load, which writes each id into a file as soon as its 250 is read."""
+
+    def __init__(self, relay, file):
+        self.file = file
+        self.process = subprocess.Popen(
+            [LOAD, "--to", f"127.0.0.1:{relay.ports['trusted']}", "--sessions", "4", "--seconds", "60", "--domains",
+             ",".join(DOMAINS), "--size", "512:60,4k:30,200k:10", "--run", file.name, "--ids", file, "--tolerate"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def count(self):
+        return self.file.read_bytes().count(b"\n") if self.file.exists() else 0
+
+    def stop(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def seed():
+    chosen = int(os.environ.get("SEED", random.randrange(1 << 32)))
+    print(f"SEED={chosen}")  # shown where the test fails
+    return chosen
+
+
+def kill_loop(relay, internet, directory, seed, kills):
+    """Lets a relay be killed again and again under load; returns the files of acknowledged ids."""
+    chance = random.Random(seed)
+    files = []
+    for number in range(kills):
+        relay.start()
+        files.append(directory / f"ids-{number}")
+        load = Load(relay, files[-1])
+        # Most kills fall into work in full swing, some into its first moments.
+        if chance.random() < 0.8:
+            wait_for("the load to begin", lambda: load.count() > 0 or load.process.poll() is not None)
+            assert load.process.poll() is None, load.process.stderr.read()
+        deadline = time.monotonic() + chance.uniform(0, UP_TO_SECONDS)
+        while time.monotonic() < deadline:
+            time.sleep(POLL)
+        relay.kill()
+        load.stop()
+    return files
+
+
+def test_kill_loses_nothing_acknowledged(new_relay, new_internet, directory, seed):
+    rules = [f"{domain} mx=@{number}" for number, domain in enumerate(DOMAINS, 1)]
+    rules[1] += " rcpt=451_4.7.1_try_later share=0.3"
+    rules[2] += " dot=losereply share=0.05"
+    rules[3] += " delay=20ms"
+    internet = new_internet(*rules, "client.test mx=@9")
+    relay = new_relay(internet, start=False, retry={"first_interval": "300ms", "interval_max": "1s"})
+    files = kill_loop(relay, internet, directory("ids"), seed, KILLS)
+    relay.start()
+    relay.wait_queue_empty()
+    acknowledged, received = read_acknowledged(files), received_counts(internet)
+    check_nothing_lost(acknowledged, received)
+    # What is delivered once more is what was under way at a kill, not all that went before.
+    repeats = sum(received.values()) - len(received)
+    print(f"{len(acknowledged)} acknowledged, {sum(received.values())} received, {repeats} of them again")
+    # The record in the journal is written before the end of a delivery.
+    delivered = {record["id"] for record in relay.journal(event="delivered")}
+    assert not set(acknowledged.values()) - delivered
+
+
+def test_the_check_notices_a_single_loss(relay, internet, directory):
+    """The negative control: the same check over a real run, with one delivery struck from the record."""
+    load = Load(relay, directory("ids") / "ids")
+    wait_for("some acknowledged mail", lambda: load.count() >= 20)
+    load.stop()
+    relay.wait_queue_empty()
+    # The load's domains are unknown here, so that every message bounces: nothing of it may count as received.
+    acknowledged = read_acknowledged([load.file])
+    with pytest.raises(AssertionError, match="were lost"):
+        check_nothing_lost(acknowledged, received_counts(internet))
+    received = collections.Counter(acknowledged)
+    check_nothing_lost(acknowledged, received)
+    del received[random.choice(list(acknowledged))]
+    with pytest.raises(AssertionError, match="1 of .* were lost"):
+        check_nothing_lost(acknowledged, received)
+    with pytest.raises(AssertionError, match="nothing was acknowledged"):
+        check_nothing_lost({}, received)

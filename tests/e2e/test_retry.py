@@ -1,0 +1,156 @@
+"""What fails for the time being is tried again; in the end it is given up, and the sender told."""
+
+import pytest
+
+from reports import parse_report
+from submission import message, submit
+from waiting import wait_for
+
+
+def test_a_deferred_recipient_is_tried_again(relay, internet):
+    internet.set("one.test rcpt=451_4.7.1_try_later")
+    content = message()
+    queue = submit(relay, "ann@one.test", content)
+    (deferred, *_) = relay.wait_journal(event="deferred", id=queue)
+    assert deferred["reply"] == "451 4.7.1 try later"
+    assert deferred["next"] > deferred["time"]
+    internet.set("one.test rcpt=ok")
+    (received,) = internet.wait_received("ann@one.test")
+    assert received.behind_trace == content
+    (delivered,) = relay.wait_journal(event="delivered", id=queue)
+    assert delivered["attempts"] >= 2
+    relay.wait_queue_empty()
+
+
+def test_only_the_deferred_recipients_are_tried_again(relay, internet):
+    submit(relay, ["ann@one.test", "defer-451.full@one.test"])
+    internet.wait_received("ann@one.test")
+    relay.wait_journal(event="deferred", recipient="defer-451.full@one.test", count=2)
+    assert len(internet.received("ann@one.test")) == 1
+    assert relay.queued_messages() == 1
+
+
+@pytest.mark.parametrize("phase", ["greeting=421_4.3.2_not_now", "ehlo=421_4.3.2_not_now", "mail=451_4.3.2_not_now",
+                                   "data=451_4.3.2_not_now", "dot=452_4.3.1_not_now", "greeting=close",
+                                   "dot=close", "rcpt=garbage"])
+def test_a_failure_in_any_phase_is_tried_again(relay, internet, phase):
+    internet.set("one.test " + phase)
+    queue = submit(relay, "ann@one.test")
+    relay.wait_journal(event="deferred", id=queue)
+    internet.set(f"one.test {phase.split('=')[0]}=ok")
+    internet.wait_received("ann@one.test")
+    relay.wait_queue_empty()
+
+
+def test_waits_between_attempts_grow(new_relay, internet):
+    relay = new_relay(internet, retry={"first_interval": "200ms", "interval_max": "1h", "growth": 4.0, "jitter": 0.0})
+    internet.set("one.test rcpt=451_4.7.1_try_later")
+    submit(relay, "ann@one.test")
+    first, second, third, *_ = relay.wait_journal(event="deferred", count=3)
+    assert [first["attempts"], second["attempts"], third["attempts"]] == [1, 2, 3]
+    waits = [later["delay"] - earlier["delay"] for earlier, later in ((first, second), (second, third))]
+    assert 0.19 < waits[0] and 0.79 < waits[1]
+
+
+def test_greylisting_ends_in_delivery(new_relay, new_internet):
+    internet = new_internet("one.test mx=@1 greylist=1s", "client.test mx=@4")
+    relay = new_relay(internet)
+    queue = submit(relay, "ann@one.test")
+    internet.wait_received("ann@one.test")
+    assert relay.journal(event="deferred", id=queue)
+    relay.wait_queue_empty()
+
+
+@pytest.mark.parametrize("fault", ["greeting=421_4.3.2_not_now", "greeting=close", "ehlo=close",
+                                   "greeting=554_5.3.2_go_away"])
+def test_the_next_mx_host_is_used_in_the_same_attempt(new_relay, new_internet, fault):
+    # The rule of a host's own name is the nearest for what happens before a recipient is known.
+    internet = new_internet("broken.test mx=@2 " + fault, "two.test mx=@2,@3", "client.test mx=@4")
+    relay = new_relay(internet)
+    queue = submit(relay, "ann@two.test")
+    (received,) = internet.wait_received("ann@two.test")
+    assert received.mx == internet.address(3)
+    (delivered,) = relay.wait_journal(event="delivered", id=queue)
+    assert delivered["host"] == "mx2.two.test"
+    assert delivered["attempts"] == 1
+
+
+def test_a_refused_connection_leads_to_the_next_mx_host(new_relay, new_internet):
+    # One internet names two hosts; only the second of them listens on the port that is used, that of the other.
+    names = new_internet("two.test mx=@2,@3")
+    hosts = new_internet("two.test mx=@3")
+    relay = new_relay(names, delivery={"port": hosts.mx_port})
+    queue = submit(relay, "ann@two.test")
+    hosts.wait_received("ann@two.test")
+    (delivered,) = relay.wait_journal(event="delivered", id=queue)
+    assert delivered["host"] == "mx2.two.test"
+
+
+def test_unreachable_hosts_put_mail_off_until_they_are_back(new_relay, new_internet):
+    names = new_internet("one.test mx=@1")
+    hosts = new_internet("two.test mx=@2")
+    relay = new_relay(names, delivery={"port": hosts.mx_port, "probe_first": "500ms", "probe_max": "1s"})
+    queue = submit(relay, "ann@one.test")
+    (deferred, *_) = relay.wait_journal(event="deferred", id=queue)
+    assert "refused" in deferred["reply"]
+    back = new_internet("one.test mx=@1", mx_port=hosts.mx_port)
+    back.wait_received("ann@one.test")
+
+
+def test_deferred_mail_survives_a_restart(relay, internet):
+    internet.set("one.test rcpt=451_4.7.1_try_later")
+    content = message()
+    queue = submit(relay, "ann@one.test", content)
+    relay.wait_journal(event="deferred", id=queue)
+    relay.stop()
+    internet.set("one.test rcpt=ok")
+    relay.start()
+    (received,) = internet.wait_received("ann@one.test")
+    assert received.behind_trace == content
+    (delivered,) = relay.wait_journal(event="delivered", id=queue)
+    assert delivered["attempts"] >= 2
+    relay.wait_queue_empty()
+
+
+def test_mail_that_is_too_old_is_given_up_and_reported(new_relay, internet):
+    relay = new_relay(internet, retry={"lifetime": "2s"})
+    internet.set("one.test rcpt=451_4.7.1_try_later")
+    queue = submit(relay, ["ann@one.test", "bob@one.test"])
+    (report,) = internet.wait_received("news@client.test")
+    assert len(relay.wait_journal(event="expired", id=queue, count=2)) == 2
+    fields = parse_report(report).recipients
+    assert [f["Final-Recipient"] for f in fields] == ["rfc822; ann@one.test", "rfc822; bob@one.test"]
+    assert {f["Action"] for f in fields} == {"failed"}
+    assert {f["Diagnostic-Code"] for f in fields} == {"smtp; 451 4.7.1 try later"}
+    wait_for("an empty queue", lambda: relay.queued_messages() == 0)
+    assert len(internet.received("news@client.test")) == 1
+
+
+def test_a_lost_final_reply_repeats_the_message_and_is_counted(relay, internet):
+    internet.set("one.test dot=losereply")
+    submit(relay, "ann@one.test")
+    internet.wait_received("ann@one.test")
+    wait_for("the count", lambda: relay.metrics()["postrider_final_reply_lost_total"] >= 1)
+    internet.set("one.test dot=ok")
+    internet.wait_received("ann@one.test", count=2)
+    relay.wait_queue_empty()
+
+
+def test_a_destination_that_hangs_delays_only_its_own_mail(relay, internet):
+    internet.set("one.test greeting=hang")
+    submit(relay, ["ann@one.test", "bob@two.test"])
+    internet.wait_received("bob@two.test")
+    assert not internet.received("ann@one.test")
+    internet.set("one.test greeting=ok")
+
+
+def test_hanging_hosts_time_out(new_relay, internet):
+    relay = new_relay(internet, delivery={"greeting_timeout": "1s", "recipient_timeout": "1s",
+                                          "end_of_data_timeout": "1s"})
+    for phase in ("greeting", "rcpt", "dot"):
+        internet.set(f"one.test {phase}=hang")
+        queue = submit(relay, f"{phase}@one.test")
+        (deferred, *_) = relay.wait_journal(event="deferred", id=queue)
+        assert "timed out" in deferred["reply"].lower() or "timeout" in deferred["reply"].lower()
+        internet.set(f"one.test {phase}=ok")
+        internet.wait_received(f"{phase}@one.test")

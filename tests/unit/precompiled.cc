@@ -1,0 +1,1 @@
+// Carries the precompiled header that all unit tests share; see CMakeLists.txt.

@@ -1,0 +1,240 @@
+#include "relay/submission/connection.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/relay/submission/submission_fixture.h"
+
+namespace postrider::submission {
+namespace {
+
+using metrics::Metric;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+using ConnectionTest = SubmissionTest;
+
+TEST_F(ConnectionTest, TakesAMessageAndSaysSoWhenItIsStored) {
+  open();
+  auto client = greeted();
+  send_message(*client, "Subject: hello\r\n\r\ntext\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 Ok: queued as "));
+  EXPECT_EQ(store_.syncs(), 1U);
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_THAT(leases_.at(0).body()->to_string(), HasSubstr("\r\nSubject: hello\r\n\r\ntext\r\n"));
+  EXPECT_EQ(counted(Metric::kMessagesAccepted), 1U);
+  EXPECT_EQ(counted(Metric::kRecipientsAccepted), 1U);
+  EXPECT_EQ(counted(Metric::kBytesAccepted), leases_.at(0).message().size);
+}
+
+TEST_F(ConnectionTest, AnswersAPipelinedConversationInOrder) {
+  open();
+  auto client = greeted();
+  client->send(
+      "MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nDATA\r\none\r\n.\r\n"
+      "MAIL FROM:<a@from.example>\r\nRCPT TO:<c@to.example>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n");
+  std::string codes;
+  for (int i = 0; i < 9; ++i) codes += reply(*client).substr(0, 3) + " ";
+  EXPECT_EQ(codes, "250 250 354 250 250 250 354 250 221 ");
+  EXPECT_TRUE(run_until([&] { return leases_.count() == 2; }));
+  EXPECT_TRUE(run_until_empty());
+}
+
+TEST_F(ConnectionTest, UpgradesToTlsAndTakesMailAfterLogin) {
+  use_submission();
+  open();
+  auto client = secured();
+  EXPECT_EQ(say(*client, plain_login("secret")), "235 2.7.0 Authentication successful\r\n");
+  send_message(*client, "text\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 "));
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_EQ(leases_.at(0).message().envelope.user, "app");
+  EXPECT_THAT(leases_.at(0).body()->to_string(), HasSubstr("with ESMTPSA"));
+  EXPECT_EQ(counted(Metric::kTlsHandshakesIn, "ok"), 1U);
+  EXPECT_EQ(counted(Metric::kAuthentications, "accepted"), 1U);
+}
+
+TEST_F(ConnectionTest, BeginsWithTlsOnAnImplicitTlsListener) {
+  use_submission(smtp::ListenerMode::kSubmissions);
+  open();
+  auto client = connect();
+  client->start_tls();
+  EXPECT_EQ(reply(*client), "220 relay.example ESMTP postrider\r\n");
+  EXPECT_THAT(say(*client, "QUIT"), StartsWith("221 "));
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+}
+
+TEST_F(ConnectionTest, TakesALargeMessageOverTls) {
+  use_submission(smtp::ListenerMode::kSubmissions);
+  open();
+  auto client = connect();
+  client->start_tls();
+  reply(*client);
+  say(*client, "EHLO client.example");
+  say(*client, plain_login("secret"));
+  std::string text;
+  while (text.size() < 3'000'000) text += "line " + std::to_string(text.size()) + "\r\n";
+  send_message(*client, text);
+  EXPECT_THAT(reply(*client), StartsWith("250 "));
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_TRUE(leases_.at(0).body()->to_string().ends_with(text));
+}
+
+TEST_F(ConnectionTest, CountsWrongPasswords) {
+  use_submission();
+  open();
+  auto client = secured();
+  EXPECT_EQ(say(*client, plain_login("wrong")), "535 5.7.8 User name or password is wrong\r\n");
+  EXPECT_EQ(counted(Metric::kAuthentications, "rejected"), 1U);
+  EXPECT_EQ(counted(Metric::kRepliesRefused, "auth_failed"), 1U);
+}
+
+TEST_F(ConnectionTest, PutsLoginsOffWhenTheyCannotBeChecked) {
+  auth_options_.waiting_max = 0;
+  use_submission();
+  open();
+  auto client = secured();
+  EXPECT_THAT(say(*client, plain_login("secret")), StartsWith("454 4.7.0 "));
+  EXPECT_EQ(counted(Metric::kAuthentications, "busy"), 1U);
+}
+
+TEST_F(ConnectionTest, EndsWhereTheHandshakeFails) {
+  use_submission();
+  open();
+  auto client = greeted();
+  EXPECT_THAT(say(*client, "STARTTLS"), StartsWith("220 "));
+  client->send("this is no TLS\r\n");
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  EXPECT_EQ(counted(Metric::kTlsHandshakesIn, "failed"), 1U);
+  EXPECT_EQ(counted(Metric::kTlsHandshakesIn, "ok"), 0U);
+}
+
+TEST_F(ConnectionTest, RefusesInWordsWhatTheAcceptorRefused) {
+  open();
+  auto client = connect(message::Status{421, {4, 7, 0}, "Too many connections"});
+  EXPECT_EQ(reply(*client), "421 relay.example Too many connections\r\n");
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+}
+
+TEST_F(ConnectionTest, RefusesWithoutWordsBeforeTls) {
+  use_submission(smtp::ListenerMode::kSubmissions);
+  open();
+  auto client = connect(message::Status{421, {4, 7, 0}, "Too many connections"});
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  EXPECT_EQ(client->text, "");
+  EXPECT_TRUE(run_until_empty());
+}
+
+TEST_F(ConnectionTest, ForgetsATextWhoseClientWentAway) {
+  open();
+  auto client = greeted();
+  say(*client, "MAIL FROM:<a@from.example>");
+  say(*client, "RCPT TO:<b@to.example>");
+  say(*client, "DATA");
+  client->send(std::string(100'000, 'x') + "\r\n");
+  ASSERT_TRUE(run_until([&] { return shared_->bodies_in_flight > 50'000; }));
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+  EXPECT_EQ(shared_->bodies_in_flight, 0U);
+  EXPECT_EQ(queue_->stats().messages, 0U);
+}
+
+TEST_F(ConnectionTest, AnswersAClientThatOnlyStoppedSending) {
+  open();
+  auto client = greeted();
+  send_message(*client, "text\r\n");
+  client->stream->finish();
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 "));
+  EXPECT_TRUE(run_until_empty());
+}
+
+TEST_F(ConnectionTest, CountsAMessageWhoseClientDidNotWaitForTheReply) {
+  open();
+  auto client = greeted();
+  hold_store();
+  send_message(*client, "text\r\n");
+  ASSERT_TRUE(run_until_held());
+  receiver_->cut_off();
+  release_store();
+  EXPECT_TRUE(run_until([&] { return counted(Metric::kMessagesAccepted) == 1; }));
+  EXPECT_TRUE(run_until([&] { return leases_.count() == 1; }));
+}
+
+TEST_F(ConnectionTest, ReadsNoFurtherWhileACommitIsPending) {
+  open();
+  auto client = greeted();
+  hold_store();
+  send_message(*client, "text\r\n");
+  client->send("NOOP\r\n");
+  ASSERT_TRUE(run_until_held());
+  turn(20);
+  EXPECT_EQ(client->text, "");
+  release_store();
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 Ok: queued"));
+  EXPECT_THAT(reply(*client), StartsWith("250 "));
+}
+
+TEST_F(ConnectionTest, RefusesWithFourWhileTheStoreFails) {
+  open();
+  auto client = greeted();
+  store_.set_fault([](std::string_view call, std::uint64_t) { return call != "get"; });
+  send_message(*client, "text\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("451 4.3.0 "));
+  EXPECT_EQ(counted(Metric::kMessagesAccepted), 0U);
+  EXPECT_EQ(counted(Metric::kRepliesRefused, "commit_refused"), 1U);
+}
+
+TEST_F(ConnectionTest, EndsASilentSession) {
+  listener_.session.idle_timeout = Milliseconds(20);
+  open();
+  auto client = connect();
+  reply(*client);
+  EXPECT_THAT(reply(*client), StartsWith("421 4.4.2 "));
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  EXPECT_EQ(counted(Metric::kRepliesRefused, "idle_timeout"), 1U);
+}
+
+TEST_F(ConnectionTest, LetsAClientThatDoesNotReadWait) {
+  listener_.session.command_line_max = 4096;
+  open();
+  auto [ours, theirs] = event::connected_pair();
+  const Endpoint peer = *event::local_endpoint(ours.get());
+  receiver_->adopt({std::move(theirs), peer, &listener_, {}, std::nullopt});
+  std::string commands;
+  while (commands.size() < 64'000) commands += "EHLO client.example\r\n";
+  // It ends when neither side's buffers take more: nobody makes room.
+  constexpr std::size_t kMuch = std::size_t{256} << 20;
+  std::size_t sent = 0;
+  for (int refused = 0; refused < 200 && sent < kMuch;) {
+    const ssize_t taken =
+        ::send(ours.get(), commands.data(), commands.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    refused = taken < 0 ? refused + 1 : 0;
+    if (taken > 0) sent += static_cast<std::size_t>(taken);
+    loop_->poll_once();
+  }
+  EXPECT_LT(sent, kMuch);
+  EXPECT_EQ(receiver_->sessions(), 1U);
+}
+
+TEST_F(ConnectionTest, EndsAtOnceWhenTheClientHasQuit) {
+  open();
+  auto client = greeted();
+  EXPECT_THAT(say(*client, "QUIT"), StartsWith("221 "));
+  EXPECT_EQ(receiver_->sessions(), 1U);  // waits for the client's end of the connection
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+  EXPECT_EQ(listener_.open.value(), 0);
+}
+
+TEST_F(ConnectionTest, AClientThatVanishesLeavesAtOnce) {
+  open();
+  auto client = greeted();
+  const TimePoint begun = clock_.now();
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+  EXPECT_LT(clock_.now() - begun, Seconds(2));  // less than lingering would take
+}
+
+}  // namespace
+}  // namespace postrider::submission

@@ -1,0 +1,208 @@
+#include "relay/submission/intake.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/relay/submission/submission_fixture.h"
+
+namespace postrider::submission {
+namespace {
+
+using message::Status;
+using queue::Refusal;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// A session that has said its envelope and is about to be asked for the commit.
+class IntakeTest : public SubmissionTest {
+ protected:
+  void open_with_session() {
+    open();
+    session_.emplace(listener_.session);
+    intake_.emplace(*shared_);
+    session_->start(clock_.now());
+    feed("EHLO client.example\r\n");
+  }
+
+  // Envelope, then `text` as it arrives in one piece, then the end.
+  void transact(const std::string& recipient, const std::string& text) {
+    feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<" + recipient + ">\r\nDATA\r\n");
+    feed(text + ".\r\n");
+    ASSERT_TRUE(session_->awaiting_commit());
+  }
+
+  void feed(const std::string& bytes) {
+    session_->receive(bytes, clock_.now());
+    while (auto action = session_->next()) {
+      if (std::holds_alternative<smtp::AskSender>(*action)) {
+        session_->answer({250, {2, 1, 0}, "Ok"}, clock_.now());
+      } else if (const auto* ask = std::get_if<smtp::AskRecipient>(&*action)) {
+        session_->answer(intake_->recipient_verdict(ask->recipient), clock_.now());
+      } else if (std::holds_alternative<smtp::BeginBody>(*action)) {
+        intake_->begin();
+      } else if (const auto* part = std::get_if<smtp::BodyPart>(&*action)) {
+        intake_->append(part->bytes);
+      }
+    }
+  }
+
+  std::optional<Status> commit() {
+    return intake_->commit(*session_, *IpAddress::parse("198.51.100.7"), "relay.example",
+                           [this](const Receipt& receipt) {
+                             loop_->post([this, receipt] { receipt_ = receipt; });
+                           });
+  }
+
+  // Commits, and waits for the answer.
+  void committed() {
+    ASSERT_EQ(commit(), std::nullopt);
+    ASSERT_TRUE(run_until([&] { return receipt_.has_value(); }));
+  }
+
+  bool run_until_leased() {
+    return run_until([&] { return leases_.count() == 1; });
+  }
+
+  std::optional<smtp::ServerSession> session_;
+  std::optional<Intake> intake_;
+  std::optional<Receipt> receipt_;
+};
+
+TEST_F(IntakeTest, PutsATraceFieldInFrontOfTheText) {
+  open_with_session();
+  transact("b@to.example", "Subject: x\r\n\r\nhello\r\n");
+  committed();
+  ASSERT_TRUE(run_until_leased());
+  const std::string text = leases_.at(0).body()->to_string();
+  EXPECT_THAT(text, StartsWith("Received: from client.example ([198.51.100.7])"));
+  EXPECT_THAT(text, HasSubstr(receipt_->id.to_string()));
+  EXPECT_TRUE(text.ends_with("\r\nSubject: x\r\n\r\nhello\r\n"));
+  EXPECT_EQ(receipt_->size, text.size());
+  EXPECT_EQ(receipt_->recipients, 1U);
+}
+
+TEST_F(IntakeTest, KeepsTheEnvelopeAndTheTimeToLive) {
+  open_with_session();
+  transact("b@to.example", "hello\r\n");
+  committed();
+  ASSERT_TRUE(run_until_leased());
+  const queue::Message& message = leases_.at(0).message();
+  EXPECT_EQ(message.envelope.sender.to_string(), "a@from.example");
+  EXPECT_EQ(message.id.to_string(), receipt_->id.to_string());
+  EXPECT_LE(message.expires, clock_.wall() + std::chrono::hours(24));
+  EXPECT_GT(message.expires, clock_.wall() + std::chrono::hours(23));
+}
+
+TEST_F(IntakeTest, WritesAJournalLineForEachRecipient) {
+  open_with_session();
+  feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nRCPT TO:<c@to.example>\r\n"
+       "DATA\r\nx\r\n.\r\n");
+  committed();
+  const std::string lines = events();
+  EXPECT_EQ(std::ranges::count(lines, '\n'), 2);
+  EXPECT_THAT(lines, HasSubstr(R"("event":"accepted")"));
+  EXPECT_THAT(lines, HasSubstr(R"("recipient":"b@to.example")"));
+  EXPECT_THAT(lines, HasSubstr(R"("recipient":"c@to.example")"));
+  EXPECT_THAT(lines, HasSubstr(R"("client":"198.51.100.7")"));
+}
+
+TEST_F(IntakeTest, TheBarePostmasterGoesWhereTheOptionsSay) {
+  options_.postmaster = "ops@relay.example";
+  open_with_session();
+  transact("postmaster", "x\r\n");
+  committed();
+  ASSERT_TRUE(run_until_leased());
+  EXPECT_EQ(leases_.at(0).recipients().at(0).address.to_string(), "ops@relay.example");
+}
+
+TEST_F(IntakeTest, WithoutOneTheBarePostmasterIsRefused) {
+  open_with_session();
+  EXPECT_EQ(intake_->recipient_verdict({{"postmaster", ""}, 0, ""}).code, 550);
+  EXPECT_EQ(intake_->recipient_verdict({{"postmaster", "to.example"}, 0, ""}).code, 250);
+}
+
+TEST_F(IntakeTest, ALongTextIsStoredWhole) {
+  open_with_session();
+  std::string text;
+  while (text.size() < 300'000) text += "line " + std::to_string(text.size()) + "\r\n";
+  feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nDATA\r\n");
+  for (std::size_t at = 0; at < text.size(); at += 7001) feed(text.substr(at, 7001));
+  EXPECT_EQ(shared_->bodies_in_flight, text.size());
+  feed(".\r\n");
+  committed();
+  ASSERT_TRUE(run_until_leased());
+  EXPECT_TRUE(leases_.at(0).body()->to_string().ends_with(text));
+  EXPECT_EQ(shared_->bodies_in_flight, 0U);
+}
+
+TEST_F(IntakeTest, AnEmptyTextIsAMessage) {
+  open_with_session();
+  transact("b@to.example", "");
+  committed();
+  EXPECT_EQ(receipt_->refusal, Refusal::kNone);
+}
+
+TEST_F(IntakeTest, RefusesWhatTheSharedLimitDoesNotHold) {
+  options_.bodies_in_flight_max = 1000;
+  open_with_session();
+  transact("b@to.example", std::string(2000, 'x') + "\r\n");
+  EXPECT_EQ(shared_->bodies_in_flight, 0U);  // nothing is kept of it
+  const auto refused = commit();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, 452);
+  session_->answer(*refused, clock_.now());
+  while (session_->next()) {
+  }
+  transact("b@to.example", "small\r\n");
+  committed();
+  EXPECT_EQ(receipt_->refusal, Refusal::kNone);
+}
+
+TEST_F(IntakeTest, TheLimitIsSharedWithOtherSessions) {
+  options_.bodies_in_flight_max = 1000;
+  open_with_session();
+  Intake other(*shared_);
+  other.begin();
+  other.append(std::string(900, 'y'));
+  transact("b@to.example", std::string(200, 'x') + "\r\n");
+  EXPECT_TRUE(commit());
+  EXPECT_EQ(shared_->bodies_in_flight, 900U);
+}
+
+TEST_F(IntakeTest, GivesTheMemoryBackWhenTheTextIsOff) {
+  open_with_session();
+  {
+    Intake other(*shared_);
+    other.begin();
+    other.append("some text");
+    EXPECT_EQ(shared_->bodies_in_flight, 9U);
+    other.abort();
+    EXPECT_EQ(shared_->bodies_in_flight, 0U);
+    other.append("more");
+  }
+  EXPECT_EQ(shared_->bodies_in_flight, 0U);
+}
+
+TEST_F(IntakeTest, AStoppedQueueAnswersToo) {
+  open_with_session();
+  transact("b@to.example", "x\r\n");
+  stop_queue();
+  committed();
+  EXPECT_EQ(receipt_->refusal, Refusal::kStopping);
+}
+
+TEST(Receipt, NamesTheMessageThatIsStored) {
+  const Receipt receipt{Refusal::kNone, {}, 10, 1};
+  EXPECT_EQ(receipt.reply().to_line(), "250 2.0.0 Ok: queued as " + receipt.id.to_string());
+}
+
+TEST(Receipt, RefusesSoThatTheClientTriesAgain) {
+  for (const auto refusal : {Refusal::kQueueFull, Refusal::kNoSpace, Refusal::kBusy,
+                             Refusal::kStoreFailed, Refusal::kStopping}) {
+    const Receipt receipt{refusal, {}, 0, 0};
+    EXPECT_TRUE(receipt.reply().is_transient()) << receipt.reply().to_line();
+    EXPECT_EQ(receipt.reply().enhanced.subject, 3);
+  }
+}
+
+}  // namespace
+}  // namespace postrider::submission
