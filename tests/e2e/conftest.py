@@ -4,6 +4,7 @@
 """
 
 import collections
+import contextlib
 import os
 import pathlib
 import shutil
@@ -60,14 +61,12 @@ def directory(scratch):
 @pytest.fixture
 def new_internet(directory, block):
     """new_internet(rule..., mx_port=0): a simulated internet with these rules for domains."""
-    made = []
-
-    def make(*rules, mx_port=0):
-        made.append(Internet(directory("internet"), block, rules or RULES, mx_port))
-        return made[-1]
-    yield make
-    for internet in made:
-        internet.stop()
+    with contextlib.ExitStack() as stack:  # each is stopped, even if another ends badly
+        def make(*rules, mx_port=0):
+            internet = Internet(directory("internet"), block, rules or RULES, mx_port)
+            stack.callback(internet.stop)
+            return internet
+        yield make
 
 
 @pytest.fixture
@@ -78,14 +77,12 @@ def internet(new_internet):
 @pytest.fixture
 def new_relay(directory, certificate, new_internet):  # after new_internet: stopped before it
     """new_relay(internet, start=True, section={option: value}, ...): a relay, started where not told otherwise."""
-    made = []
-
-    def make(internet, start=True, **changes):
-        made.append(Relay(directory("relay"), internet, certificate, **changes))
-        return made[-1].start() if start else made[-1]
-    yield make
-    for relay in made:
-        relay.close()
+    with contextlib.ExitStack() as stack:
+        def make(internet, start=True, **changes):
+            relay = Relay(directory("relay"), internet, certificate, **changes)
+            stack.callback(relay.close)
+            return relay.start() if start else relay
+        yield make
 
 
 @pytest.fixture

@@ -62,8 +62,8 @@ class Internet:
         self.ca_file = directory / "ca.pem"
         self.block = block
         ready = directory / "ready"
-        command = [SIM, "--dns", "127.0.0.1:0", "--mx-port", str(mx_port), "--control", "127.0.0.1:0", "--save", self.saved,
-                   "--write-ca", self.ca_file, "--port-file", ready]
+        command = [SIM, "--dns", "127.0.0.1:0", "--mx-port", str(mx_port), "--control", "127.0.0.1:0",
+                   "--save", self.saved, "--write-ca", self.ca_file, "--port-file", ready]
         for rule in rules:
             command += ["--domain", block.resolve(rule)]
         with open(directory / "sim.log", "wb") as log:

@@ -85,9 +85,9 @@ class Relay:
                          ("submission", "submissions", "trusted")],
             "user": [{"name": USER, "password": PASSWORD}],
             "submission": {"trusted_networks": ["127.0.0.0/8"]},
-            "delivery": {"port": internet.mx_port, "allow_special_addresses": True, "probe_first": "1s",
+            "delivery": {"port": internet.mx_port, "allow_special_addresses": True, "probe_first": "300ms",
                          "probe_max": "1s"},
-            "retry": {"first_interval": "1s", "interval_max": "1s"},
+            "retry": {"first_interval": "300ms", "interval_max": "1s"},
             "dns": {"servers": [internet.dns], "failure_ttl": "1s"},
             "journal": {"file": str(self.journal_file)},
             "admin": {"address": "127.0.0.1:0"},
@@ -98,6 +98,7 @@ class Relay:
 
     def write_config(self):
         self.config_file.write_text(to_toml(self.sections))
+        self.config_file.chmod(0o600)  # it holds a password; the relay reads it before it becomes another user
 
     # --- the process ---
 

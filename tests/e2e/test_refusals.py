@@ -217,7 +217,7 @@ def test_an_idle_client_is_disconnected(new_relay, internet):
         assert code == 421
 
 
-def test_parsed_private_address_report_names_no_remote_host(new_relay, internet):
+def test_a_verdict_of_our_own_names_no_remote_host(new_relay, internet):
     relay = new_relay(internet, delivery={"allow_special_addresses": False})
     submit(relay, "ann@one.test")
     # The report's own destination is as private, so that it stays here and ends in the journal.
