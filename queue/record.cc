@@ -91,7 +91,8 @@ class Reader {
       const std::uint8_t next = octet();
       value |= static_cast<std::uint64_t>(next & 0x7fU) << shift;
       if ((next & 0x80U) == 0) {
-        if (shift == 63 && next > 1) good_ = false;
+        // One form a number: no bits above 64, no octet at the end that adds nothing.
+        if ((shift == 63 && next > 1) || (shift > 0 && next == 0)) good_ = false;
         return good_ ? value : 0;
       }
     }
