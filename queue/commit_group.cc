@@ -21,17 +21,14 @@ std::vector<DeliveryRecord> split(std::vector<message::Recipient> recipients, st
   std::unordered_map<std::string, std::size_t> open;  // domain -> the delivery that has room
   for (message::Recipient& recipient : recipients) {
     const auto [at, is_new] = open.try_emplace(recipient.address.domain, deliveries.size());
-    if (!is_new && deliveries[at->second].recipients.size() >= limit) at->second = deliveries.size();
+    if (!is_new && deliveries[at->second].recipients.size() >= limit)
+      at->second = deliveries.size();
     if (at->second == deliveries.size()) {
       deliveries.emplace_back().domain = recipient.address.domain;
     }
     deliveries[at->second].recipients.push_back(std::move(recipient));
   }
   return deliveries;
-}
-
-Position position_of(const MessageId& id, std::uint32_t number, WallTime due) {
-  return {due, id, number};
 }
 
 }  // namespace
@@ -80,9 +77,15 @@ void CommitGroup::add(FinishOp operation, WallTime now) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < completion.fates.size(); ++i) {
     switch (completion.fates[i]) {
-      case Fate::kDelivered: ++ends_.delivered; break;
-      case Fate::kBounced: ++ends_.bounced; break;
-      case Fate::kExpired: ++ends_.expired; break;
+      case Fate::kDelivered:
+        ++ends_.delivered;
+        break;
+      case Fate::kBounced:
+        ++ends_.bounced;
+        break;
+      case Fate::kExpired:
+        ++ends_.expired;
+        break;
       case Fate::kDeferred: {
         message::Recipient& recipient = change.record.recipients[i];
         if (kept != i) change.record.recipients[kept] = std::move(recipient);
@@ -94,7 +97,9 @@ void CommitGroup::add(FinishOp operation, WallTime now) {
   change.record.recipients.resize(kept);
   if (completion.attempted) ++change.record.attempts;
   if (completion.delay_reported) change.record.delay_reported = true;
-  if (completion.status.code != 0) change.record.last_status = std::move(completion.status);
+  if (completion.status.code != 0 || !completion.status.text.empty()) {
+    change.record.last_status = std::move(completion.status);
+  }
   change.record.due = std::max(completion.next_attempt, WallTime());
   change.kind = kept == 0 ? PlannedChange::Kind::kEnded : PlannedChange::Kind::kMoved;
   LeaseParts::disarm(operation.lease);
@@ -152,7 +157,7 @@ void CommitGroup::plan(DueIndex& index, WallTime now, bool lease) {
       PlannedDelivery& delivery = submission.deliveries[number];
       delivery.queue = &index.find_or_create(delivery.name);
       const bool is_new =
-          index.hold(*delivery.queue, position_of(message.id, number, delivery.record.due));
+          index.hold(*delivery.queue, Position{delivery.record.due, message.id, number});
       PR_CHECK(is_new, "a message id was submitted twice");
       delivery.leased = lease && index.lease_fresh({message.id, number}, now);
       touch(*delivery.queue, 1, static_cast<std::int64_t>(message.size), delivery.record.due);
@@ -164,157 +169,12 @@ void CommitGroup::plan(DueIndex& index, WallTime now, bool lease) {
   }
 }
 
-Result<void> CommitGroup::encode(Batch& batch, const Totals& before) {
-  after_ = before;
-  ++after_.sequence;
-  for (PlannedChange& change : changes_) {
-    if (auto done = encode(batch, change); !done) return done;
-  }
-  for (const auto& [id, left] : left_) {
-    const std::string key = left_key(id);
-    left == 0 ? batch.erase(key) : batch.put(key, encode_number(key, left));
-  }
-  for (const PlannedSubmission& submission : submissions_) encode(batch, submission);
-  for (const QueueEntry* queue : touched_) {
-    const QueueEntry::Plan& plan = queue->plan;
-    encode_queue(batch, *queue,
-                 {queue->deliveries + static_cast<std::uint64_t>(plan.deliveries),
-                  queue->bytes + static_cast<std::uint64_t>(plan.bytes), plan.due_bound});
-  }
-  // Lowered here, so that a walk under way counts it in, and once more when it is on disk: a walk
-  // that began between has not seen it.
-  after_.low_water = lower_water();
-  const std::string key = state_key("totals");
-  batch.put(key, queue::encode(key, after_));
-  return {};
-}
-
-// No message on disk, or on its way there with this group, has a lower id than what it returns.
-MessageId CommitGroup::lower_water() {
-  auto low_water = core_.low_water.lock();
-  for (const PlannedSubmission& submission : submissions_) low_water->lower(submission.message->id);
-  return low_water->mark();
-}
-
-void CommitGroup::encode_queue(Batch& batch, const QueueEntry& queue, const QueueRecord& record) {
-  const std::string key = queue_key(queue.key);
-  if (record.deliveries == 0) return batch.erase(key);
-  QueueRecord written = record;
-  // "Never" for a queue that has deliveries would hide them from the next start.
-  if (written.due_bound == WallTime::max()) written.due_bound = WallTime();
-  batch.put(key, queue::encode(key, written));
-}
-
-void CommitGroup::encode(Batch& batch, const PlannedSubmission& submission) {
-  const Message& message = *submission.message;
-  const std::string key = message_key(message.id);
-  batch.put(key, queue::encode(key, message));
-  if (message.deliveries > 1) {
-    const std::string left = left_key(message.id);
-    batch.put(left, encode_number(left, message.deliveries));
-  }
-  for (std::uint32_t number = 0; number < submission.deliveries.size(); ++number) {
-    const PlannedDelivery& delivery = submission.deliveries[number];
-    const std::string record = delivery_key({message.id, number});
-    batch.put(record, queue::encode(record, delivery.record));
-    batch.put(
-        due_key(delivery.queue->key, position_of(message.id, number, delivery.record.due)),
-        std::string_view());
-  }
-  encode_body(batch, message.id, submission.body);
-  ++after_.messages;
-  after_.bytes += message.size;
-  after_.last_id = std::max(after_.last_id, message.id);
-}
-
-void CommitGroup::encode_body(Batch& batch, const MessageId& id, const message::Body& body) {
-  std::uint32_t number = 0;
-  std::size_t room = kBodyChunkSize;
-  pieces_.clear();
-  const auto flush = [&] {
-    const std::string key = body_key(id, number++);
-    const auto trailer = body_trailer(key, pieces_);
-    pieces_.emplace_back(trailer.data(), trailer.size());
-    batch.put(key, pieces_);
-    pieces_.clear();
-    room = kBodyChunkSize;
-  };
-  for (const Chunk& chunk : body.chunks()) {
-    for (std::string_view rest = chunk.view(); !rest.empty();) {
-      const std::string_view piece = rest.substr(0, room);
-      pieces_.push_back(piece);
-      rest.remove_prefix(piece.size());
-      room -= piece.size();
-      if (room == 0) flush();
-    }
-  }
-  if (!pieces_.empty()) flush();
-}
-
-// How many deliveries of the message remain after this one.
-Result<std::uint32_t> CommitGroup::take_one_left(const PlannedChange& change) {
-  if (change.deliveries == 1) return 0U;
-  const MessageId& id = change.delivery.id;
-  auto at = left_.find(id);
-  if (at == left_.end()) {
-    const std::string key = left_key(id);
-    const auto stored = core_.store.get(key);
-    if (!stored) return failure(stored.error());
-    std::optional<std::uint64_t> left;
-    if (*stored) left = decode_number(key, (*stored)->view());
-    if (!left) {
-      // Missing or damaged: the delivery records themselves tell.
-      left = 0;
-      const std::string first = delivery_key({id, 0});
-      const auto cursor = core_.store.scan(first, after_prefix(first.substr(0, 17)));
-      for (; cursor->valid(); cursor->next()) ++*left;
-      if (auto status = cursor->status(); !status) return failure(status.error());
-    }
-    at = left_.emplace(id, static_cast<std::uint32_t>(*left)).first;
-  }
-  if (at->second > 0) --at->second;
-  return at->second;
-}
-
-Result<void> CommitGroup::encode(Batch& batch, PlannedChange& change) {
-  const MessageId& id = change.delivery.id;
-  const std::uint32_t number = change.delivery.number;
-  batch.erase(due_key(change.queue->key, position_of(id, number, change.old_due)));
-  const std::string record = delivery_key(change.delivery);
-  switch (change.kind) {
-    case PlannedChange::Kind::kMoved:
-      batch.put(record, queue::encode(record, change.record));
-      batch.put(due_key(change.queue->key, position_of(id, number, change.record.due)),
-                std::string_view());
-      return {};
-    case PlannedChange::Kind::kQuarantined: {
-      // Message, delivery and body stay where they are, for whoever wants to look.
-      const std::string key = quarantine_key(change.delivery);
-      batch.put(key, encode_text(key, change.reason));
-      return {};
-    }
-    case PlannedChange::Kind::kEnded: break;
-  }
-  batch.erase(record);
-  const auto left = take_one_left(change);
-  if (!left) return failure(left.error());
-  change.message_gone = *left == 0;
-  if (!change.message_gone) return {};
-  batch.erase(message_key(id));
-  const std::uint32_t chunks = body_chunks(change.size);
-  for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
-  after_.messages -= std::min<std::uint64_t>(1, after_.messages);
-  after_.bytes -= std::min(change.size, after_.bytes);
-  return {};
-}
-
 void CommitGroup::apply_change(DueIndex& index, const PlannedChange& change) {
   QueueEntry& queue = *change.queue;
   index.enter_bound(change.delivery);
   index.release(change.delivery);
   if (change.kind == PlannedChange::Kind::kMoved) {
-    index.insert(queue,
-                 position_of(change.delivery.id, change.delivery.number, change.record.due));
+    index.insert(queue, Position{change.record.due, change.delivery.id, change.delivery.number});
   } else {
     index.count(queue, -1, -static_cast<std::int64_t>(change.size));
   }
@@ -343,7 +203,7 @@ void CommitGroup::apply_submission(DueIndex& index, const PlannedSubmission& sub
     index.count(*delivery.queue, 1, static_cast<std::int64_t>(message.size));
     if (delivery.leased) continue;
     index.release({message.id, number});
-    index.insert(*delivery.queue, position_of(message.id, number, delivery.record.due));
+    index.insert(*delivery.queue, Position{delivery.record.due, message.id, number});
   }
 }
 
@@ -385,26 +245,6 @@ void CommitGroup::settle(DueIndex& index) {
 
 void CommitGroup::find_bounds(DueIndex& /*locked*/) {
   for (QueueEntry* queue : touched_) queue->plan.due_bound = DueIndex::due_bound(*queue);
-}
-
-void CommitGroup::encode_repair(Batch& batch, const Totals& now) {
-  for (const PlannedSubmission& submission : submissions_) {
-    const MessageId& id = submission.message->id;
-    batch.erase(message_key(id));
-    batch.erase(left_key(id));
-    for (std::uint32_t number = 0; number < submission.deliveries.size(); ++number) {
-      const PlannedDelivery& delivery = submission.deliveries[number];
-      batch.erase(delivery_key({id, number}));
-      batch.erase(due_key(delivery.queue->key, position_of(id, number, delivery.record.due)));
-    }
-    const std::uint32_t chunks = body_chunks(submission.message->size);
-    for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
-  }
-  for (const QueueEntry* queue : touched_) {
-    encode_queue(batch, *queue, {queue->deliveries, queue->bytes, queue->plan.due_bound});
-  }
-  const std::string key = state_key("totals");
-  batch.put(key, queue::encode(key, now));
 }
 
 std::vector<Lease> CommitGroup::take_leases() {

@@ -41,13 +41,13 @@ struct PlannedChange {
   Kind kind = Kind::kEnded;
   DeliveryKey delivery;
   WallTime old_due;
-  DeliveryRecord record;  // as it will be, if it moves
-  std::uint64_t size = 0;             // of the message
-  std::uint32_t deliveries = 0;       // the message was split into; 0: not known
-  std::string reason;                 // of a quarantine
-  std::uint64_t removed = 0;          // recipients ended by an operator
-  QueueEntry* queue = nullptr;        // from plan()
-  bool message_gone = false;          // from encode(): it was the last
+  DeliveryRecord record;         // as it will be, if it moves
+  std::uint64_t size = 0;        // of the message
+  std::uint32_t deliveries = 0;  // the message was split into; 0: not known
+  std::string reason;            // of a quarantine
+  std::uint64_t removed = 0;     // recipients ended by an operator
+  QueueEntry* queue = nullptr;   // from plan()
+  bool message_gone = false;     // from encode(): it was the last
 };
 
 class CommitGroup {
@@ -89,15 +89,22 @@ class CommitGroup {
   std::vector<Lease> take_leases();
 
   [[nodiscard]] std::size_t size() const { return submissions_.size() + changes_.size(); }
+
   [[nodiscard]] bool empty() const { return size() == 0; }
+
   // Octets of bodies.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
   [[nodiscard]] bool needs_sync() const { return needs_sync_; }
+
   // Journal lines of the completions.
   [[nodiscard]] const std::string& events() const { return events_; }
+
   [[nodiscard]] std::vector<PlannedSubmission>& submissions() { return submissions_; }
+
   // What totals() will be when the group is on disk.
   [[nodiscard]] const Totals& totals_after() const { return after_; }
+
   // What they will be if the group's own batch took effect and its submissions are then erased.
   [[nodiscard]] Totals totals_without_submissions() const;
   // The fates counted while planning, for the metrics.

@@ -94,9 +94,10 @@ void Committer::run_group() {
   if (auto encoded = group_.encode(*batch_, totals_); !encoded) return not_written(encoded.error());
   // Before the batch: a crash may then repeat an event, and never lose one.
   if (core_.events && !group_.events().empty()) core_.events(group_.events());
-  const bool sync = group_.needs_sync() ||
-                    (unsynced_since_ && core_.clock.now() >= *unsynced_since_ +
-                                                core_.options.completion_sync_interval);
+  const bool sync =
+      group_.needs_sync() ||
+      (unsynced_since_ &&
+       core_.clock.now() >= *unsynced_since_ + core_.options.completion_sync_interval);
   if (auto written = write(sync); !written) return not_written(written.error());
   taken_in();
 }
@@ -217,8 +218,7 @@ Result<void> Committer::repair() {
     std::optional<Totals> on_disk;
     if (*stored) on_disk = decode_totals(key, (*stored)->view());
     if (!on_disk) return failure("the queue's totals are damaged");
-    const bool took_effect =
-        !group_.empty() && on_disk->sequence == group_.totals_after().sequence;
+    const bool took_effect = !group_.empty() && on_disk->sequence == group_.totals_after().sequence;
     if (took_effect) {
       group_.apply_without_submissions(*core_.index.lock());
       group_.count_ends();

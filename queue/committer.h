@@ -22,8 +22,10 @@ class Committer {
   bool step();
   // When step() has something to do without being signalled.
   [[nodiscard]] std::optional<TimePoint> deadline() const;
+
   // Nothing is written that a power loss could take back.
   [[nodiscard]] bool all_synced() const { return !unsynced_since_; }
+
   // Everything that waits is done or answered, and synced. Nothing may be added any more.
   void finish_all();
 
@@ -51,7 +53,7 @@ class Committer {
   CommitGroup group_;
   std::vector<Operation> taken_;  // from those waiting; the first next_ of them are done
   std::size_t next_ = 0;
-  Totals totals_;                 // as committed
+  Totals totals_;                            // as committed
   std::optional<TimePoint> unsynced_since_;  // the oldest write that no sync has covered
   TimePoint space_at_;                       // when the disk is asked again
 

@@ -106,14 +106,16 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
       lease_bytes(std::make_shared<std::atomic<std::uint64_t>>(0)),
       collector_(std::make_shared<Collector>()) {
   *collector_->core.lock() = this;
+
   struct Gauges {
     metrics::Gauge messages, bytes, deliveries, queues, leases, lease_bytes, waiting, accepting;
     metrics::Gauge disk_free;
   };
+
   const Gauges gauges{
-      registry.gauge(Metric::kQueueMessages),   registry.gauge(Metric::kQueueBytes),
-      registry.gauge(Metric::kQueueDeliveries), registry.gauge(Metric::kQueueQueues),
-      registry.gauge(Metric::kQueueLeases),     registry.gauge(Metric::kQueueLeaseBytes),
+      registry.gauge(Metric::kQueueMessages),      registry.gauge(Metric::kQueueBytes),
+      registry.gauge(Metric::kQueueDeliveries),    registry.gauge(Metric::kQueueQueues),
+      registry.gauge(Metric::kQueueLeases),        registry.gauge(Metric::kQueueLeaseBytes),
       registry.gauge(Metric::kQueueCommitWaiting), registry.gauge(Metric::kQueueAccepting),
       registry.gauge(Metric::kQueueDiskFree)};
   registry.add_collector([gauges, collector = collector_] {
@@ -171,12 +173,23 @@ void Core::take_back_admission(std::uint64_t size) {
 
 void Core::refuse(Refusal refusal, SubmitDone& done) {
   switch (refusal) {
-    case Refusal::kNone: return;
-    case Refusal::kQueueFull: metrics.refused_full.add(); break;
-    case Refusal::kNoSpace: metrics.refused_space.add(); break;
-    case Refusal::kBusy: metrics.refused_busy.add(); break;
-    case Refusal::kStoreFailed: metrics.refused_failed.add(); break;
-    case Refusal::kStopping: metrics.refused_stopping.add(); break;
+    case Refusal::kNone:
+      return;
+    case Refusal::kQueueFull:
+      metrics.refused_full.add();
+      break;
+    case Refusal::kNoSpace:
+      metrics.refused_space.add();
+      break;
+    case Refusal::kBusy:
+      metrics.refused_busy.add();
+      break;
+    case Refusal::kStoreFailed:
+      metrics.refused_failed.add();
+      break;
+    case Refusal::kStopping:
+      metrics.refused_stopping.add();
+      break;
   }
   if (done) done(refusal);
 }

@@ -105,8 +105,8 @@ bool DueIndex::lease_fresh(const DeliveryKey& delivery, WallTime now) {
   Holding* held = holding(delivery);
   PR_CHECK(held != nullptr && !held->is_lease);
   QueueEntry& queue = *held->queue;
-  const bool no_backlog = queue.place == Place::kIdle ||
-                          (queue.place == Place::kWaiting && queue.wake_at > now);
+  const bool no_backlog =
+      queue.place == Place::kIdle || (queue.place == Place::kWaiting && queue.wake_at > now);
   if (paused_ || short_of_leases_ || !no_backlog || leases_ >= limits_.leases_max ||
       queue.leases >= limits_.leases_per_queue_max) {
     return false;

@@ -34,7 +34,7 @@ enum class Place : std::uint8_t {
 
 struct QueueEntry {
   QueueName name;
-  std::string key;  // the name, encoded
+  std::string key;           // the name, encoded
   std::uint64_t serial = 0;  // in order of creation
   // As committed. Written by the commit thread under the lock, so it may read them without.
   std::uint64_t deliveries = 0;
@@ -71,8 +71,8 @@ class DueIndex {
   struct Holding {
     QueueEntry* queue = nullptr;
     WallTime due;
-    bool is_lease = false;    // counts against the limits
-    bool in_bound = true;     // its due time is in QueueEntry::leased
+    bool is_lease = false;  // counts against the limits
+    bool in_bound = true;   // its due time is in QueueEntry::leased
     Verdict verdict = Verdict::kNone;
   };
 
@@ -87,11 +87,15 @@ class DueIndex {
   void retire(QueueEntry& queue);
   // Entries that were retired may be gone after it.
   void sweep();
+
   [[nodiscard]] const auto& queues() const { return queues_; }
+
   // What the queue has as committed changes; only through here, so that the sum stays true.
   void count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes);
+
   // Of all queues.
   [[nodiscard]] std::uint64_t deliveries() const { return deliveries_; }
+
   // No delivery of the queue, leased or not, is due earlier.
   [[nodiscard]] static WallTime due_bound(const QueueEntry& queue);
   // When the queue next has something unleased; nullopt: it has not.
@@ -126,12 +130,14 @@ class DueIndex {
   [[nodiscard]] std::optional<WallTime> next_wake() const;
   // No leases at all while it lasts.
   void pause(bool paused);
+
   [[nodiscard]] bool paused() const { return paused_; }
 
   // True once after something happened that next_wake() would tell the reader.
   bool take_news() { return std::exchange(news_, false); }
 
   [[nodiscard]] std::size_t leases() const { return leases_; }
+
   // Leases and holds.
   [[nodiscard]] std::size_t held() const { return held_.size(); }
 
@@ -144,6 +150,7 @@ class DueIndex {
 
   struct TextHash {
     using is_transparent = void;
+
     std::size_t operator()(std::string_view text) const {
       return std::hash<std::string_view>()(text);
     }
@@ -153,6 +160,7 @@ class DueIndex {
   std::unordered_map<std::string, std::unique_ptr<QueueEntry>, TextHash, std::equal_to<>> queues_;
   std::vector<QueueEntry*> retiring_;
   std::unordered_map<DeliveryKey, Holding, DeliveryKeyHash> held_;
+
   // By time, then age: the same history gives the same order.
   struct Wake {
     WallTime at;

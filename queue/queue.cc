@@ -78,8 +78,8 @@ Result<std::unique_ptr<Queue>> Queue::open(Options options, Store& store, const 
                                            EventSink events) {
   const auto totals = recover_totals(store);
   if (!totals) return failure(totals.error().within("opening the queue"));
-  auto state = std::make_unique<State>(options, store, clock, random, metrics, std::move(events),
-                                       *totals);
+  auto state =
+      std::make_unique<State>(options, store, clock, random, metrics, std::move(events), *totals);
   if (auto queues = recover_queues(store, *state->core.index.lock()); !queues) {
     return failure(queues.error().within("opening the queue"));
   }

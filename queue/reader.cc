@@ -45,9 +45,8 @@ std::optional<Duration> Reader::wait_limit() {
   const TimePoint now = core_.clock.now();
   if (now < paused_until_) return paused_until_ - now;
   if (write_is_slow()) return kErrorPause;
-  return std::max<Duration>(Milliseconds(1), *wake <= core_.clock.wall()
-                                                 ? Milliseconds(0)
-                                                 : *wake - core_.clock.wall());
+  return std::max<Duration>(
+      Milliseconds(1), *wake <= core_.clock.wall() ? Milliseconds(0) : *wake - core_.clock.wall());
 }
 
 bool Reader::write_is_slow() const {
@@ -229,7 +228,8 @@ Result<void> Reader::scan(QueueEntry& queue, WallTime now, Turn& turn) {
   return {};
 }
 
-// Leases what is free of `found` and moves the turn's cursor past them; false: the room ended first.
+// Leases what is free of `found` and moves the turn's cursor past them; false: the room ended
+// first.
 bool Reader::take(QueueEntry& queue, const std::vector<Position>& found, Turn& turn) {
   auto index = core_.index.lock();
   turn.room = std::min(turn.room, index->room(queue));
@@ -259,9 +259,9 @@ void Reader::load(const Turn& turn, std::vector<Lease>& leases) {
   }
 }
 
-// Nobody else changes a leased delivery, so what is read now is what it is. Nullopt: the index entry
-// was stale (seen in a view of the disk from before the delivery ended or moved), or the delivery
-// is damaged and on its way to quarantine.
+// Nobody else changes a leased delivery, so what is read now is what it is. Nullopt: the index
+// entry was stale (seen in a view of the disk from before the delivery ended or moved), or the
+// delivery is damaged and on its way to quarantine.
 Result<std::optional<Lease>> Reader::load_one(const Position& position) {
   const DeliveryKey delivery = position.delivery();
   const std::string key = delivery_key(delivery);

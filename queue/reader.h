@@ -1,5 +1,5 @@
-// Reader: what the reader thread does: finds what is due on disk and hands it out, loads bodies, and
-// finds what operators' selectors match. Thread: one; tests call step() themselves.
+// Reader: what the reader thread does: finds what is due on disk and hands it out, loads bodies,
+// and finds what operators' selectors match. Thread: one; tests call step() themselves.
 #pragma once
 
 #include <memory>

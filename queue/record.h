@@ -51,7 +51,7 @@ struct Totals {
   std::uint64_t sequence = 0;  // grows with each write: tells whether a doubtful one took effect
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
-  MessageId last_id;   // the highest ever accepted
+  MessageId last_id;    // the highest ever accepted
   MessageId low_water;  // no message has a lower id
 };
 

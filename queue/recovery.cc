@@ -46,8 +46,7 @@ Result<void> check_schema(Store& store) {
 Result<Totals> count_totals(Store& store) {
   log::warning("queue", "the totals are damaged and are counted anew");
   Totals totals;
-  const auto cursor =
-      store.scan(message_key({}), after_prefix(std::string(1, space::kMessage)));
+  const auto cursor = store.scan(message_key({}), after_prefix(std::string(1, space::kMessage)));
   for (; cursor->valid(); cursor->next()) {
     const auto id = decode_id(cursor->key());
     if (!id) continue;

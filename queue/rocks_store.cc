@@ -1,27 +1,26 @@
 #include "queue/rocks_store.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
 #include <mutex>
-#include <vector>
-
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
-#include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <vector>
+
+#include <rocksdb/utilities/table_properties_collectors.h>
 
 #include "relay/base/log.h"
 
@@ -223,8 +222,8 @@ class RocksStore final : public Store {
   Result<std::optional<Chunk>> get(std::string_view key) override {
     auto pinned = std::make_shared<PinnedValue>();
     pinned->cache = cache_;
-    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(),
-                                            slice(key), &pinned->value);
+    const rocksdb::Status status =
+        db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), slice(key), &pinned->value);
     if (status.IsNotFound()) return std::optional<Chunk>();
     if (!status.ok()) return failure(to_error("reading the queue", status));
     const std::string_view bytes = view(pinned->value);
@@ -237,6 +236,7 @@ class RocksStore final : public Store {
 
   std::optional<std::uint64_t> free_space() override {
     struct statvfs disk {};
+
     if (::statvfs(directory_.c_str(), &disk) != 0) return std::nullopt;
     return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
   }

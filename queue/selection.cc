@@ -24,15 +24,15 @@ Result<bool> Selection::complete(FoundMessage& found) {
   auto message = decode_message(key, (*stored)->view());
   if (!message) return false;
   found.message = std::move(*message);
-  return selector_.sender.empty() ||
-         found.message.envelope.sender.to_string() == selector_.sender;
+  return selector_.sender.empty() || found.message.envelope.sender.to_string() == selector_.sender;
 }
 
 Result<std::vector<FoundMessage>> Selection::next(std::size_t matches_max, std::size_t looks_max) {
   std::vector<FoundMessage> matches;
   const std::string lower = delivery_key({from_, 0});
-  const std::string upper = selector_.id ? after_prefix(delivery_key({*selector_.id, 0}).substr(0, 17))
-                                         : after_prefix(std::string(1, space::kDelivery));
+  const std::string upper = selector_.id
+                                ? after_prefix(delivery_key({*selector_.id, 0}).substr(0, 17))
+                                : after_prefix(std::string(1, space::kDelivery));
   const auto cursor = store_.scan(lower, upper);
   std::size_t looks = 0;
   FoundMessage at_hand;
@@ -46,8 +46,7 @@ Result<std::vector<FoundMessage>> Selection::next(std::size_t matches_max, std::
       const auto delivery = decode_delivery_key(cursor->key());
       auto record = decode_delivery(cursor->key(), cursor->value());
       if (!delivery || !record) continue;
-      const bool matches_domain =
-          selector_.domain.empty() || record->domain == selector_.domain;
+      const bool matches_domain = selector_.domain.empty() || record->domain == selector_.domain;
       at_hand.deliveries.push_back({delivery->number, std::move(*record), matches_domain});
     }
     const auto complete_match = complete(at_hand);

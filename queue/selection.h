@@ -34,8 +34,10 @@ class Selection {
   Result<std::vector<FoundMessage>> next(std::size_t matches_max, std::size_t looks_max);
 
   [[nodiscard]] bool ended() const { return ended_; }
+
   // The first message not looked at yet.
   [[nodiscard]] const MessageId& from() const { return from_; }
+
   // The first message that was seen at all, matching or not; highest if there was none.
   [[nodiscard]] const MessageId& first_seen() const { return first_seen_; }
 

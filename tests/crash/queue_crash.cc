@@ -15,21 +15,20 @@
 //
 // and every body that is there must be what was submitted. --answer-early is the negative control:
 // the diary says "answered" before the queue does, and the check must fail.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
 #include <random>
+#include <signal.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 #include "queue/queue.h"
 #include "queue/rocks_store.h"
@@ -221,7 +220,8 @@ class Check {
     }
     for (const auto& [id, state] : known) {
       if (there.contains(id)) continue;
-      if (state.answered && !state.end_intended) complain(id.to_string() + " acknowledged and lost");
+      if (state.answered && !state.end_intended)
+        complain(id.to_string() + " acknowledged and lost");
       gone_for_good[id] = true;
     }
   }

@@ -1,8 +1,7 @@
 #include "queue/crc32c.h"
 
-#include <string>
-
 #include <gtest/gtest.h>
+#include <string>
 
 #include "relay/base/random.h"
 

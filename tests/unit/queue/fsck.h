@@ -60,11 +60,19 @@ class Fsck {
         left ? void(left_[*decode_id(key)] = *left) : complain("left", key);
         break;
       }
-      case space::kQuarantine: quarantined_.insert(*decode_delivery_key(key)); break;
-      case space::kDue: due_.insert(key); break;
-      case space::kBody: ++bodies_[*decode_id(key)]; break;
-      case space::kState: break;
-      default: complain("unknown key", key);
+      case space::kQuarantine:
+        quarantined_.insert(*decode_delivery_key(key));
+        break;
+      case space::kDue:
+        due_.insert(key);
+        break;
+      case space::kBody:
+        ++bodies_[*decode_id(key)];
+        break;
+      case space::kState:
+        break;
+      default:
+        complain("unknown key", key);
     }
   }
 

@@ -1,8 +1,7 @@
 #include "queue/id.h"
 
-#include <set>
-
 #include <gtest/gtest.h>
+#include <set>
 
 #include "relay/base/ascii.h"
 #include "tests/unit/queue/world.h"

@@ -1,8 +1,7 @@
 #include "queue/keys.h"
 
-#include <tuple>
-
 #include <gtest/gtest.h>
+#include <tuple>
 
 #include "relay/base/random.h"
 
@@ -61,7 +60,8 @@ TEST(DueKey, SortsByTimeThenIdThenNumber) {
   SeededRandom random(13);
   const std::string queue = encode({"example.com", "", ""});
   const auto any = [&] {
-    return Position{WallTime(Milliseconds(random.below(3))), {random.below(2), random.below(2)},
+    return Position{WallTime(Milliseconds(random.below(3))),
+                    {random.below(2), random.below(2)},
                     static_cast<std::uint32_t>(random.below(3))};
   };
   for (int i = 0; i < 5000; ++i) {

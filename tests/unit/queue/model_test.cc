@@ -1,13 +1,12 @@
-// Random operations against a naive model, with failing calls, kills and power loss. The model knows
-// for every delivery which states are possible; without a failure or crash that is always one.
-// A failing run prints its seed: POSTRIDER_SEED=<seed> runs just that one; POSTRIDER_RUNS=<number>
-// runs more.
+// Random operations against a naive model, with failing calls, kills and power loss. The model
+// knows for every delivery which states are possible; without a failure or crash that is always
+// one. A failing run prints its seed: POSTRIDER_SEED=<seed> runs just that one;
+// POSTRIDER_RUNS=<number> runs more.
 #include <cstdlib>
+#include <gtest/gtest.h>
 #include <map>
 #include <random>
 #include <set>
-
-#include <gtest/gtest.h>
 
 #include "relay/base/log.h"
 #include "tests/unit/queue/fsck.h"
@@ -39,7 +38,7 @@ struct ModelMessage {
   std::string sender;
   std::map<std::uint32_t, ModelDelivery> deliveries;
   bool answered = false;
-  bool unsynced = false;  // a report, committed with its completion but not synced yet
+  bool unsynced = false;       // a report, committed with its completion but not synced yet
   bool possible_only = false;  // refused or unanswered when a crash came: may or may not be there
 };
 
@@ -57,21 +56,42 @@ class ModelRun {
 
  private:
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
 
   void one_operation() {
     switch (below(20)) {
-      case 0: case 1: case 2: case 3: case 4: return submit();
-      case 5: case 6: case 7: case 8: case 9: case 10: return finish_one();
-      case 11: return give_back();
-      case 12: return read_body();
-      case 13: return world_.clock.advance(Milliseconds(below(3) == 0 ? 120'000 : below(60)));
-      case 14: return chance(30) ? remove() : void();
-      case 15: return chance(30) ? retry_now() : void();
-      case 16: return chance(40) ? inject() : void();
-      case 17: return chance(10) ? crash() : void();
-      case 18: return void(world_.committer->step());
-      default: return void(world_.reader->step());
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+        return submit();
+      case 5:
+      case 6:
+      case 7:
+      case 8:
+      case 9:
+      case 10:
+        return finish_one();
+      case 11:
+        return give_back();
+      case 12:
+        return read_body();
+      case 13:
+        return world_.clock.advance(Milliseconds(below(3) == 0 ? 120'000 : below(60)));
+      case 14:
+        return chance(30) ? remove() : void();
+      case 15:
+        return chance(30) ? retry_now() : void();
+      case 16:
+        return chance(40) ? inject() : void();
+      case 17:
+        return chance(10) ? crash() : void();
+      case 18:
+        return void(world_.committer->step());
+      default:
+        return void(world_.reader->step());
     }
   }
 
@@ -157,8 +177,9 @@ class ModelRun {
     Completion completion;
     State next;
     for (const auto& recipient : lease->recipients()) {
-      const Fate fate = chance(25) ? Fate::kDeferred : chance(80) ? Fate::kDelivered
-                                                                  : Fate::kBounced;
+      const Fate fate = chance(25)   ? Fate::kDeferred
+                        : chance(80) ? Fate::kDelivered
+                                     : Fate::kBounced;
       completion.fates.push_back(fate);
       if (fate == Fate::kDeferred) next.recipients.push_back(recipient.address.to_string());
     }
@@ -450,8 +471,9 @@ class ModelRun {
     bool legal = false;
     for (const State& state : delivery.possible) {
       // An unanswered message's due time is not known to the model.
-      legal = legal || (state.recipients == actual.recipients && state.attempts == actual.attempts &&
-                        (state.due == actual.due || state.attempts == 0 || delivery.possible.size() > 1));
+      legal = legal ||
+              (state.recipients == actual.recipients && state.attempts == actual.attempts &&
+               (state.due == actual.due || state.attempts == 0 || delivery.possible.size() > 1));
     }
     EXPECT_TRUE(legal) << id.to_string() << " delivery " << number << " has "
                        << actual.recipients.size() << " recipients, attempts " << actual.attempts
@@ -502,7 +524,8 @@ constexpr int kRuns = 25;
 
 std::vector<std::uint64_t> seeds(int count) {
   if (const char* runs = std::getenv("POSTRIDER_RUNS")) count = std::atoi(runs);
-  if (const char* wanted = std::getenv("POSTRIDER_SEED")) return {std::strtoull(wanted, nullptr, 10)};
+  if (const char* wanted = std::getenv("POSTRIDER_SEED"))
+    return {std::strtoull(wanted, nullptr, 10)};
   std::vector<std::uint64_t> chosen;
   std::random_device device;
   for (int i = 0; i < count; ++i) chosen.push_back(device());

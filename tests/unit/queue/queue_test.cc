@@ -3,11 +3,10 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <gtest/gtest.h>
 #include <mutex>
 #include <set>
 #include <thread>
-
-#include <gtest/gtest.h>
 
 #include "queue/memory_store.h"
 #include "queue/rocks_store.h"
@@ -146,9 +145,8 @@ class QueueTest : public ::testing::TestWithParam<bool> {
   std::unique_ptr<Queue> queue_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Stores, QueueTest, ::testing::Bool(), [](const auto& tested) {
-  return tested.param ? "Rocks" : "Memory";
-});
+INSTANTIATE_TEST_SUITE_P(Stores, QueueTest, ::testing::Bool(),
+                         [](const auto& tested) { return tested.param ? "Rocks" : "Memory"; });
 
 TEST_P(QueueTest, FromSubmissionToDelivery) {
   ASSERT_EQ(submit(message("example.com")), Refusal::kNone);
@@ -167,11 +165,11 @@ TEST_P(QueueTest, ARetryComesByItself) {
   EXPECT_EQ(again.attempts(), 1U);
   EXPECT_FALSE(again.body());
   Answer<std::string> body;
-  queue_->read_body(std::move(again), [&, answer = body.callback()](Lease lease,
-                                                                    Result<void> result) mutable {
-    answer(result ? lease.body()->to_string() : result.error().text());
-    finish(std::move(lease), Fate::kDelivered);
-  });
+  queue_->read_body(std::move(again),
+                    [&, answer = body.callback()](Lease lease, Result<void> result) mutable {
+                      answer(result ? lease.body()->to_string() : result.error().text());
+                      finish(std::move(lease), Fate::kDelivered);
+                    });
   EXPECT_EQ(body.wait(), "Hello\r\n");
   wait_until_empty();
 }

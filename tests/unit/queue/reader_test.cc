@@ -44,7 +44,8 @@ TEST(Reading, ComesInOrderOfDueTime) {
   world.advance(minutes(11));
   ASSERT_EQ(world.leases.size(), 5U);
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(world.leases[static_cast<std::size_t>(i)].message().id, ids[static_cast<std::size_t>(4 - i)]);
+    EXPECT_EQ(world.leases[static_cast<std::size_t>(i)].message().id,
+              ids[static_cast<std::size_t>(4 - i)]);
   }
 }
 

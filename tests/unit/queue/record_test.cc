@@ -140,20 +140,66 @@ TEST(BodyChunks, VerifyWhateverTheirPieces) {
 }
 
 // FORMAT.md's worked example; if this changes, so has the format.
-TEST(Records, TheFormatIsWhatThePageSays) {
+class FormatPage : public ::testing::Test {
+ protected:
+  static void expect(const std::string& key, const std::string& value, const char* key_hex,
+                     const char* value_hex) {
+    EXPECT_EQ(ascii::hex(key), key_hex);
+    EXPECT_EQ(ascii::hex(value), value_hex);
+  }
+
+  const WallTime arrived_{Milliseconds(1'700'000'000'000)};
+  const std::string queue_ = encode(QueueName{"example.com", "acme", ""});
+};
+
+TEST_F(FormatPage, Message) {
   Message message;
   message.envelope.sender = {"a", "example.org"};
   message.envelope.tenant = "acme";
   message.size = 7;
-  message.arrived = WallTime(Milliseconds(1'700'000'000'000));
+  message.arrived = arrived_;
   message.expires = WallTime(Milliseconds(1'700'432'000'000));
   message.deliveries = 1;
   const std::string key = message_key(kId);
-  EXPECT_EQ(ascii::hex(key), "6d018bcfe5680000001122334455667788");
-  const std::string value = encode(key, message);
-  EXPECT_EQ(ascii::hex(value.substr(0, value.size() - 4)),
-            "0001610b6578616d706c652e6f7267000461636d65000007"
-            "80d095ffbc3180e894cdbe310101");
+  expect(key, encode(key, message), "6d018bcfe5680000001122334455667788",
+         "0001610b6578616d706c652e6f7267000461636d6500000780d095ffbc3180e894cdbe310101ae8c8f06");
+}
+
+TEST_F(FormatPage, Delivery) {
+  DeliveryRecord delivery;
+  delivery.domain = "example.com";
+  delivery.recipients = {{{"b", "example.com"}, 0, ""}};
+  delivery.due = arrived_;
+  const std::string key = delivery_key({kId, 0});
+  expect(key, encode(key, delivery), "64018bcfe568000000112233445566778800000000",
+         "0080d095ffbc31000b6578616d706c652e636f6d000000000001016200000109f431c8");
+}
+
+TEST_F(FormatPage, Due) {
+  expect(
+      due_key(queue_, {arrived_, kId, 0}), "",
+      "696578616d706c652e636f6d000161636d6500010001010000018bcfe56800018bcfe568000000112233445566"
+      "778800000000",
+      "");
+}
+
+TEST_F(FormatPage, Body) {
+  const std::string key = body_key(kId, 0);
+  const std::vector<std::string_view> pieces = {"Hello\r\n"};
+  const auto trailer = body_trailer(key, pieces);
+  expect(key, "Hello\r\n" + std::string(trailer.data(), trailer.size()),
+         "62018bcfe568000000112233445566778800000000", "48656c6c6f0d0a01443dce14");
+}
+
+TEST_F(FormatPage, QueueAndState) {
+  const std::string queue = queue_key(queue_);
+  expect(queue, encode(queue, QueueRecord{1, 7, arrived_}),
+         "716578616d706c652e636f6d000161636d650001000101", "010780d095ffbc3101b3bb427b");
+  const std::string totals = state_key("totals");
+  expect(totals, encode(totals, Totals{1, 1, 7, kId, {}}), "73746f74616c73",
+         "010107018bcfe56800000011223344556677880000000000000000000000000000000001a7e6e038");
+  const std::string schema = state_key("schema");
+  expect(schema, encode_number(schema, 1), "73736368656d61", "010115221d0a");
 }
 
 }  // namespace

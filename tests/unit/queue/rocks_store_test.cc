@@ -1,12 +1,10 @@
 #include "queue/rocks_store.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "relay/base/log.h"
 

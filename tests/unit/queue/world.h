@@ -2,12 +2,11 @@
 // what happens follows from the seed alone. A small language for the cases.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "queue/committer.h"
 #include "queue/core.h"
@@ -21,10 +20,12 @@ namespace postrider::queue {
 class ManualClock final : public Clock {
  public:
   [[nodiscard]] TimePoint now() const override { return TimePoint(elapsed_); }
+
   [[nodiscard]] WallTime wall() const override {
     return WallTime(Milliseconds(1'700'000'000'000)) +
            std::chrono::duration_cast<Milliseconds>(elapsed_);
   }
+
   void advance(Duration duration) { elapsed_ += duration; }
 
  private:
@@ -38,6 +39,7 @@ class World : public Consumer {
   }
 
   ~World() override { close(); }
+
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 

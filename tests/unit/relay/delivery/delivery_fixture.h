@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -144,6 +145,7 @@ class DeliveryTest : public event::EventTest {
     queue_->stop_leasing();
     leases_.close();
     turn(3);
+    host_.reset();
     queue_->stop();
     loop_.reset();
     queue_.reset();
@@ -168,7 +170,7 @@ class DeliveryTest : public event::EventTest {
     Milliseconds lifetime = std::chrono::hours(24);
   };
 
-  // Puts it into the queue; does not wait.
+  // Puts it into the queue, and waits until it is there.
   void submit(const Mail& mail) {
     queue::Submission submission;
     submission.id = queue_->next_id();
@@ -180,7 +182,11 @@ class DeliveryTest : public event::EventTest {
     }
     submission.body = message::Body(mail.text);
     submission.expires = clock_.wall() + mail.lifetime;
-    queue_->submit(std::move(submission), [](queue::Refusal) {});
+    std::promise<queue::Refusal> done;
+    auto answer = done.get_future();
+    queue_->submit(std::move(submission),
+                   [&done](queue::Refusal refusal) { done.set_value(refusal); });
+    EXPECT_EQ(answer.get(), queue::Refusal::kNone);
   }
 
   void submit() { submit(Mail{}); }

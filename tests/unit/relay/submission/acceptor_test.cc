@@ -112,8 +112,8 @@ TEST_F(AcceptorTest, AFloodOfRefusedClientsGetsNoWords) {
   std::vector<event::Descriptor> clients;
   for (std::size_t i = 0; i < kClients; ++i) {
     clients.push_back(event::raw_connect(endpoint_));
-    ASSERT_TRUE(run_until(
-        [&] { return counted(Metric::kConnectionsRefused, "connections") == i + 1; }));
+    ASSERT_TRUE(
+        run_until([&] { return counted(Metric::kConnectionsRefused, "connections") == i + 1; }));
   }
   EXPECT_EQ(busy.sessions(), 1000U);
   acceptor_.reset();

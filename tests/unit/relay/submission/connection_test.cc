@@ -16,9 +16,10 @@ using ConnectionTest = SubmissionTest;
 TEST_F(ConnectionTest, TakesAMessageAndSaysSoWhenItIsStored) {
   open();
   auto client = greeted();
+  const std::uint64_t before = store_.syncs();
   send_message(*client, "Subject: hello\r\n\r\ntext\r\n");
   EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 Ok: queued as "));
-  EXPECT_EQ(store_.syncs(), 1U);
+  EXPECT_GT(store_.syncs(), before);
   ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
   EXPECT_THAT(leases_.at(0).body()->to_string(), HasSubstr("\r\nSubject: hello\r\n\r\ntext\r\n"));
   EXPECT_EQ(counted(Metric::kMessagesAccepted), 1U);
@@ -132,7 +133,7 @@ TEST_F(ConnectionTest, ForgetsATextWhoseClientWentAway) {
   say(*client, "MAIL FROM:<a@from.example>");
   say(*client, "RCPT TO:<b@to.example>");
   say(*client, "DATA");
-  client->send(std::string(100'000, 'x') + "\r\n");
+  for (int i = 0; i < 100; ++i) client->send(std::string(998, 'x') + "\r\n");
   ASSERT_TRUE(run_until([&] { return shared_->bodies_in_flight > 50'000; }));
   client->stream.reset();
   EXPECT_TRUE(run_until_empty());

@@ -46,10 +46,9 @@ class IntakeTest : public SubmissionTest {
   }
 
   std::optional<Status> commit() {
-    return intake_->commit(*session_, *IpAddress::parse("198.51.100.7"), "relay.example",
-                           [this](const Receipt& receipt) {
-                             loop_->post([this, receipt] { receipt_ = receipt; });
-                           });
+    return intake_->commit(
+        *session_, *IpAddress::parse("198.51.100.7"), "relay.example",
+        [this](const Receipt& receipt) { loop_->post([this, receipt] { receipt_ = receipt; }); });
   }
 
   // Commits, and waits for the answer.
@@ -94,8 +93,9 @@ TEST_F(IntakeTest, KeepsTheEnvelopeAndTheTimeToLive) {
 
 TEST_F(IntakeTest, WritesAJournalLineForEachRecipient) {
   open_with_session();
-  feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nRCPT TO:<c@to.example>\r\n"
-       "DATA\r\nx\r\n.\r\n");
+  feed(
+      "MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nRCPT TO:<c@to.example>\r\n"
+      "DATA\r\nx\r\n.\r\n");
   committed();
   const std::string lines = events();
   EXPECT_EQ(std::ranges::count(lines, '\n'), 2);

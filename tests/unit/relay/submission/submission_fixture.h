@@ -134,12 +134,11 @@ class SubmissionTest : public event::EventTest {
                                            }));
     queue_->start(leases_);
     authenticator_ = std::make_unique<auth::Authenticator>(auth_options_, clock_);
-    shared_.reset(new Shared{options_, *queue_, *authenticator_, clock_, metrics_,
-                             std::chrono::hours(24)});
+    shared_.reset(
+        new Shared{options_, *queue_, *authenticator_, clock_, metrics_, std::chrono::hours(24)});
     listener_.session.mode = listener_.options.mode;
     listener_.session.tls_available = listener_.tls != nullptr;
-    listener_.accepted =
-        metrics_.counter(metrics::Metric::kConnectionsAccepted, listener_label_);
+    listener_.accepted = metrics_.counter(metrics::Metric::kConnectionsAccepted, listener_label_);
     listener_.open = metrics_.gauge(metrics::Metric::kSessionsOpen, listener_label_);
     receiver_ = std::make_unique<Receiver>(*loop_, *shared_);
   }
@@ -170,8 +169,8 @@ class SubmissionTest : public event::EventTest {
   std::unique_ptr<Client> connect(std::optional<message::Status> refusal = std::nullopt) {
     auto [ours, theirs] = event::connected_pair();
     auto client = client_on(std::move(ours));
-    receiver_->adopt({std::move(theirs), client->stream->peer(), &listener_, {},
-                      std::move(refusal)});
+    receiver_->adopt(
+        {std::move(theirs), client->stream->peer(), &listener_, {}, std::move(refusal)});
     return client;
   }
 

@@ -1,0 +1,114 @@
+// What the queue does when the store fails: a failed "write" leaves nothing behind, a failed "sync"
+// leaves everything, unsynced.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "queue/committer.h"
+#include "tests/unit/queue/fsck.h"
+#include "tests/unit/queue/world.h"
+
+namespace postrider::queue {
+namespace {
+
+using std::chrono::minutes;
+using ::testing::IsEmpty;
+
+constexpr std::size_t kEmptyStore = 2;  // schema and totals
+
+class FailingStore : public ::testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Calls, FailingStore, ::testing::Values("write", "sync"));
+
+TEST_P(FailingStore, RefusesAndRecoversByItself) {
+  World world;
+  world.fail(GetParam());
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kStoreFailed);
+  EXPECT_FALSE(world.core->health().accepting);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kStoreFailed);
+  world.advance(Committer::kProbeInterval);
+  EXPECT_TRUE(world.core->health().accepting);
+  EXPECT_EQ(world.store.size(), kEmptyStore);  // what was refused is not there, even in part
+  EXPECT_EQ(world.core->stats().messages, 0U);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
+  EXPECT_EQ(world.leases.size(), 1U);
+}
+
+TEST_P(FailingStore, IsTriedAtABoundedPace) {
+  World world;
+  std::uint64_t writes = 0;
+  world.store.set_fault([&](std::string_view call, std::uint64_t) {
+    if (call == "write") ++writes;
+    return call == GetParam();
+  });
+  world.submit({"b@example.com"});
+  for (int i = 0; i < 1000; ++i) world.advance(Milliseconds(10));
+  EXPECT_LE(writes, 22U);
+  EXPECT_EQ(world.core->metrics.store_errors.value(), writes);
+}
+
+TEST_P(FailingStore, DeliveryPausesMeanwhile) {
+  World world;
+  world.submit({"b@example.com"});
+  world.finish(world.take(), Fate::kDeferred, minutes(1));
+  world.fail(GetParam(), 1, true);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kStoreFailed);
+  world.advance(minutes(2));
+  EXPECT_TRUE(world.leases.empty());
+  world.repair_store();
+  world.advance(Committer::kProbeInterval);
+  world.settle();
+  EXPECT_EQ(world.leases.size(), 1U);
+}
+
+TEST_P(FailingStore, AnEndThatFailedIsEitherDoneOrDueAgain) {
+  World world;
+  world.submit({"1@b.example", "2@c.example"});
+  const std::size_t keys = world.store.size();
+  world.fail(GetParam(), 1, true);
+  // A submission in the same group, so that the group is synced.
+  Completion completion;
+  completion.fates = {Fate::kDelivered};
+  world.core->finish(world.take(), std::move(completion));
+  EXPECT_EQ(world.submit({"b@d.example"}), Refusal::kStoreFailed);
+  world.repair_store();
+  world.advance(Committer::kProbeInterval);
+  world.settle();
+  const bool took_effect = std::string_view(GetParam()) == "sync";
+  EXPECT_EQ(world.leases.size(), took_effect ? 1U : 2U);
+  EXPECT_EQ(world.store.size() < keys, took_effect);
+  EXPECT_THAT(Fsck::check(world.store), IsEmpty());
+}
+
+TEST_P(FailingStore, AReportFollowsItsEnd) {
+  World world;
+  world.submit({"b@example.com"});
+  Completion completion;
+  completion.fates = {Fate::kBounced};
+  completion.report = world.message({"a@example.org"}, "report\r\n", "");
+  world.fail(GetParam());
+  world.core->finish(world.take(), std::move(completion));
+  EXPECT_EQ(world.submit({"b@d.example"}), Refusal::kStoreFailed);
+  world.advance(Committer::kProbeInterval);
+  world.settle();
+  const bool took_effect = std::string_view(GetParam()) == "sync";
+  EXPECT_EQ(world.take().message().envelope.sender.is_null(), took_effect);
+  EXPECT_EQ(world.core->stats().messages, 1U);
+  EXPECT_THAT(Fsck::check(world.store), IsEmpty());
+}
+
+TEST_P(FailingStore, StoppingWithItLosesNothingAnswered) {
+  World world;
+  world.submit({"b@example.com"});
+  world.fail(GetParam(), 1, true);
+  std::optional<Refusal> answer;
+  world.core->submit(world.message({"b@example.com"}), [&](Refusal r) { answer = r; });
+  world.close();
+  EXPECT_EQ(answer, Refusal::kStoreFailed);
+  world.repair_store();
+  world.open();
+  world.settle();
+  EXPECT_GE(world.leases.size(), 1U);
+}
+
+}  // namespace
+}  // namespace postrider::queue

@@ -1,0 +1,272 @@
+#include "relay/delivery/channel.h"
+
+#include <gmock/gmock.h>
+#include <set>
+
+#include "tests/unit/relay/delivery/delivery_fixture.h"
+
+namespace postrider::delivery {
+namespace {
+
+using message::Stage;
+using metrics::Metric;
+using ::testing::ElementsAre;
+
+class ChannelTest : public DeliveryTest, public ChannelOwner {
+ protected:
+  ~ChannelTest() override {
+    channel_.reset();
+    held_ = {};
+  }
+
+  bool is_avoided(const Target& target) override { return avoided_.contains(target.ip); }
+
+  void note_target(const Target& target, bool works) override {
+    notes_.push_back(target.ip.to_string() + (works ? " works" : " fails"));
+  }
+
+  std::optional<tls::Session> session_for(const Target&) override {
+    return std::exchange(session_, std::nullopt);
+  }
+
+  void keep_session(const Target&, tls::Session session) override { session_ = std::move(session); }
+
+  void on_idle(Channel&) override { ++idle_; }
+
+  void on_carried(Channel&, queue::Lease lease, std::vector<smtp::RecipientResult> results,
+                  AttemptFacts facts) override {
+    held_ = std::move(lease);
+    results_ = std::move(results);
+    facts_ = std::move(facts);
+  }
+
+  void on_untouched(Channel&, queue::Lease lease) override {
+    held_ = std::move(lease);
+    ++untouched_;
+  }
+
+  void on_ended(Channel&, const std::optional<smtp::Ended>& met) override {
+    met_ = met;
+    ended_ = true;
+    channel_.reset();  // from within its own call
+  }
+
+  void dial(const std::vector<std::string>& addresses = {"127.0.0.1"}) {
+    if (!shared_) open();
+    std::vector<Target> targets;
+    for (const std::string& address : addresses) {
+      targets.push_back({"mx.example", *IpAddress::parse(address)});
+    }
+    idle_ = 0;
+    ended_ = false;
+    channel_ = std::make_unique<Channel>(*shared_, *loop_, *this, std::move(targets));
+    channel_->open();
+  }
+
+  bool run_until_idle(int times = 1) {
+    return run_until([&] { return idle_ == times || ended_; }) && !ended_;
+  }
+
+  bool run_until_ended() {
+    return run_until([&] { return ended_; });
+  }
+
+  // Carries one more message; its reply.
+  std::string carry() {
+    results_.clear();
+    channel_->carry(a_lease());
+    EXPECT_TRUE(run_until([&] { return !results_.empty() || ended_ || untouched_ > 0; }));
+    return results_.empty() ? "" : results_[0].status.to_line();
+  }
+
+  std::set<IpAddress> avoided_;
+  std::vector<std::string> notes_;
+  std::optional<tls::Session> session_;
+  int idle_ = 0;
+  int untouched_ = 0;
+  bool ended_ = false;
+  std::optional<smtp::Ended> met_;
+  queue::Lease held_;
+  std::vector<smtp::RecipientResult> results_;
+  AttemptFacts facts_;
+  std::unique_ptr<Channel> channel_;
+};
+
+TEST_F(ChannelTest, CarriesOneDeliveryAfterAnother) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 1);
+  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  EXPECT_EQ(facts_.host, "mx.example");
+  EXPECT_EQ(facts_.ip, "127.0.0.1");
+  EXPECT_EQ(facts_.source, "127.0.0.1");
+  ASSERT_TRUE(run_until_idle(2));
+  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  ASSERT_TRUE(run_until_idle(3));
+  EXPECT_EQ(counted(Metric::kConnectionsReused), 1U);
+  EXPECT_EQ(counted(Metric::kConnectionsOut, "ok"), 1U);
+  channel_->quit();
+  EXPECT_TRUE(channel_->leaving());
+  EXPECT_FALSE(channel_->idle());
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_FALSE(met_);
+  EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
+}
+
+TEST_F(ChannelTest, GoesOnToTheNextAddress) {
+  add_host();
+  dial({"127.0.0.2", "127.0.0.3", "127.0.0.1"});
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_THAT(notes_, ElementsAre("127.0.0.2 fails", "127.0.0.3 fails", "127.0.0.1 works"));
+  EXPECT_EQ(counted(Metric::kConnectionsOut, "connect"), 2U);
+}
+
+TEST_F(ChannelTest, TriesAddressesThatLatelyFailedLast) {
+  add_host();
+  const auto other = neighbour("127.0.0.2");
+  avoided_ = {*IpAddress::parse("127.0.0.1")};
+  dial({"127.0.0.1", "127.0.0.2"});
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_THAT(notes_, ElementsAre("127.0.0.2 works"));
+  channel_.reset();
+}
+
+TEST_F(ChannelTest, TellsWhatTheLastAddressMet) {
+  add_host().replies[""] = "554 5.3.2 No service";
+  dial({"127.0.0.2", "127.0.0.1"});
+  ASSERT_TRUE(run_until_ended());
+  ASSERT_TRUE(met_);
+  EXPECT_EQ(met_->stage, Stage::kGreeting);
+  EXPECT_EQ(met_->status.code, 554);
+}
+
+TEST_F(ChannelTest, TriesPlaintextOnceAfterAFailedHandshake) {
+  add_host().breaks_handshakes = true;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(host_->connections, 2U);
+  EXPECT_THAT(notes_, ElementsAre("127.0.0.1 works"));
+  carry();
+  EXPECT_EQ(facts_.tls, "");
+}
+
+TEST_F(ChannelTest, NeverTriesPlaintextWhereTlsIsRequired) {
+  add_host().breaks_handshakes = true;
+  options_.tls = policy::TlsLevel::kEncrypt;
+  dial();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(met_->stage, Stage::kHandshake);
+  EXPECT_EQ(host_->connections, 1U);
+}
+
+TEST_F(ChannelTest, SpeaksPlaintextWhereTlsIsOff) {
+  add_host().tls = tls::server_context(identity_);
+  options_.tls = policy::TlsLevel::kNone;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(host_->handshakes, 0U);
+}
+
+TEST_F(ChannelTest, KeepsTheTlsSessionForItsOwner) {
+  add_host().tls = tls::server_context(identity_);
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  channel_->quit();
+  ASSERT_TRUE(run_until_ended());
+  ASSERT_TRUE(session_);
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(counted(Metric::kTlsHandshakesOut, "resumed"), 1U);
+}
+
+TEST_F(ChannelTest, ALeaseThatAReusedConnectionDidNotBeginComesBack) {
+  add_host().once["MAIL"] = {"250 2.1.0 Ok", std::string(kClose)};
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  ASSERT_TRUE(run_until_idle(2));
+  carry();
+  EXPECT_EQ(untouched_, 1);
+  EXPECT_TRUE(held_.valid());
+  EXPECT_TRUE(run_until_ended());
+  EXPECT_FALSE(met_);
+}
+
+TEST_F(ChannelTest, OnAFreshConnectionThatIsAnAttempt) {
+  add_host().replies["MAIL"] = kClose;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  carry();
+  EXPECT_EQ(untouched_, 0);
+  ASSERT_EQ(results_.size(), 1U);
+  EXPECT_EQ(results_[0].status.code, 0);
+}
+
+TEST_F(ChannelTest, CountsALostFinalReply) {
+  add_host().replies["."] = kClose;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  carry();
+  EXPECT_EQ(counted(Metric::kFinalReplyLost), 1U);
+}
+
+TEST_F(ChannelTest, QuitsWhenItHasCarriedEnough) {
+  add_host();
+  options_.messages_per_connection_max = 2;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  carry();
+  ASSERT_TRUE(run_until_idle(2));
+  carry();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(idle_, 2);  // not offered a third time
+  EXPECT_EQ(host_->commands.back(), "QUIT");
+}
+
+// It must not be handed a delivery while it waits for the reply to QUIT.
+TEST_F(ChannelTest, IsNotIdleAnyMoreWhenItsTimeIsUp) {
+  add_host().replies["QUIT"] = kSilence;
+  options_.idle_timeout = Milliseconds(20);
+  options_.timeouts.quit = Milliseconds(50);
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  ASSERT_TRUE(run_until([&] { return channel_->leaving(); }));
+  EXPECT_FALSE(channel_->idle());
+  EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
+  EXPECT_TRUE(run_until_ended());
+}
+
+TEST_F(ChannelTest, EndsWhenThePeerClosesAnIdleConnection) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  host_->say_to_all("421 4.3.2 Shutting down");
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_FALSE(met_);
+  EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
+}
+
+TEST_F(ChannelTest, DestroyedWhileCarryingItGivesTheLeaseBack) {
+  add_host().replies["."] = kSilence;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  channel_->carry(a_lease());
+  ASSERT_TRUE(run_until([&] { return !host_->messages.empty(); }));
+  channel_.reset();
+  const queue::Lease again = take_lease();
+  EXPECT_TRUE(again.valid());
+  EXPECT_EQ(again.attempts(), 0U);
+}
+
+TEST_F(ChannelTest, DestroyedWhileIdleItIsNotCountedAnyMore) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  channel_.reset();
+  EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
+  EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 0);
+}
+
+}  // namespace
+}  // namespace postrider::delivery

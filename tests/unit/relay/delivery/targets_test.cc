@@ -1,0 +1,105 @@
+#include "relay/delivery/targets.h"
+
+#include <gmock/gmock.h>
+
+namespace postrider::delivery {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+dns::Route route_of(dns::RouteStatus status) {
+  dns::Route route;
+  route.status = status;
+  route.detail = "MX x.example";
+  return route;
+}
+
+dns::Host host(const std::string& name, const std::vector<std::string>& addresses) {
+  dns::Host made;
+  made.name = name;
+  for (const std::string& address : addresses) made.addresses.push_back(*IpAddress::parse(address));
+  return made;
+}
+
+dns::Route found(std::vector<dns::Host> hosts) {
+  dns::Route route = route_of(dns::RouteStatus::kFound);
+  route.hosts = std::move(hosts);
+  return route;
+}
+
+std::vector<std::string> shown(const TargetList& list) {
+  std::vector<std::string> all;
+  for (const Target& target : list.targets)
+    all.push_back(target.host + " " + target.ip.to_string());
+  return all;
+}
+
+TEST(TargetsOf, TakesOneAddressOfEachHostBeforeTheSecondOfAny) {
+  const auto list = targets_of(found({host("a", {"8.8.8.1", "8.8.8.2", "8.8.8.3"}), host("b", {}),
+                                      host("c", {"2606:4700::1"})}),
+                               {});
+  EXPECT_THAT(shown(list), ElementsAre("a 8.8.8.1", "c 2606:4700::1", "a 8.8.8.2", "a 8.8.8.3"));
+  EXPECT_EQ(list.verdict.code, 0);
+}
+
+TEST(TargetsOf, StopsAtTheLimit) {
+  Options options;
+  options.addresses_max = 2;
+  const auto list = targets_of(found({host("a", {"8.8.8.1", "8.8.8.2", "8.8.8.3"})}), options);
+  EXPECT_THAT(shown(list), ElementsAre("a 8.8.8.1", "a 8.8.8.2"));
+}
+
+TEST(TargetsOf, LeavesAddressesOfOurOwnNetworkOut) {
+  const auto list = targets_of(
+      found({host("a", {"127.0.0.1", "10.1.2.3"}), host("b", {"8.8.8.8"}), host("c", {"::1"})}),
+      {});
+  EXPECT_THAT(shown(list), ElementsAre("b 8.8.8.8"));
+}
+
+TEST(TargetsOf, BouncesWhereNothingElseIsThere) {
+  const auto list = targets_of(found({host("inner.example", {"192.168.0.1"})}), {});
+  EXPECT_TRUE(list.targets.empty());
+  EXPECT_TRUE(list.verdict.is_permanent());
+  EXPECT_THAT(list.verdict.text, HasSubstr("inner.example"));
+}
+
+TEST(TargetsOf, ContactsThemWhereTheOptionsAllowIt) {
+  Options options;
+  options.allow_special_addresses = true;
+  EXPECT_THAT(shown(targets_of(found({host("a", {"127.0.0.1"})}), options)),
+              ElementsAre("a 127.0.0.1"));
+}
+
+TEST(TargetsOf, UsesTheFamilyThatHasASource) {
+  Options options;
+  options.source_ipv4 = IpAddress::parse("192.0.2.1");
+  const dns::Route both = found({host("a", {"2606:4700::1", "8.8.8.8"})});
+  EXPECT_THAT(shown(targets_of(both, options)), ElementsAre("a 8.8.8.8"));
+  options.source_ipv6 = IpAddress::parse("2001:db8::1");
+  EXPECT_EQ(targets_of(both, options).targets.size(), 2U);
+}
+
+TEST(TargetsOf, WaitsWhereNoAddressIsOfThatFamily) {
+  Options options;
+  options.source_ipv4 = IpAddress::parse("192.0.2.1");
+  const auto list = targets_of(found({host("a", {"2606:4700::1"})}), options);
+  EXPECT_TRUE(list.targets.empty());
+  EXPECT_TRUE(list.verdict.is_transient());
+}
+
+TEST(TargetsOf, SaysWhatARouteWithoutHostsMeans) {
+  using enum dns::RouteStatus;
+  const auto line = [](dns::RouteStatus status) {
+    const TargetList list = targets_of(route_of(status), {});
+    EXPECT_TRUE(list.targets.empty());
+    return list.verdict.to_line();
+  };
+  EXPECT_EQ(line(kNoDomain), "550 5.1.2 The domain does not exist (MX x.example)");
+  EXPECT_EQ(line(kNullMx), "556 5.1.10 The domain accepts no mail (MX x.example)");
+  EXPECT_EQ(line(kNoHosts), "550 5.4.4 The domain has no mail host with an address (MX x.example)");
+  EXPECT_EQ(line(kTemporary), "451 4.4.3 The domain could not be looked up (MX x.example)");
+}
+
+}  // namespace
+}  // namespace postrider::delivery
