@@ -55,6 +55,7 @@ class AdminPlan {
       change.reason = operation_.reason;
     } else {
       change.removed = record->recipients.size();
+      if (message_) group_.note_removed(*message_, record->recipients);
     }
     group_.add(std::move(change));
   }
@@ -76,6 +77,7 @@ class AdminPlan {
     change.old_due = record.due;
     if (is_removal) {
       change.removed = record.recipients.size();
+      group_.note_removed(*message_, record.recipients);
     } else {
       change.kind = PlannedChange::Kind::kMoved;
       change.record = std::move(record);

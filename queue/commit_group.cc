@@ -71,6 +71,7 @@ void CommitGroup::add(FinishOp operation, WallTime now) {
   PlannedChange change;
   change.delivery = LeaseParts::key(operation.lease);
   change.old_due = LeaseParts::due(operation.lease);
+  change.message = LeaseParts::shared_message(operation.lease);
   change.size = message.size;
   change.deliveries = message.deliveries;
   change.record = LeaseParts::take_record(operation.lease);
@@ -113,6 +114,11 @@ void CommitGroup::add(PlannedChange change) {
   changes_.push_back(std::move(change));
 }
 
+void CommitGroup::note_removed(const Message& message,
+                               const std::vector<message::Recipient>& recipients) {
+  if (core_.removal_lines) events_ += core_.removal_lines(message, recipients);
+}
+
 void CommitGroup::touch(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
                         WallTime due) {
   if (!queue.plan.touched) {
@@ -134,6 +140,7 @@ void CommitGroup::decide(DueIndex& index, PlannedChange& change) {
   if (held->verdict == DueIndex::Verdict::kRemove) {
     change.kind = PlannedChange::Kind::kEnded;
     change.removed = change.record.recipients.size();
+    note_removed(*change.message, change.record.recipients);
   } else if (held->verdict == DueIndex::Verdict::kQuarantine) {
     change.kind = PlannedChange::Kind::kQuarantined;
     change.reason = "its body does not verify";

@@ -41,13 +41,14 @@ struct PlannedChange {
   Kind kind = Kind::kEnded;
   DeliveryKey delivery;
   WallTime old_due;
-  DeliveryRecord record;         // as it will be, if it moves
-  std::uint64_t size = 0;        // of the message
-  std::uint32_t deliveries = 0;  // the message was split into; 0: not known
-  std::string reason;            // of a quarantine
-  std::uint64_t removed = 0;     // recipients ended by an operator
-  QueueEntry* queue = nullptr;   // from plan()
-  bool message_gone = false;     // from encode(): it was the last
+  DeliveryRecord record;                   // as it will be, if it moves
+  std::uint64_t size = 0;                  // of the message
+  std::uint32_t deliveries = 0;            // the message was split into; 0: not known
+  std::shared_ptr<const Message> message;  // of a completion, in case it turns into a removal
+  std::string reason;                      // of a quarantine
+  std::uint64_t removed = 0;               // recipients ended by an operator
+  QueueEntry* queue = nullptr;             // from plan()
+  bool message_gone = false;               // from encode(): it was the last
 };
 
 class CommitGroup {
@@ -58,6 +59,8 @@ class CommitGroup {
   void add(FinishOp operation, WallTime now);
   // For work whose deliveries are held already; plan() does not look at verdicts for them.
   void add(PlannedChange change);
+  // The journal lines of a removal.
+  void note_removed(const Message& message, const std::vector<message::Recipient>& recipients);
 
   // Finds the queues, keeps the reader off what will appear on disk, leases fresh mail if `lease`.
   void plan(DueIndex& index, WallTime now, bool lease);
@@ -97,7 +100,7 @@ class CommitGroup {
 
   [[nodiscard]] bool needs_sync() const { return needs_sync_; }
 
-  // Journal lines of the completions.
+  // Journal lines of the completions and removals.
   [[nodiscard]] const std::string& events() const { return events_; }
 
   [[nodiscard]] std::vector<PlannedSubmission>& submissions() { return submissions_; }

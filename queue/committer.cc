@@ -118,6 +118,7 @@ void Committer::run_admin(AdminOp operation) {
     group_.plan(*core_.index.lock(), now, false);
     batch_->clear();
     Result<void> written = group_.encode(*batch_, totals_);
+    if (written && core_.events && !group_.events().empty()) core_.events(group_.events());
     if (written) written = write(true);
     if (written) {
       taken_in();

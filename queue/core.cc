@@ -90,11 +90,12 @@ struct Core::Collector {
 };
 
 Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random,
-           metrics::Registry& registry, EventSink sink, const Totals& on_disk)
+           metrics::Registry& registry, EventSink sink, RemovalLines removal, const Totals& on_disk)
     : options(wanted),
       store(disk),
       clock(time),
       events(std::move(sink)),
+      removal_lines(std::move(removal)),
       metrics(registry),
       ids(time, random, on_disk.last_id),
       index(DueIndex({wanted.leases_max, wanted.leases_per_queue_max})),

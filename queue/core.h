@@ -111,7 +111,8 @@ struct LeaseParts {
 class Core {
  public:
   Core(const Options& options, Store& store, const Clock& clock, Random& random,
-       metrics::Registry& registry, EventSink events, const Totals& totals);
+       metrics::Registry& registry, EventSink events, RemovalLines removal_lines,
+       const Totals& totals);
   // No lease may be left.
   ~Core();
   Core(const Core&) = delete;
@@ -148,6 +149,7 @@ class Core {
   Store& store;
   const Clock& clock;
   const EventSink events;
+  const RemovalLines removal_lines;  // may be empty
   const QueueMetrics metrics;
   IdSource ids;
   Guarded<DueIndex> index;

@@ -149,7 +149,7 @@ class DueIndex {
   void forget(const DeliveryKey& delivery, Holding& holding);
 
   struct TextHash {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library asks for it
 
     std::size_t operator()(std::string_view text) const {
       return std::hash<std::string_view>()(text);

@@ -41,8 +41,10 @@ MessageSummary summarize(Core& core, FoundMessage found) {
 class Queue::State {
  public:
   State(const Options& options, Store& store, const Clock& clock, Random& random,
-        metrics::Registry& registry, EventSink events, const Totals& totals)
-      : core(options, store, clock, random, registry, std::move(events), totals),
+        metrics::Registry& registry, EventSink events, RemovalLines removal_lines,
+        const Totals& totals)
+      : core(options, store, clock, random, registry, std::move(events), std::move(removal_lines),
+             totals),
         committer(core),
         reader(core) {}
 
@@ -75,11 +77,11 @@ class Queue::State {
 
 Result<std::unique_ptr<Queue>> Queue::open(Options options, Store& store, const Clock& clock,
                                            Random& random, metrics::Registry& metrics,
-                                           EventSink events) {
+                                           EventSink events, RemovalLines removal_lines) {
   const auto totals = recover_totals(store);
   if (!totals) return failure(totals.error().within("opening the queue"));
-  auto state =
-      std::make_unique<State>(options, store, clock, random, metrics, std::move(events), *totals);
+  auto state = std::make_unique<State>(options, store, clock, random, metrics, std::move(events),
+                                       std::move(removal_lines), *totals);
   if (auto queues = recover_queues(store, *state->core.index.lock()); !queues) {
     return failure(queues.error().within("opening the queue"));
   }

@@ -211,6 +211,11 @@ struct Health {
 // Journal lines on their way out. Called on the commit thread.
 using EventSink = std::function<void(std::string_view lines)>;
 
+// The journal lines of recipients that an operator removed; nobody else is there to write them.
+// Called on the commit thread.
+using RemovalLines =
+    std::function<std::string(const Message&, const std::vector<message::Recipient>&)>;
+
 // Thread: any, unless said otherwise.
 class Queue {
  public:
@@ -219,7 +224,7 @@ class Queue {
   // `metrics` must outlive the queue.
   static Result<std::unique_ptr<Queue>> open(Options options, Store& store, const Clock& clock,
                                              Random& random, metrics::Registry& metrics,
-                                             EventSink events);
+                                             EventSink events, RemovalLines removal_lines = {});
   // stop() first, unless start() was never called. No lease may be left.
   ~Queue();
 

@@ -52,11 +52,11 @@ class DeadlineStream final : public httplib::Stream {
   explicit DeadlineStream(int socket)
       : socket_(socket), read_deadline_(std::chrono::steady_clock::now() + kRequestDeadline) {}
 
-  bool is_readable() const override {
+  [[nodiscard]] bool is_readable() const override {
     return begin_ < end_ || wait_for(socket_, POLLIN, read_deadline_);
   }
 
-  bool is_writable() const override {
+  [[nodiscard]] bool is_writable() const override {
     return wait_for(socket_, POLLOUT, std::chrono::steady_clock::now() + kAnswerDeadline);
   }
 
@@ -96,7 +96,7 @@ class DeadlineStream final : public httplib::Stream {
 
   // The library asks only to refuse descriptors that select(2) cannot hold, which a relay with many
   // connections soon reaches; poll(2) holds any.
-  socket_t socket() const override { return INVALID_SOCKET; }
+  [[nodiscard]] socket_t socket() const override { return INVALID_SOCKET; }
 
   // Tells the client that the answer is over and lets it close first: a close with octets unread
   // would destroy the answer on its way.

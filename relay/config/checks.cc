@@ -50,7 +50,7 @@ class Checker {
 
   [[nodiscard]] bool is_set(const std::string& name) const { return lines_.contains(name); }
 
-  const Option& option(std::string_view name) const;
+  [[nodiscard]] const Option& option(std::string_view name) const;
   void pair_of_files(const std::string& prefix, const std::string& certificate,
                      const std::string& key);
   void bind(const std::string& name, const Endpoint& endpoint);

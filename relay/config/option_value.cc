@@ -383,7 +383,6 @@ std::string expected_value(const Option& option) {
     case Kind::kBool:
       return "true or false";
     case Kind::kCount:
-      return "number, " + format_range(option.kind, option.range);
     case Kind::kNumber:
       return "number, " + format_range(option.kind, option.range);
     case Kind::kSize:

@@ -26,6 +26,7 @@
 #include "relay/delivery/scheduler.h"
 #include "relay/event/signal.h"
 #include "relay/event/timer.h"
+#include "relay/journal/record.h"
 #include "relay/journal/writer.h"
 #include "relay/policy/admission.h"
 #include "relay/submission/acceptor.h"
@@ -40,6 +41,26 @@ namespace {
 // SIGTERM to exit: what has not ended by itself after this is cut. Service managers and people
 // expect ten seconds.
 constexpr Duration kDrainFor = Seconds(7);
+
+// What the journal says when an operator removes recipients.
+std::string removal_lines(const queue::Message& message,
+                          const std::vector<message::Recipient>& recipients, WallTime now) {
+  const std::string id = message.id.to_string();
+  journal::Record record;
+  record.time = now;
+  record.event = journal::Event::kRemoved;
+  record.id = id;
+  record.envelope = &message.envelope;
+  record.size = message.size;
+  record.delay_seconds = std::chrono::duration<double>(now - message.arrived).count();
+  std::string lines;
+  for (const message::Recipient& recipient : recipients) {
+    const std::string address = recipient.address.to_string();
+    record.recipient = address;
+    journal::append_line(lines, record);
+  }
+  return lines;
+}
 
 class Daemon {
  public:
@@ -178,6 +199,10 @@ Result<void> Daemon::open_queue() {
                                    [this](std::string_view lines) {
                                      journal_->append(lines);
                                      if (journal_sync_) journal_sync_->note_append();
+                                   },
+                                   [this](const queue::Message& message,
+                                          const std::vector<message::Recipient>& recipients) {
+                                     return removal_lines(message, recipients, clock_.wall());
                                    });
   if (!opened) return failure(opened.error());
   queue_ = std::move(*opened);

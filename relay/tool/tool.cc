@@ -49,7 +49,7 @@ class CommandLine {
   void add_queue();
   void add_relay(CLI::App* command);
   void add_selection(CLI::App* command);
-  int refuse(const std::string& what) const;
+  [[nodiscard]] int refuse(const std::string& what) const;
 
   int serve();
   int print_options();
@@ -68,9 +68,11 @@ const CLI::App* innermost(const CLI::App* app) {
   return app;
 }
 
+// "postrider queue list"
 std::string path_of(const CLI::App* app) {
-  const CLI::App* parent = app->get_parent();
-  return parent == nullptr ? app->get_name() : path_of(parent) + " " + app->get_name();
+  std::string path = app->get_name();
+  while ((app = app->get_parent()) != nullptr) path = app->get_name() + " " + path;
+  return path;
 }
 
 CommandLine::CommandLine(Arguments& arguments, const Serve& serve)

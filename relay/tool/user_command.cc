@@ -17,7 +17,7 @@ Result<std::string> read_password() {
   if (!password) return password;
   if (password->empty()) return failure("an empty password protects nothing");
   if (!can_ask()) return password;
-  const auto again = read_secret("Again: ");
+  auto again = read_secret("Again: ");
   if (!again) return again;
   if (*again != *password) return failure("the two passwords differ");
   return password;

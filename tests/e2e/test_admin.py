@@ -121,7 +121,6 @@ def test_remove_ends_a_message_without_a_report(waiting, internet):
     assert internet.stats()["messages"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="queue::Queue::remove() does not tell the journal yet")
 def test_the_journal_says_what_was_removed(waiting):
     relay, queue = waiting
     assert relay.queue("remove", queue).returncode == 0

@@ -60,6 +60,27 @@ TEST(Reading, WaitsExactlyUntilTheNextIsDue) {
   EXPECT_FALSE(world.reader->wait_limit());
 }
 
+// What a view of the disk from before the delivery moved would show.
+TEST(Reading, AStaleIndexEntryIsPassed) {
+  World world;
+  const MessageId id = deferred(world);
+  const auto batch = world.store.new_batch();
+  const Position stale{world.clock.wall() + minutes(10), id, 0};
+  batch->put(due_key(encode(QueueName{"example.com", "", ""}), stale), "");
+  ASSERT_TRUE(world.store.write(*batch, true));
+  world.kill();
+  world.open();
+  {
+    auto index = world.core->index.lock();
+    index->insert(index->find_or_create({"example.com", "", ""}), stale);
+  }
+  world.advance(minutes(11));
+  EXPECT_TRUE(world.leases.empty());
+  EXPECT_EQ(world.core->stats().leases, 0U);
+  world.advance(hours(1));
+  EXPECT_EQ(world.leases.size(), 1U);
+}
+
 TEST(Reading, AnErrorOfTheStoreIsTriedAgainAtABoundedPace) {
   World world;
   deferred(world);
@@ -204,6 +225,7 @@ TEST(Removing, TakesWhatMatches) {
   by_id.id = first;
   EXPECT_EQ(world.remove(by_id), 1U);
   EXPECT_EQ(world.remove(by_id), 0U);
+  EXPECT_EQ(world.events, "removed b@one.example\n");
   Selector both;
   both.domain = "two.example";
   both.sender = "y@s.example";
@@ -249,6 +271,7 @@ TEST(Removing, OfALeasedDeliveryWaitsForItsOutcome) {
     world.finish(world.take(), fate);
     EXPECT_EQ(world.store.size(), 2U);
     EXPECT_EQ(world.core->metrics.removed.value(), fate == Fate::kDeferred ? 1U : 0U);
+    EXPECT_EQ(world.events, fate == Fate::kDeferred ? "removed b@example.com\n" : "");
   }
 }
 
@@ -260,6 +283,7 @@ TEST(Removing, OfALeaseThatComesBackUndone) {
   world.settle();
   EXPECT_TRUE(world.leases.empty());
   EXPECT_EQ(world.store.size(), 2U);
+  EXPECT_EQ(world.events, "removed b@example.com\n");
 }
 
 TEST(Removing, OfMoreThanOneStep) {

@@ -54,7 +54,15 @@ class World : public Consumer {
     ASSERT_TRUE(totals) << totals.error().text();
     core = std::make_unique<Core>(
         options, store, clock, random, registry,
-        [this](std::string_view lines) { events += lines; }, *totals);
+        [this](std::string_view lines) { events += lines; },
+        [](const Message&, const std::vector<message::Recipient>& recipients) {
+          std::string lines;
+          for (const message::Recipient& recipient : recipients) {
+            lines += "removed " + recipient.address.to_string() + "\n";
+          }
+          return lines;
+        },
+        *totals);
     auto queues = recover_queues(store, *core->index.lock());
     ASSERT_TRUE(queues) << queues.error().text();
     core->consumer = this;

@@ -1,6 +1,7 @@
 #include "relay/daemon/daemon.h"
 
 #include <csignal>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <optional>
 #include <poll.h>
@@ -113,7 +114,7 @@ class DaemonTest : public ::testing::Test {
 
   // A client of the relay that says where it listens.
   static BlockingClient client_of(const Process& relay) {
-    const auto endpoint = Endpoint::parse(relay.field("submission listening", "address="));
+    const auto endpoint = Endpoint::parse(relay.field("submission: listening", "address="));
     EXPECT_TRUE(endpoint) << relay.said();
     event::Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_storage storage{};
@@ -132,7 +133,7 @@ class DaemonTest : public ::testing::Test {
     Process relay(config_);
     EXPECT_EQ(relay.exit_code(), 1);
     EXPECT_THAT(relay.said(), HasSubstr("cannot start"));
-    EXPECT_THAT(relay.said(), Not(HasSubstr("ready")));
+    EXPECT_THAT(relay.said(), Not(HasSubstr("server: ready")));
     return relay.said();
   }
 
@@ -143,7 +144,7 @@ class DaemonTest : public ::testing::Test {
 TEST_F(DaemonTest, KeepsMailOverARestart) {
   {
     Process relay(config_);
-    ASSERT_TRUE(relay.wait_for("ready")) << relay.said();
+    ASSERT_TRUE(relay.wait_for("server: ready")) << relay.said();
     BlockingClient client = client_of(relay);
     EXPECT_THAT(client.reply(), StartsWith("220 relay.example"));
     client.say("HELO client.example");
@@ -158,15 +159,15 @@ TEST_F(DaemonTest, KeepsMailOverARestart) {
   }
   EXPECT_THAT(journal(), HasSubstr(R"("event":"accepted")"));
   Process again(config_);
-  ASSERT_TRUE(again.wait_for("ready"));
-  EXPECT_EQ(again.field("queue opened", "messages="), "1");
+  ASSERT_TRUE(again.wait_for("server: ready"));
+  EXPECT_EQ(again.field("queue: opened", "messages="), "1");
   again.signal(SIGINT);
   EXPECT_EQ(again.exit_code(), 0);
 }
 
 TEST_F(DaemonTest, TellsItsClientsWhenItStops) {
   Process relay(config_);
-  ASSERT_TRUE(relay.wait_for("ready"));
+  ASSERT_TRUE(relay.wait_for("server: ready"));
   BlockingClient client = client_of(relay);
   client.reply();
   relay.signal(SIGTERM);
@@ -176,7 +177,7 @@ TEST_F(DaemonTest, TellsItsClientsWhenItStops) {
 
 TEST_F(DaemonTest, ReopensTheJournalWhenTold) {
   Process relay(config_);
-  ASSERT_TRUE(relay.wait_for("ready"));
+  ASSERT_TRUE(relay.wait_for("server: ready"));
   std::filesystem::rename(config_.journal.file, config_.journal.file + ".old");
   relay.signal(SIGHUP);
   ASSERT_TRUE(relay.wait_for("reopened"));
@@ -197,7 +198,7 @@ TEST_F(DaemonTest, DoesNotStartWithABadCertificate) {
 
 TEST_F(DaemonTest, DoesNotStartASecondTime) {
   Process first(config_);
-  ASSERT_TRUE(first.wait_for("ready"));
+  ASSERT_TRUE(first.wait_for("server: ready"));
   std::filesystem::remove(config_.journal.file);
   EXPECT_THAT(failed_start(), HasSubstr(config_.store.directory));
   EXPECT_FALSE(std::filesystem::exists(config_.journal.file));  // the first one's alone

@@ -112,10 +112,10 @@ class MailHost {
     void read() {
       while (is_open()) {
         if (in_text_) {
-          const std::size_t end = ("\r\n" + input_).find("\r\n.\r\n");
-          if (end == std::string::npos) return;
-          keep_text(input_.substr(0, end));
-          input_.erase(0, end + 3);
+          // Nothing follows a text before it is answered.
+          if (input_ != ".\r\n" && !input_.ends_with("\r\n.\r\n")) return;
+          input_.resize(input_.size() - 3);
+          keep_text(std::exchange(input_, {}));
           in_text_ = false;
           answer(".");
           continue;
@@ -168,11 +168,13 @@ class MailHost {
     }
 
     void keep_text(const std::string& stuffed) {
-      std::string text = "\r\n" + stuffed;
-      for (std::size_t at = 0; (at = text.find("\r\n.", at)) != std::string::npos; at += 2) {
-        text.erase(at + 2, 1);
+      std::string& text = host_.messages.emplace_back();
+      text.reserve(stuffed.size());
+      bool line_begins = true;
+      for (const char c : stuffed) {
+        if (c != '.' || !line_begins) text += c;
+        line_begins = c == '\n';
       }
-      host_.messages.push_back(text.substr(2));
     }
 
     MailHost& host_;
