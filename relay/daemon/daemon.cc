@@ -195,15 +195,15 @@ Result<void> Daemon::open_queue() {
   if (!journal) return failure(journal.error());
   journal_ = std::move(*journal);
   if (!config_.journal.file.empty()) journal_sync_ = std::make_unique<JournalSync>(*journal_);
-  auto opened = queue::Queue::open(config_.queue, *store_, clock_, random_, metrics_,
-                                   [this](std::string_view lines) {
-                                     journal_->append(lines);
-                                     if (journal_sync_) journal_sync_->note_append();
-                                   },
-                                   [this](const queue::Message& message,
-                                          const std::vector<message::Recipient>& recipients) {
-                                     return removal_lines(message, recipients, clock_.wall());
-                                   });
+  auto opened = queue::Queue::open(
+      config_.queue, *store_, clock_, random_, metrics_,
+      [this](std::string_view lines) {
+        journal_->append(lines);
+        if (journal_sync_) journal_sync_->note_append();
+      },
+      [this](const queue::Message& message, const std::vector<message::Recipient>& recipients) {
+        return removal_lines(message, recipients, clock_.wall());
+      });
   if (!opened) return failure(opened.error());
   queue_ = std::move(*opened);
   const queue::Stats stats = queue_->stats();

@@ -14,9 +14,8 @@ Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
                  std::vector<Target> targets)
     : shared_(shared), loop_(loop), owner_(owner), targets_(std::move(targets)) {
   // Not the ranges form: Clang 14 does not compile it with this standard library.
-  std::stable_partition(targets_.begin(), targets_.end(), [&owner](const Target& target) {
-    return !owner.is_avoided(target);
-  });
+  std::stable_partition(targets_.begin(), targets_.end(),
+                        [&owner](const Target& target) { return !owner.is_avoided(target); });
 }
 
 Channel::~Channel() {
