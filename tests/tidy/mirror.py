@@ -8,6 +8,19 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What is tested elsewhere, and where.
 ELSEWHERE = {
     "relay/main.cc": "tests/e2e: the binary itself",
+    "relay/tls/failure_text.cc": "engine_test, context_test: every error text",
+    "relay/tls/openssl.cc": "engine_test, context_test",
+    "relay/tls/pem.cc": "context_test: files that are missing, unreadable, no PEM",
+    "relay/tls/wire.cc": "engine_test: any split of the bytes",
+    "queue/admin_plan.cc": "reader_test: removing, retrying",
+    "queue/commit_encode.cc": "committer_test, model_test, record_test",
+    "queue/commit_group.cc": "committer_test, model_test",
+    "queue/core.cc": "committer_test, reader_test, queue_test",
+    "queue/recovery.cc": "model_test, queue_test: reopening",
+    "queue/selection.cc": "reader_test: selectors",
+    "dns/caching_resolver.cc": "ares_resolver_test: through the real resolver",
+    "dns/lookups.cc": "ares_resolver_test: through the real resolver",
+    "dns/packet_reader.cc": "wire_test",
 }
 
 
