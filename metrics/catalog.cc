@@ -21,7 +21,8 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "messages means clients that connect per message or are turned away."},
     {kConnectionsRefused, "postrider_connections_refused_total", kCounter, "reason",
      "Connections closed or answered 4xx before a session began. A rising value names the limit "
-     "that is reached in its reason; see submission.connections_per_client and the process limit "
+     "that is reached in its reason; see submission.connections_per_client_max and the process "
+     "limit "
      "of open files."},
     {kSessionsOpen, "postrider_sessions_open", kGauge, "listener",
      "Client sessions open now. A value that only rises means clients that do not quit; see "
@@ -98,7 +99,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     // delivery
     {kDeliveriesAttempted, "postrider_deliveries_attempted_total", kCounter, "",
      "Attempts to deliver. Rising faster than recipients delivered means retries; see "
-     "delivery.retry_first and delivery.retry_max."},
+     "retry.first_interval and retry.interval_max."},
     {kRecipientsDelivered, "postrider_recipients_delivered_total", kCounter, "",
      "Recipients a destination took over. The rate of work going out."},
     {kRecipientsDeferred, "postrider_recipients_deferred_total", kCounter, "stage",
@@ -108,7 +109,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Recipients refused for good, by stage. A rising value at rcpt means bad addresses, at mail, "
      "data or greeting often a block of our address or content."},
     {kRecipientsExpired, "postrider_recipients_expired_total", kCounter, "",
-     "Recipients given up after the message lifetime; see delivery.lifetime. A rising value means "
+     "Recipients given up after the message lifetime; see retry.lifetime. A rising value means "
      "destinations out of reach for days."},
     {kBytesDelivered, "postrider_delivered_bytes_total", kCounter, "",
      "Octets of the messages delivered, counted once for each transaction."},
@@ -117,7 +118,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Rising failed reports follow bounces and expiries."},
     {kConnectionsOut, "postrider_connections_out_total", kCounter, "result",
      "Connections tried to mail hosts: ok, or why not. Rising timeouts or refusals to many "
-     "destinations mean our own network; see delivery.connect_timeout and delivery.source."},
+     "destinations mean our own network; see delivery.connect_timeout and delivery.source_ipv4."},
     {kConnectionsOutOpen, "postrider_connections_out_open", kGauge, "",
      "Connections to mail hosts open now, idle ones included; see delivery.connections_max."},
     {kConnectionsOutIdle, "postrider_connections_out_idle", kGauge, "",
@@ -125,7 +126,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kConnectionsReused, "postrider_connections_reused_total", kCounter, "",
      "Messages sent over a connection that was open already. Falling against recipients "
      "delivered means reuse no longer works and costs a handshake each; see "
-     "delivery.messages_per_connection."},
+     "delivery.messages_per_connection_max."},
     {kTlsHandshakesOut, "postrider_tls_handshakes_out_total", kCounter, "result",
      "TLS handshakes with mail hosts: full, resumed, failed. Rising failures mean hosts that do "
      "not meet delivery.tls; a falling share of resumed ones costs processor time."},
@@ -137,7 +138,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "low buckets means load here, in the high ones destinations that defer."},
     {kFinalReplyLost, "postrider_final_reply_lost_total", kCounter, "",
      "Messages whose end was sent but whose reply never came: they are sent again and may arrive "
-     "twice. A rising value means broken connections; see delivery.final_reply_timeout."},
+     "twice. A rising value means broken connections; see delivery.end_of_data_timeout."},
 
     // dns
     {kDnsQueries, "postrider_dns_queries_total", kCounter, "type",
@@ -163,7 +164,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Always 1; the label tells the version that runs."},
     {kStartTime, "postrider_start_time_seconds", kGauge, "",
      "When the process started, in seconds since 1970. A change is a restart."},
-    {kWorkers, "postrider_workers", kGauge, "", "Worker threads that run; see workers."},
+    {kWorkers, "postrider_workers", kGauge, "", "Worker threads that run; see server.workers."},
 }};
 
 constexpr bool in_order() {
