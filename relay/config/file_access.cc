@@ -64,8 +64,11 @@ std::vector<Needed> files_of(const Config& config) {
   // Left behind by a start as another user.
   needed.push_back({"server.data_dir", config.store.directory, Use::kWriteIfThere});
   if (!config.journal.file.empty()) {
-    const std::string directory = fs::path(config.journal.file).parent_path().string();
-    needed.push_back({"journal.file", directory, Use::kUseDirectory});
+    const fs::path directory = fs::path(config.journal.file).parent_path().lexically_normal();
+    // The data directory is made where it is missing, and is looked at already.
+    if (directory != fs::path(config.server.data_dir).lexically_normal()) {
+      needed.push_back({"journal.file", directory.string(), Use::kUseDirectory});
+    }
     needed.push_back({"journal.file", config.journal.file, Use::kWriteIfThere});
   }
   return needed;

@@ -64,6 +64,14 @@ TEST_F(FileAccess, GoodFilesAreNoProblem) {
   EXPECT_THAT(check_file_access(config_), IsEmpty());
 }
 
+TEST_F(FileAccess, AJournalInADataDirectoryYetToBeMade) {
+  ::chmod(directory_.c_str(), 0777);
+  config_.server.data_dir = path("new");
+  config_.store.directory = path("new/queue");
+  config_.journal.file = path("new/journal");
+  EXPECT_THAT(check_file_access(config_), IsEmpty());
+}
+
 TEST_F(FileAccess, NamesFileUserAndCause) {
   ::chmod(path("key.pem").c_str(), 0);
   EXPECT_THAT(check_file_access(config_),
