@@ -71,7 +71,7 @@ const CLI::App* innermost(const CLI::App* app) {
 // "postrider queue list"
 std::string path_of(const CLI::App* app) {
   std::string path = app->get_name();
-  while ((app = app->get_parent()) != nullptr) path = app->get_name() + " " + path;
+  while ((app = app->get_parent()) != nullptr) path.insert(0, app->get_name() + " ");
   return path;
 }
 
