@@ -40,9 +40,6 @@ constexpr std::uint64_t kPeriodicCompactionSeconds = 24ULL * 3600;
 constexpr std::size_t kDeletionWindow = 16384;
 constexpr std::size_t kDeletionTrigger = 8192;
 constexpr double kDeletionRatio = 0.5;
-// The database's own diagnostics, in its directory.
-constexpr std::size_t kDiagnosticsSize = 4U << 20;
-constexpr std::size_t kDiagnosticsFiles = 4;
 // Damaged logs kept aside for an operator to look at; older ones are removed.
 constexpr std::size_t kDamagedKept = 3;
 
@@ -59,26 +56,25 @@ std::string_view view(const rocksdb::Slice& bytes) {
   return {bytes.data(), bytes.size()};
 }
 
-// Passes the database's diagnostics on to its file and notices when recovery drops something:
-// RocksDB says so nowhere else.
+// Hands the database's warnings to the log and notices when recovery drops something: RocksDB says
+// so nowhere else. It writes no file: RocksDB's own logger aborts the process when the disk it
+// shares with the queue is full (an assertion that Debian's build keeps).
 class WatchingLogger final : public rocksdb::Logger {
  public:
-  explicit WatchingLogger(std::shared_ptr<rocksdb::Logger> file)
-      : rocksdb::Logger(rocksdb::InfoLogLevel::INFO_LEVEL), file_(std::move(file)) {}
+  WatchingLogger() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
 
   using rocksdb::Logger::Logv;
 
   void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
-    if (level >= rocksdb::InfoLogLevel::WARN_LEVEL &&
-        std::string_view(format).find("dropping") != std::string_view::npos) {
-      note(format, arguments);
-    }
-    if (file_) file_->Logv(level, format, arguments);
+    if (level < rocksdb::InfoLogLevel::WARN_LEVEL) return;
+    std::array<char, 512> text{};
+    const int size = std::vsnprintf(text.data(), text.size(), format, arguments);
+    if (size <= 0) return;
+    if (std::string_view(format).find("dropping") != std::string_view::npos) note(text.data());
+    log::warning("queue", "the database says", {{"what", text.data()}});
   }
 
-  void LogHeader(const char* format, va_list arguments) override {
-    if (file_) file_->LogHeader(format, arguments);
-  }
+  void LogHeader(const char* /*format*/, va_list /*arguments*/) override {}
 
   // What was dropped so far, one entry a message of the database.
   std::vector<std::string> dropped() {
@@ -87,17 +83,11 @@ class WatchingLogger final : public rocksdb::Logger {
   }
 
  private:
-  void note(const char* format, va_list arguments) {
-    va_list copy;
-    va_copy(copy, arguments);
-    std::array<char, 512> text{};
-    const int size = std::vsnprintf(text.data(), text.size(), format, copy);
-    va_end(copy);
+  void note(const char* text) {
     const std::lock_guard held(mutex_);
-    if (size > 0 && dropped_.size() < 16) dropped_.emplace_back(text.data());
+    if (dropped_.size() < 16) dropped_.emplace_back(text);
   }
 
-  std::shared_ptr<rocksdb::Logger> file_;
   std::mutex mutex_;
   std::vector<std::string> dropped_;  // guarded by mutex_
 };
@@ -276,9 +266,7 @@ rocksdb::Options make_options(const RocksOptions& wanted,
   options.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionTrigger,
                                                     kDeletionRatio));
-  options.info_log_level = rocksdb::InfoLogLevel::INFO_LEVEL;
-  options.max_log_file_size = kDiagnosticsSize;
-  options.keep_log_file_num = kDiagnosticsFiles;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   return options;
 }
 
@@ -364,10 +352,7 @@ Result<std::unique_ptr<Store>> open_rocks_store(const RocksOptions& wanted) {
   if (!status.ok()) return failure(to_error("opening queue " + wanted.directory, status));
   const fs::path aside = fs::path(wanted.directory) / "logs-before-recovery";
   link_logs(wanted.directory, aside);
-  std::shared_ptr<rocksdb::Logger> file;
-  status = rocksdb::CreateLoggerFromOptions(wanted.directory, options, &file);
-  if (!status.ok()) log::warning("queue", "no diagnostics file", {{"why", status.ToString()}});
-  auto logger = std::make_shared<WatchingLogger>(std::move(file));
+  auto logger = std::make_shared<WatchingLogger>();
   options.info_log = logger;
   status = env->UnlockFile(lock);
   if (!status.ok()) return failure(to_error("opening queue " + wanted.directory, status));

@@ -128,9 +128,10 @@ Result<void> Daemon::start() {
   auto loop = event::Loop::create();
   if (!loop) return failure(loop.error());
   main_loop_ = std::move(*loop);
-  for (auto step : {&Daemon::bind_sockets, &Daemon::drop_root, &Daemon::load_certificates,
-                    &Daemon::open_queue, &Daemon::start_resolver, &Daemon::start_workers,
-                    &Daemon::start_accepting, &Daemon::watch_signals}) {
+  // Signals first: one that comes during the start is acted on as soon as the start is through.
+  for (auto step : {&Daemon::watch_signals, &Daemon::bind_sockets, &Daemon::drop_root,
+                    &Daemon::load_certificates, &Daemon::open_queue, &Daemon::start_resolver,
+                    &Daemon::start_workers, &Daemon::start_accepting}) {
     if (auto done = (this->*step)(); !done) return done;
   }
   return {};

@@ -56,6 +56,10 @@ void Connection::start() {
 
 void Connection::shut_down() {
   if (phase_ != Phase::kOpen) return;
+  if (tls_ && !tls_established_) {  // nothing can be said during the handshake
+    phase_ = Phase::kGone;
+    return settle();
+  }
   session_.shut_down(now());
   drain();
 }
@@ -239,6 +243,7 @@ void Connection::carry_out(const smtp::Close& action) {
 
 void Connection::write(std::string bytes) {
   if (!tls_) return stream_->write(std::move(bytes));
+  if (!tls_established_) return;  // no words before the handshake is through
   tls_->send(bytes);
   flush_tls();
 }

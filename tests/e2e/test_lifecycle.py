@@ -79,6 +79,16 @@ def test_sigterm_ends_sessions_with_421(relay):
     assert relay.wait_end() == 0
 
 
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02"])
+def test_sigterm_during_a_tls_handshake(relay, sent):
+    with socket.create_connection(("127.0.0.1", relay.ports["submissions"])) as client:
+        client.sendall(sent)
+        wait_for("the session", lambda: any(value >= 1 for name, value in relay.metrics().items()
+                                            if name.startswith("postrider_sessions_open")))
+        relay.stop()
+
+
+
 @pytest.mark.parametrize("phase", ["greeting", "dot"])
 def test_sigterm_does_not_wait_for_a_host_that_hangs(relay, internet, phase):
     internet.set(f"one.test {phase}=hang")

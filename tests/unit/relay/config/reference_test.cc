@@ -19,12 +19,9 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::string deployed(const std::string& name) {
-  const auto root = std::filesystem::path(__FILE__)
-                        .parent_path()
-                        .parent_path()
-                        .parent_path()
-                        .parent_path()
-                        .parent_path();
+  // The test runs somewhere below the root of the tree.
+  auto root = std::filesystem::current_path();
+  while (!exists(root / "deploy" / name) && root.has_relative_path()) root = root.parent_path();
   std::ifstream file(root / "deploy" / name);
   std::ostringstream text;
   text << file.rdbuf();
