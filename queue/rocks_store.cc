@@ -70,8 +70,10 @@ class WatchingLogger final : public rocksdb::Logger {
     std::array<char, 512> text{};
     const int size = std::vsnprintf(text.data(), text.size(), format, arguments);
     if (size <= 0) return;
-    if (std::string_view(format).find("dropping") != std::string_view::npos) note(text.data());
-    log::warning("queue", "the database says", {{"what", text.data()}});
+    std::string_view line = text.data();
+    while (line.ends_with('\n')) line.remove_suffix(1);
+    if (line.find("dropping") != std::string_view::npos) note(line);
+    log::warning("queue", "the database says", {{"what", line}});
   }
 
   void LogHeader(const char* /*format*/, va_list /*arguments*/) override {}
@@ -83,9 +85,9 @@ class WatchingLogger final : public rocksdb::Logger {
   }
 
  private:
-  void note(const char* text) {
+  void note(std::string_view line) {
     const std::lock_guard held(mutex_);
-    if (dropped_.size() < 16) dropped_.emplace_back(text);
+    if (dropped_.size() < 16) dropped_.emplace_back(line);
   }
 
   std::mutex mutex_;
