@@ -161,7 +161,7 @@ void write_status(Writer& out, const message::Status& status) {
   out.octet(status.enhanced.cls);
   out.number(status.enhanced.subject);
   out.number(status.enhanced.detail);
-  out.text(std::string_view(status.text).substr(0, kStatusTextMax));
+  out.text(std::string_view(status.text).substr(0, message::kStatusTextMax));
 }
 
 message::Status read_status(Reader& in) {
@@ -171,6 +171,7 @@ message::Status read_status(Reader& in) {
   status.enhanced.subject = in.number_as<std::uint16_t>();
   status.enhanced.detail = in.number_as<std::uint16_t>();
   status.text = in.text();
+  if (status.text.size() > message::kStatusTextMax) in.fail();
   return status;
 }
 

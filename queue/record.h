@@ -25,9 +25,6 @@ inline constexpr std::uint64_t kSchemaVersion = 1;
 // Octets of a body under one key; the last chunk may be shorter. Part of the schema.
 inline constexpr std::size_t kBodyChunkSize = 64U << 10;
 
-// Octets of a peer's text that a delivery keeps.
-inline constexpr std::size_t kStatusTextMax = 1000;
-
 // Behind every value: its record version and checksum.
 inline constexpr std::size_t kTrailerSize = 5;
 

@@ -2,6 +2,7 @@
 // Thread: values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,10 @@ struct EnhancedCode {
 
   bool operator==(const EnhancedCode&) const = default;
 };
+
+// Octets of a peer's text that are kept: a hostile reply may end up with each of a thousand
+// recipients.
+inline constexpr std::size_t kStatusTextMax = 1000;
 
 // A reply of a peer, or a verdict of ours in the same form. `text` has its lines joined by "\n", is
 // without code and enhanced code, and may hold any byte but CR and LF when it comes from a peer:

@@ -122,8 +122,9 @@ Status ReplyParser::status() const {
       if (!line.empty()) line.remove_prefix(1);
     }
     if (!first) status.text += '\n';
-    status.text += line.substr(0, kStatusTextMax - std::min(kStatusTextMax, status.text.size()));
-    if (end == std::string_view::npos || status.text.size() >= kStatusTextMax) return status;
+    status.text += line.substr(0, message::kStatusTextMax - status.text.size());
+    if (end == std::string_view::npos || status.text.size() == message::kStatusTextMax)
+      return status;
     rest.remove_prefix(end + 1);
   }
 }

@@ -44,14 +44,12 @@ class ReplyParser {
   // Its lines without the codes, joined by "\n"; no CR, no NUL.
   [[nodiscard]] const std::string& text() const { return text_; }
 
-  // The reply as a Status, enhanced code taken apart; the text is cut to kStatusTextMax octets.
+  // The reply as a Status, enhanced code taken apart; the text is cut to message::kStatusTextMax
+  // octets.
   [[nodiscard]] message::Status status() const;
 
   // Some octets of a reply have come, its end has not.
   [[nodiscard]] bool in_reply() const { return !complete_ && (lines_ > 0 || !line_.empty()); }
-
-  // A hostile peer's every reply may end up with each of a thousand recipients.
-  static constexpr std::size_t kStatusTextMax = 1024;
 
  private:
   ReplyVerdict end_of_line();

@@ -26,7 +26,7 @@ std::string read_all(std::string_view input, std::size_t piece) {
       require(parser.text().size() <= kLines * (kLine + 1));
       require(parser.text().find('\r') == std::string::npos);
       const message::Status status = parser.status();
-      require(status.text.size() <= smtp::ReplyParser::kStatusTextMax + kLines);
+      require(status.text.size() <= message::kStatusTextMax);
       require(!status.enhanced.present() || status.enhanced.cls == status.code / 100);
       out += std::to_string(parser.code()) + parser.text() + "\n";
       const smtp::ClientSession::Capabilities offered = smtp::parse_capabilities(parser.text());

@@ -68,7 +68,8 @@ TEST(Records, AReplyIsKeptUpToItsLimit) {
   DeliveryRecord delivery = a_delivery();
   delivery.last_status.text = std::string(100'000, 'x');
   const std::string key = delivery_key({kId, 1});
-  EXPECT_EQ(decode_delivery(key, encode(key, delivery))->last_status.text.size(), kStatusTextMax);
+  EXPECT_EQ(decode_delivery(key, encode(key, delivery))->last_status.text.size(),
+            message::kStatusTextMax);
 }
 
 TEST(Records, TheSmallOnesComeBack) {
