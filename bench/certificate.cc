@@ -16,13 +16,6 @@ namespace {
 
 constexpr long kDay = 86'400;
 
-tl::unexpected<Error> openssl_failure(std::string_view what) {
-  std::string reason(256, '\0');
-  ERR_error_string_n(ERR_get_error(), reason.data(), reason.size());
-  ERR_clear_error();
-  return failure(std::string(what) + ": " + reason.c_str());
-}
-
 CertificateAuthority::Key make_key() {
   return {EVP_EC_gen("P-256"), EVP_PKEY_free};
 }
@@ -73,6 +66,13 @@ bool is_host_name(std::string_view name) {
 }
 
 }  // namespace
+
+tl::unexpected<Error> openssl_failure(std::string_view what) {
+  std::string reason(256, '\0');
+  ERR_error_string_n(ERR_get_error(), reason.data(), reason.size());
+  ERR_clear_error();
+  return failure(std::string(what) + ": " + reason.c_str());
+}
 
 CertificateAuthority::CertificateAuthority(Key ca_key, Certificate ca, Key leaf_key)
     : ca_key_(std::move(ca_key)), ca_(std::move(ca)), leaf_key_(std::move(leaf_key)) {}

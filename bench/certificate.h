@@ -17,6 +17,9 @@ struct x509_st;
 
 namespace postrider::bench {
 
+// "`what`: " and what OpenSSL said last on this thread.
+tl::unexpected<Error> openssl_failure(std::string_view what);
+
 enum class CertificateKind { kGood, kExpired, kWrongName, kSelfSigned };
 
 class CertificateAuthority {

@@ -12,17 +12,6 @@ namespace postrider::bench {
 
 namespace {
 
-std::string last_error() {
-  std::array<char, 256> text{};
-  ERR_error_string_n(ERR_get_error(), text.data(), text.size());
-  ERR_clear_error();
-  return text.data();
-}
-
-tl::unexpected<Error> openssl_failure(std::string_view what) {
-  return failure(std::string(what) + ": " + last_error());
-}
-
 Result<std::shared_ptr<SSL_CTX>> make_context(const SSL_METHOD* method) {
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(method), SSL_CTX_free);
   if (!context) return openssl_failure("making a TLS context");
@@ -143,7 +132,7 @@ void TlsLink::fail(int result, std::string_view what) {
       return;
     default:
       state_ = State::kFailed;
-      failure_ = std::string(what) + ": " + last_error();
+      failure_ = openssl_failure(what).value().text();
   }
 }
 

@@ -20,9 +20,9 @@ constexpr std::uint8_t kMessageFlagsMax = 15;
 // Bits of a delivery's flag octet.
 constexpr std::uint8_t kDelayReported = 1;
 
-class Writer {
+class RecordWriter {
  public:
-  explicit Writer(std::size_t guess) { out_.reserve(guess); }
+  explicit RecordWriter(std::size_t guess) { out_.reserve(guess); }
 
   void octet(std::uint8_t value) { out_.push_back(static_cast<char>(value)); }
 
@@ -67,11 +67,11 @@ std::uint32_t read_sum(std::string_view trailer) {
   return sum;
 }
 
-// Reads what Writer wrote. After the first thing that does not fit, everything read is empty or
-// zero and done() is false.
-class Reader {
+// Reads what RecordWriter wrote. After the first thing that does not fit, everything read is empty
+// or zero and done() is false.
+class RecordReader {
  public:
-  Reader(std::string_view key, std::string_view value) {
+  RecordReader(std::string_view key, std::string_view value) {
     if (value.size() < kTrailerSize) return;
     const std::string_view covered = value.substr(0, value.size() - 4);
     if (covered.back() != kRecordVersion) return;
@@ -151,12 +151,12 @@ class Reader {
 };
 
 template <class T>
-std::optional<T> if_done(const Reader& in, T value) {
+std::optional<T> if_done(const RecordReader& in, T value) {
   if (!in.done()) return std::nullopt;
   return value;
 }
 
-void write_status(Writer& out, const message::Status& status) {
+void write_status(RecordWriter& out, const message::Status& status) {
   out.number(static_cast<std::uint64_t>(std::clamp(status.code, 0, 999)));
   out.octet(status.enhanced.cls);
   out.number(status.enhanced.subject);
@@ -164,7 +164,7 @@ void write_status(Writer& out, const message::Status& status) {
   out.text(std::string_view(status.text).substr(0, message::kStatusTextMax));
 }
 
-message::Status read_status(Reader& in) {
+message::Status read_status(RecordReader& in) {
   message::Status status;
   status.code = in.number_as<int>(999);
   status.enhanced.cls = in.octet();
@@ -179,7 +179,7 @@ message::Status read_status(Reader& in) {
 
 std::string encode(std::string_view key, const Message& message) {
   const message::Envelope& envelope = message.envelope;
-  Writer out(128);
+  RecordWriter out(128);
   unsigned flags = static_cast<unsigned>(envelope.return_content) << kReturnShift;
   if (envelope.eight_bit) flags |= kEightBit;
   if (envelope.smtputf8) flags |= kSmtpUtf8;
@@ -200,7 +200,7 @@ std::string encode(std::string_view key, const Message& message) {
 std::optional<Message> decode_message(std::string_view key, std::string_view value) {
   const auto id = decode_id(key);
   if (!id) return std::nullopt;
-  Reader in(key, value);
+  RecordReader in(key, value);
   Message message;
   message.id = *id;
   const std::uint8_t flags = in.octet();
@@ -226,7 +226,7 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
 }
 
 std::string encode(std::string_view key, const DeliveryRecord& delivery) {
-  Writer out(64 + delivery.recipients.size() * 32 + delivery.last_status.text.size());
+  RecordWriter out(64 + delivery.recipients.size() * 32 + delivery.last_status.text.size());
   out.octet(delivery.delay_reported ? kDelayReported : 0);
   out.time(delivery.due);
   out.number(delivery.attempts);
@@ -242,7 +242,7 @@ std::string encode(std::string_view key, const DeliveryRecord& delivery) {
 }
 
 std::optional<DeliveryRecord> decode_delivery(std::string_view key, std::string_view value) {
-  Reader in(key, value);
+  RecordReader in(key, value);
   DeliveryRecord delivery;
   const std::uint8_t flags = in.octet();
   if (flags > kDelayReported) in.fail();
@@ -265,7 +265,7 @@ std::optional<DeliveryRecord> decode_delivery(std::string_view key, std::string_
 }
 
 std::string encode(std::string_view key, const QueueRecord& queue) {
-  Writer out(32);
+  RecordWriter out(32);
   out.number(queue.deliveries);
   out.number(queue.bytes);
   out.time(queue.due_bound);
@@ -273,7 +273,7 @@ std::string encode(std::string_view key, const QueueRecord& queue) {
 }
 
 std::optional<QueueRecord> decode_queue(std::string_view key, std::string_view value) {
-  Reader in(key, value);
+  RecordReader in(key, value);
   QueueRecord queue;
   queue.deliveries = in.number();
   queue.bytes = in.number();
@@ -282,7 +282,7 @@ std::optional<QueueRecord> decode_queue(std::string_view key, std::string_view v
 }
 
 std::string encode(std::string_view key, const Totals& totals) {
-  Writer out(80);
+  RecordWriter out(80);
   out.number(totals.sequence);
   out.number(totals.messages);
   out.number(totals.bytes);
@@ -292,7 +292,7 @@ std::string encode(std::string_view key, const Totals& totals) {
 }
 
 std::optional<Totals> decode_totals(std::string_view key, std::string_view value) {
-  Reader in(key, value);
+  RecordReader in(key, value);
   Totals totals;
   totals.sequence = in.number();
   totals.messages = in.number();
@@ -303,25 +303,25 @@ std::optional<Totals> decode_totals(std::string_view key, std::string_view value
 }
 
 std::string encode_number(std::string_view key, std::uint64_t number) {
-  Writer out(16);
+  RecordWriter out(16);
   out.number(number);
   return out.seal(key);
 }
 
 std::optional<std::uint64_t> decode_number(std::string_view key, std::string_view value) {
-  Reader in(key, value);
+  RecordReader in(key, value);
   const std::uint64_t number = in.number();
   return if_done(in, number);
 }
 
 std::string encode_text(std::string_view key, std::string_view text) {
-  Writer out(text.size() + 16);
+  RecordWriter out(text.size() + 16);
   out.text(text);
   return out.seal(key);
 }
 
 std::optional<std::string> decode_text(std::string_view key, std::string_view value) {
-  Reader in(key, value);
+  RecordReader in(key, value);
   std::string text = in.text();
   return if_done(in, std::move(text));
 }

@@ -10,10 +10,6 @@ namespace postrider::bench {
 
 namespace {
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 std::string with_code(std::string_view phase, int code) {
   return std::string(phase) + " " + std::to_string(code);
 }
@@ -276,7 +272,7 @@ void LoadSession::send_content() {
   auto chunks = parts_.pool.content(std::move(head), message_.content_size, dice_.roll());
   message_.content_size = 0;
   for (const Chunk& chunk : chunks) message_.content_size += chunk.size();
-  message_.content_sent = now();
+  message_.content_sent = Monotonic::now();
   write(std::move(chunks));
 }
 
@@ -284,7 +280,7 @@ void LoadSession::on_final_reply(int code, std::string_view line) {
   const bool taken = code < 300 && message_.recipients_accepted > 0;
   if (code == 421) return lost("dot 421");
   if (taken) {
-    const TimePoint at = now();
+    const TimePoint at = Monotonic::now();
     ++accepted_here_;
     ++tally_.accepted;
     tally_.bytes += message_.content_size;

@@ -11,10 +11,6 @@ namespace {
 constexpr Milliseconds kTickOpen{1};
 constexpr Milliseconds kTickClosed{20};
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LoadWorker>> LoadWorker::create(const LoadParts& parts, const Share& share,
@@ -39,9 +35,9 @@ LoadWorker::LoadWorker(std::unique_ptr<event::Loop> loop, const LoadParts& parts
 }
 
 void LoadWorker::run() {
-  began_ = ended_ = now();
+  began_ = ended_ = Monotonic::now();
   give_up_ = began_ + parts_.options.timeout;
-  timer_.arm(now());
+  timer_.arm(Monotonic::now());
   // Through the loop: connect() may fail at once, and then tells this object.
   loop_->post([this] {
     for (Seat& seat : seats_) seat.session->connect();
@@ -62,13 +58,13 @@ void LoadWorker::settle(Seat& seat) {
   seat.settled = true;
   if (++settled_ < seats_.size()) return;
   open_for_work_ = true;
-  began_ = ended_ = now();
+  began_ = ended_ = Monotonic::now();
   loop_->post([this] { give_work(); });
 }
 
 void LoadWorker::on_ready(LoadSession& session) {
   if (open_for_work_) {
-    ended_ = now();
+    ended_ = Monotonic::now();
     if (give(session)) return;
     idle_.push_back(&session);
   } else {
@@ -121,7 +117,7 @@ void LoadWorker::give_work() {
   while (!waiting.empty()) {
     LoadSession* const session = waiting.back();
     waiting.pop_back();
-    const TimePoint at = now();
+    const TimePoint at = Monotonic::now();
     // Only replies move the end of the run.
     const TimePoint ended = std::exchange(ended_, at);
     const bool given = give(*session);
@@ -139,10 +135,11 @@ void LoadWorker::on_closed(LoadSession& session, bool failed) {
   settle(seat);
   if (session.accepted_here() > 0) seat.failures = 0;
   if (failed) ++seat.failures;
-  if (timed_out_ || !may_start_more(now()) || seat.failures > parts_.options.reconnects) {
+  if (timed_out_ || !may_start_more(Monotonic::now()) ||
+      seat.failures > parts_.options.reconnects) {
     leave(seat);
   } else if (failed) {
-    seat.retry = now() + kReconnectPause;
+    seat.retry = Monotonic::now() + kReconnectPause;
   } else {
     // In a later turn: a peer that closes at once must not make this recursive.
     loop_->post([&session] { session.connect(); });
@@ -153,7 +150,7 @@ void LoadWorker::leave(Seat& seat) {
   if (std::exchange(seat.gone, true)) return;
   if (++gone_ < seats_.size()) return;
   if (share_.rate > 0 && open_for_work_) {
-    const std::uint64_t due = due_by(now());
+    const std::uint64_t due = due_by(Monotonic::now());
     const bool counted = parts_.options.messages > 0;
     tally_.behind = due > taken_ && !counted ? due - taken_ : 0;
   }
@@ -161,7 +158,7 @@ void LoadWorker::leave(Seat& seat) {
 }
 
 void LoadWorker::tick() {
-  const TimePoint at = now();
+  const TimePoint at = Monotonic::now();
   if (at >= give_up_ && !timed_out_) {
     timed_out_ = true;
     for (Seat& seat : seats_) {

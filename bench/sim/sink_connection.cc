@@ -14,10 +14,6 @@ constexpr Milliseconds kFloodInterval{10};
 constexpr std::size_t kFloodBytes = std::size_t{16} * 1024;
 constexpr std::size_t kFloodUnsent = std::size_t{64} * 1024;
 
-TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 SinkConnection::SinkConnection(event::Loop& loop, SinkWorld& world, const TlsContext& tls,
@@ -50,7 +46,7 @@ void SinkConnection::open(event::Descriptor descriptor) {
 void SinkConnection::on_data(std::string_view bytes) {
   switch (mode_) {
     case Mode::kPlain:
-      session_.receive(bytes, now());
+      session_.receive(bytes, Monotonic::now());
       pump();
       break;
     case Mode::kTls:
@@ -83,7 +79,7 @@ void SinkConnection::on_tls_data(std::string_view bytes) {
     }
   }
   if (!plain_.empty()) {
-    session_.receive(plain_, now());
+    session_.receive(plain_, Monotonic::now());
     pump();
   }
   const bool usable =
@@ -115,7 +111,7 @@ void SinkConnection::pump() {
       if (!carry_out(*output)) return;
       continue;
     }
-    const TimePoint due = now() + output->delay;
+    const TimePoint due = Monotonic::now() + output->delay;
     pending_.push_back({*std::move(output), due});
   }
   run_pending();
@@ -124,7 +120,7 @@ void SinkConnection::pump() {
 void SinkConnection::run_pending() {
   while (!pending_.empty() && !over_) {
     Pending& front = pending_.front();
-    const TimePoint at = now();
+    const TimePoint at = Monotonic::now();
     if (front.due > at) {
       timer().arm(front.due);
       return;
@@ -204,7 +200,7 @@ void SinkConnection::start_tls() {
 
 void SinkConnection::flood() {
   if (stream_->unsent() < kFloodUnsent) send(flood_);
-  timer().arm(now() + kFloodInterval);
+  timer().arm(Monotonic::now() + kFloodInterval);
 }
 
 void SinkConnection::close_soon() {
@@ -216,7 +212,7 @@ void SinkConnection::close_soon() {
     stream_->write(link_->take_output());
   }
   stream_->finish();
-  timer().arm(now() + kLinger);
+  timer().arm(Monotonic::now() + kLinger);
 }
 
 void SinkConnection::over() {

@@ -10,8 +10,9 @@
 
 namespace postrider {
 
-using TimePoint = std::chrono::steady_clock::time_point;
-using Duration = std::chrono::steady_clock::duration;
+using Monotonic = std::chrono::steady_clock;
+using TimePoint = Monotonic::time_point;
+using Duration = Monotonic::duration;
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;

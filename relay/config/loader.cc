@@ -21,7 +21,7 @@ namespace {
 // Octets of the file: some ten thousand users.
 constexpr std::size_t kFileMax = 4U << 20;
 
-std::string shown(std::string_view key) {
+std::string shown_key(std::string_view key) {
   return ascii::printable(key, 60);
 }
 
@@ -91,7 +91,7 @@ void Loader::load(const toml::table& root) {
     if (section == nullptr) {
       const std::string_view what =
           node.is_table() || node.is_array_of_tables() ? "unknown section" : "unknown key";
-      problems_.add(line, fmt::format("{}: {}{}", shown(key.str()), what,
+      problems_.add(line, fmt::format("{}: {}{}", shown_key(key.str()), what,
                                       did_you_mean(nearest_section(key.str()))));
     } else if (section->repeats()) {
       entries(*section, node);
@@ -141,7 +141,7 @@ void Loader::entry(const Section& section, const std::string& prefix, const Reco
     const Option* option = find_option(section.name, key.str());
     if (option == nullptr) {
       problems_.add(line_of(key.source()),
-                    fmt::format("{}.{}: unknown key{}", section.name, shown(key.str()),
+                    fmt::format("{}.{}: unknown key{}", section.name, shown_key(key.str()),
                                 did_you_mean(nearest_key(section.name, key.str()))));
       continue;
     }

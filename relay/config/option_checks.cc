@@ -17,10 +17,6 @@ constexpr std::size_t kUserNameMax = 255;
 constexpr std::size_t kTokenMin = 16;
 constexpr std::size_t kTokenMax = 512;
 
-std::string shown(std::string_view text) {
-  return "'" + ascii::printable(text, 100) + "'";
-}
-
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });

@@ -57,10 +57,6 @@ std::optional<std::uint64_t> parse_scaled(std::string_view text, std::span<const
   return std::nullopt;
 }
 
-std::string shown(std::string_view text) {
-  return "'" + ascii::printable(text, 60) + "'";
-}
-
 std::string_view type_of(const Value& value) {
   struct Namer {
     std::string_view operator()(bool) const { return "true or false"; }
@@ -365,6 +361,10 @@ struct Measurer {
 };
 
 }  // namespace
+
+std::string shown(std::string_view text) {
+  return "'" + ascii::printable(text, 100) + "'";
+}
 
 Result<void> assign(const Option& option, const Record& record, const Value& value) {
   return std::visit(Setter{option, value}, option.slot(record));

@@ -13,6 +13,9 @@
 
 namespace postrider::config {
 
+// `text` in quotes, as a message shows what an operator wrote: printable, and not endless.
+std::string shown(std::string_view text);
+
 // A value of the file's format that no option has: "a date", "a table".
 struct Foreign {
   std::string_view type;

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kTlsLevels[] = {"none", "may", "encrypt", "verify"};
 
-constexpr Option kRows[] = {
+constexpr Option kDeliveryRows[] = {
     {.section = "delivery",
      .key = "port",
      .kind = Kind::kCount,
@@ -274,7 +274,7 @@ constexpr Option kRows[] = {
 }  // namespace
 
 std::span<const Option> delivery_rows() {
-  return kRows;
+  return kDeliveryRows;
 }
 
 }  // namespace postrider::config

@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view kLogLevels[] = {"debug", "info", "warning", "error"};
 constexpr std::string_view kModes[] = {"submission", "submissions", "trusted"};
 
-constexpr Option kRows[] = {
+constexpr Option kServerRows[] = {
     {.section = "server",
      .key = "host_name",
      .kind = Kind::kText,
@@ -105,7 +105,7 @@ constexpr Option kRows[] = {
 }  // namespace
 
 std::span<const Option> server_rows() {
-  return kRows;
+  return kServerRows;
 }
 
 }  // namespace postrider::config

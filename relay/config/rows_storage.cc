@@ -5,7 +5,7 @@ namespace postrider::config {
 
 namespace {
 
-constexpr Option kRows[] = {
+constexpr Option kStorageRows[] = {
     {.section = "queue",
      .key = "messages_max",
      .kind = Kind::kCount,
@@ -144,7 +144,7 @@ constexpr Option kRows[] = {
 }  // namespace
 
 std::span<const Option> storage_rows() {
-  return kRows;
+  return kStorageRows;
 }
 
 }  // namespace postrider::config

@@ -5,7 +5,7 @@ namespace postrider::config {
 
 namespace {
 
-constexpr Option kRows[] = {
+constexpr Option kSubmissionRows[] = {
     {.section = "submission",
      .key = "trusted_networks",
      .kind = Kind::kNetworks,
@@ -183,7 +183,7 @@ constexpr Option kRows[] = {
 }  // namespace
 
 std::span<const Option> submission_rows() {
-  return kRows;
+  return kSubmissionRows;
 }
 
 }  // namespace postrider::config

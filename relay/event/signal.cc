@@ -24,7 +24,7 @@ struct Signal::Handle {
 
 namespace {
 
-void close(auto* handle) {
+void close_signal(auto* handle) {
   if (handle == nullptr) return;
   handle->on_signal = {};
   close_block(handle);
@@ -50,12 +50,12 @@ Result<Signal> Signal::create(Loop& loop, int number, UniqueFunction<void()> on_
 Signal::Signal(Signal&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
 
 Signal& Signal::operator=(Signal&& other) noexcept {
-  if (this != &other) close(std::exchange(handle_, std::exchange(other.handle_, nullptr)));
+  if (this != &other) close_signal(std::exchange(handle_, std::exchange(other.handle_, nullptr)));
   return *this;
 }
 
 Signal::~Signal() {
-  close(handle_);
+  close_signal(handle_);
 }
 
 }  // namespace postrider::event

@@ -33,7 +33,7 @@ struct Timer::Handle {
 
 namespace {
 
-void close(auto* handle) {
+void close_timer(auto* handle) {
   if (handle == nullptr) return;
   PR_CHECK(handle->loop.accessible(), "timer destroyed on a foreign thread");
   handle->on_fire = {};
@@ -48,12 +48,12 @@ Timer::Timer(Loop& loop, UniqueFunction<void()> on_fire)
 Timer::Timer(Timer&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
 
 Timer& Timer::operator=(Timer&& other) noexcept {
-  if (this != &other) close(std::exchange(handle_, std::exchange(other.handle_, nullptr)));
+  if (this != &other) close_timer(std::exchange(handle_, std::exchange(other.handle_, nullptr)));
   return *this;
 }
 
 Timer::~Timer() {
-  close(handle_);
+  close_timer(handle_);
 }
 
 void Timer::arm(TimePoint deadline) {

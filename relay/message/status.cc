@@ -10,7 +10,7 @@ namespace postrider::message {
 namespace {
 
 constexpr std::size_t kLineMax = 500;
-constexpr std::string_view kCut = "...";
+constexpr std::string_view kEllipsis = "...";
 
 // One to three digits from the front of `text`.
 std::optional<std::uint16_t> take_number(std::string_view& text) {
@@ -44,7 +44,7 @@ bool is_plain(char c) {
 void append_printable(std::string& out, std::string_view text) {
   std::size_t mark = out.size();  // where a cut would be
   for (const char c : text) {
-    if (out.size() + kCut.size() <= kLineMax) mark = out.size();
+    if (out.size() + kEllipsis.size() <= kLineMax) mark = out.size();
     if (is_plain(c)) {
       out += c;
     } else if (c == '\n') {
@@ -54,7 +54,7 @@ void append_printable(std::string& out, std::string_view text) {
     }
     if (out.size() > kLineMax) {
       out.resize(mark);
-      out += kCut;
+      out += kEllipsis;
       return;
     }
   }
