@@ -34,7 +34,7 @@ Result<std::uint64_t> scaled(std::uint64_t number, std::uint64_t factor, std::st
 Result<std::uint64_t> parse_size(std::string_view text) {
   static constexpr std::string_view kWanted = "a size such as 4096, 4k or 1m";
   std::string_view unit;
-  const auto number = leading_number(text, unit, kWanted);
+  auto number = leading_number(text, unit, kWanted);
   if (!number) return number;
   if (unit.empty()) return scaled(*number, 1, text);
   if (ascii::iequals(unit, "k")) return scaled(*number, 1024, text);

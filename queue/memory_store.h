@@ -17,6 +17,8 @@ namespace postrider::queue {
 class MemoryStore final : public Store {
  public:
   MemoryStore();
+  MemoryStore(const MemoryStore&) = delete;
+  MemoryStore& operator=(const MemoryStore&) = delete;
   ~MemoryStore() override;
 
   std::unique_ptr<Batch> new_batch() override;

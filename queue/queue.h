@@ -96,6 +96,8 @@ class Lease {
   Lease() = default;
   Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&& other) noexcept;
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
   ~Lease();
 
   [[nodiscard]] bool valid() const { return core_ != nullptr; }
@@ -225,6 +227,8 @@ class Queue {
   static Result<std::unique_ptr<Queue>> open(Options options, Store& store, const Clock& clock,
                                              Random& random, metrics::Registry& metrics,
                                              EventSink events, RemovalLines removal_lines = {});
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
   // stop() first, unless start() was never called. No lease may be left.
   ~Queue();
 

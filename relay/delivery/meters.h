@@ -15,7 +15,7 @@ class StageCounters {
  public:
   StageCounters(metrics::Registry& registry, metrics::Metric metric);
 
-  const metrics::Counter& at(message::Stage stage) const {
+  [[nodiscard]] const metrics::Counter& at(message::Stage stage) const {
     return counters_[static_cast<std::size_t>(stage)];
   }
 
