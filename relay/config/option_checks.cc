@@ -5,6 +5,7 @@
 #include "relay/auth/password.h"
 #include "relay/base/ascii.h"
 #include "relay/config/option_rows.h"
+#include "relay/config/option_value.h"
 #include "relay/message/address.h"
 
 namespace postrider::config {
