@@ -62,6 +62,7 @@ constexpr std::array<Choice<CertificateKind>, 4> kCertificates = {
      {"wrongname", CertificateKind::kWrongName},
      {"selfsigned", CertificateKind::kSelfSigned}}};
 constexpr std::array<Choice<bool>, 2> kPreferences = {{{"ascending", false}, {"equal", true}}};
+constexpr std::array<Choice<bool>, 2> kListen = {{{"on", true}, {"off", false}}};
 
 Result<void> set_mx(DomainRule& rule, std::string_view value) {
   static constexpr std::size_t kMaxHosts = 64;
@@ -86,13 +87,15 @@ Result<void> set_ttl(DomainRule& rule, std::string_view value) {
   return {};
 }
 
-constexpr std::array<Key, 11> kKeys = {{
+constexpr std::array<Key, 12> kKeys = {{
     {"mx", set_mx},
     {"ttl", set_ttl},
     {"mx-preference",
      [](DomainRule& rule, std::string_view value) {
        return choose<bool>(rule.mx_preference_equal, value, kPreferences);
      }},
+    {"listen", [](DomainRule& rule,
+                  std::string_view value) { return choose<bool>(rule.listen, value, kListen); }},
     {"dns", [](DomainRule& rule,
                std::string_view value) { return choose<DnsMode>(rule.dns, value, kDnsModes); }},
     {"tls", [](DomainRule& rule,

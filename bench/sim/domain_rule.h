@@ -47,6 +47,7 @@ struct RuleCounters {
 struct DomainRule {
   std::vector<IpAddress> mx;
   bool mx_preference_equal = false;
+  bool listen = true;  // false: the MX hosts are other programs
   std::uint32_t ttl = 60;
   DnsMode dns = DnsMode::kOk;
   TlsMode tls = TlsMode::kOn;

@@ -17,6 +17,7 @@ Result<RuleBook> RuleBook::build(std::vector<RuleLine> lines) {
   }
   if (book.entries_.empty()) return failure("no simulated domain was given");
   for (const Entry& entry : book.entries_) {
+    if (!entry.rule->listen) continue;
     for (const IpAddress& address : entry.rule->mx) {
       const auto& known = book.addresses_;
       if (std::find(known.begin(), known.end(), address) == known.end()) {
@@ -88,6 +89,7 @@ RuleBook::Site RuleBook::at(const IpAddress& address) const {
 }
 
 Result<void> RuleBook::check_addresses(const DomainRule& rule) const {
+  if (!rule.listen) return {};
   for (const IpAddress& address : rule.mx) {
     if (std::find(addresses_.begin(), addresses_.end(), address) == addresses_.end()) {
       return failure("mx: no simulated host listens on " + address.to_string());

@@ -44,7 +44,7 @@ class RuleBook {
 
   [[nodiscard]] Site at(const IpAddress& address) const;
 
-  // Every address that some rule names, once, in the order of the rules.
+  // Every address on which some rule has a simulated host listen, once, in the order of the rules.
   [[nodiscard]] const std::vector<IpAddress>& addresses() const { return addresses_; }
 
   // A copy in which `name` (a domain, or a pattern as it was written) has the assignments too. A

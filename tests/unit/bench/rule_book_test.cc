@@ -53,6 +53,14 @@ TEST(RuleBook, TheFirstDomainOwnsASharedAddress) {
   EXPECT_EQ(rules.addresses().size(), 2U);
 }
 
+TEST(RuleBook, NobodyListensOnTheAddressesOfOtherPrograms) {
+  const RuleBook rules = book("a.test mx=127.0.0.2\nb.test mx=127.0.0.3 listen=off");
+  EXPECT_EQ(rules.addresses(), std::vector<IpAddress>{*IpAddress::parse("127.0.0.2")});
+  EXPECT_EQ(rules.find_host("mx1.b.test")->address.to_string(), "127.0.0.3");
+  EXPECT_TRUE(rules.with("b.test", {"mx=127.0.0.4"}));
+  EXPECT_THAT(rules.with("b.test", {"listen=on"}).error().text(), HasSubstr("127.0.0.3"));
+}
+
 TEST(RuleBook, AChangeToOneDomainLeavesItsNeighbours) {
   const RuleBook rules = book("d[1-3].test ttl=5 mx=127.0.0.2");
   const auto changed = rules.with("D2.test", {"ttl=9"});
