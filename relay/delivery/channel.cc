@@ -4,11 +4,22 @@
 #include <utility>
 
 #include "relay/base/log.h"
+#include "relay/policy/failure.h"
 #include "relay/policy/tls_demand.h"
 
 namespace postrider::delivery {
 
 using message::Stage;
+
+namespace {
+
+bool wants_new_connection(const smtp::TransactionDone& done) {
+  return std::ranges::all_of(done.results, [](const smtp::RecipientResult& result) {
+    return policy::wants_new_connection(result.stage, result.status);
+  });
+}
+
+}  // namespace
 
 Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
                  std::vector<Target> targets)
@@ -53,7 +64,8 @@ void Channel::on_ready() {
     shared_.meters.connections_ok.add();
   }
   // Also lets a farm of MX hosts behind one address spread the load.
-  if (connection_->session().transactions() >= shared_.options.messages_per_connection_max) {
+  if (retired_ ||
+      connection_->session().transactions() >= shared_.options.messages_per_connection_max) {
     return quit();
   }
   set_idle(true);
@@ -97,7 +109,8 @@ AttemptFacts Channel::facts() const {
 void Channel::on_transaction_done(smtp::TransactionDone done) {
   queue::Lease lease = std::move(*lease_);
   lease_.reset();
-  if (done.untouched && connection_->session().transactions() > 1) {
+  if (connection_->session().transactions() > 1 && (done.untouched || wants_new_connection(done))) {
+    retired_ = true;
     return owner_.on_untouched(*this, std::move(lease));
   }
   if (done.final_reply_lost) {

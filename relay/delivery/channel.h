@@ -33,8 +33,8 @@ class ChannelOwner {
   virtual void on_idle(Channel& channel) = 0;
   virtual void on_carried(Channel& channel, queue::Lease lease,
                           std::vector<smtp::RecipientResult> results, AttemptFacts facts) = 0;
-  // The reused connection died before the delivery began: it may go again at once, no attempt
-  // counted.
+  // The reused connection died before the delivery began, or takes no more messages: it may go
+  // again at once, no attempt counted.
   virtual void on_untouched(Channel& channel, queue::Lease lease) = 0;
   // Over: `met` says what the last address met if none ever became ready, nullopt if one did. The
   // owner destroys the channel in this call.
@@ -88,6 +88,7 @@ class Channel final : public ConnectionOwner {
   bool ready_ = false;
   bool idle_ = false;
   bool leaving_ = false;
+  bool retired_ = false;  // quits when the transaction has ended
 };
 
 }  // namespace postrider::delivery

@@ -217,6 +217,12 @@ Judgement judge(Stage stage, const Status& status) {
   return status.is_permanent() ? row.permanent : row.transient;
 }
 
+bool wants_new_connection(Stage stage, const Status& status) {
+  // X.5.3 is about too many recipients, of which MAIL has none: OpenSMTPD says so to each message
+  // behind the hundredth (452, and the connection stays open).
+  return stage == Stage::kMail && status.is_transient() && fits(x(5, 3), status);
+}
+
 message::Status local_status(Stage stage, std::string_view text) {
   // RFC 3463: X.4.1 no answer from host, X.4.2 bad connection, X.4.3 directory server failure,
   // X.7.0 other security, X.7.5 cryptographic failure.

@@ -32,6 +32,10 @@ struct Judgement {
 // `status.code` 0: no reply (connection refused, lost, timed out, handshake failed).
 Judgement judge(message::Stage stage, const message::Status& status);
 
+// Whether a reply to MAIL on a connection that has carried others says that this connection has
+// carried enough, and nothing about the message.
+bool wants_new_connection(message::Stage stage, const message::Status& status);
+
 // The status to report for a failure that had no reply: code 0, a 4.4.x (4.7.x for TLS) enhanced
 // code and `text`. judge() takes it as what it is: no reply.
 message::Status local_status(message::Stage stage, std::string_view text);

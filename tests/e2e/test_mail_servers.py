@@ -108,6 +108,21 @@ def test_recipients_of_a_message_each_get_it(relay, server):
     assert len(relay.wait_journal(event="delivered", id=queue, count=3)) == 3
 
 
+def test_many_messages_on_one_connection_each_arrive_once(new_relay, internet, server):
+    """More than OpenSMTPD takes on one: it answers 452 to the 101st MAIL, and to each one behind it."""
+    relay = new_relay(internet, delivery={"connections_first": 1, "connections_max": 1})
+    contents = [message(f"Number {number}.\r\n".encode()) for number in range(150)]
+    with connect(relay, "trusted") as smtp:
+        for content in contents:
+            send(smtp, f"ann@{DOMAIN}", content)
+    relay.wait_queue_empty()
+    assert not relay.journal(event="deferred") and not relay.journal(event="bounced")
+    stored = server.wait_mail("ann", len(contents))
+    bodies = sorted(mail.rpartition(b"\n\n")[2] for mail in stored)
+    assert bodies == sorted(content.rpartition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n") for content in contents)
+    assert relay.metrics()["postrider_connections_reused_total"] >= 148
+
+
 @pytest.mark.parametrize("server", [OpenSmtpdAsPackaged], indirect=True, ids=["OpenSmtpd"])
 def test_a_server_that_fails_in_the_handshake_gets_the_message_in_the_clear(relay, server):
     content = message(b"Offered, and not kept.\r\n")

@@ -193,6 +193,27 @@ TEST_F(ChannelTest, ALeaseThatAReusedConnectionDidNotBeginComesBack) {
   EXPECT_FALSE(met_);
 }
 
+TEST_F(ChannelTest, ALeaseThatAReusedConnectionHasNoRoomForComesBack) {
+  add_host().once["MAIL"] = {"250 2.1.0 Ok", "452 4.5.3 Too many messages sent"};
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  ASSERT_TRUE(run_until_idle(2));
+  carry();
+  EXPECT_EQ(untouched_, 1);
+  EXPECT_TRUE(held_.valid());
+  EXPECT_TRUE(run_until_ended());
+  EXPECT_FALSE(met_);
+}
+
+TEST_F(ChannelTest, WithNoRoomOnAFreshConnectionThatIsAnAttempt) {
+  add_host().replies["MAIL"] = "452 4.5.3 Too many messages sent";
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(carry(), "452 4.5.3 Too many messages sent");
+  EXPECT_EQ(untouched_, 0);
+}
+
 TEST_F(ChannelTest, OnAFreshConnectionThatIsAnAttempt) {
   add_host().replies["MAIL"] = kClose;
   dial();

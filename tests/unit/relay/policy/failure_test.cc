@@ -331,6 +331,16 @@ TEST(Judge, EveryCodeAtEveryStageHasASafeAnswer) {
   }
 }
 
+TEST(WantsNewConnection, WhereTooManyAreToldOfBeforeThereAreRecipients) {
+  const Status full{452, {4, 5, 3}, "Too many recipients: Too many messages sent"};
+  EXPECT_TRUE(wants_new_connection(Stage::kMail, full));
+  EXPECT_FALSE(wants_new_connection(Stage::kRecipient, full));
+  EXPECT_FALSE(wants_new_connection(Stage::kMail, {552, {5, 5, 3}, "too many"}));
+  EXPECT_FALSE(wants_new_connection(Stage::kMail, {452, {}, "too many"}));
+  EXPECT_FALSE(wants_new_connection(Stage::kMail, {451, {4, 7, 1}, "slow down"}));
+  EXPECT_FALSE(wants_new_connection(Stage::kMail, {0, {4, 5, 3}, "no reply"}));
+}
+
 // What we report ourselves.
 
 TEST(LocalStatus, HasTheCodeOfItsStage) {
