@@ -122,7 +122,7 @@ Failure ClientPlay::directive(const std::vector<std::string>& words) {
     now_ += parse_wait(words.at(1));
     session_.tick(now_);
   } else if (word == "EOF") {
-    session_.connection_lost("connection closed by peer", now_);
+    session_.connection_lost("the peer closed the connection", now_);
   } else if (word == "STALL") {
     stalled_ = true;
   } else if (word == "QUIT") {

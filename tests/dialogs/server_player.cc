@@ -107,6 +107,7 @@ void ServerPlay::set_limit(const std::string& name, std::uint64_t value) {
   if (name == "text_line_max") options_.text_line_max = value;
   if (name == "command_line_max") options_.command_line_max = value;
   if (name == "auth_line_max") options_.auth_line_max = value;
+  if (name == "data_deadline") options_.data_deadline = Seconds(value);
 }
 
 Failure ServerPlay::run() {
@@ -225,7 +226,7 @@ Failure ServerPlay::take(const smtp::AskCredentials& asked) {
   const auto user = users_.find(asked.user);
   const bool good = user != users_.end() && user->second == asked.password;
   ask(good ? Status{235, {2, 7, 0}, "Authentication succeeded"}
-           : Status{535, {5, 7, 8}, "Authentication credentials invalid"});
+           : Status{535, {5, 7, 8}, "User name or password is wrong"});
   return std::nullopt;
 }
 

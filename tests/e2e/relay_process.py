@@ -114,6 +114,10 @@ class Relay:
     def start(self):
         """Starts the process; returns when it accepts mail."""
         self.spawn()
+        return self.wait_ready()
+
+    def wait_ready(self):
+        """After spawn(): returns when the relay accepts mail."""
         wait_for("the relay to be ready",
                  lambda: " server: ready" in self.log() or self.process.poll() is not None)
         assert self.running(), f"the relay did not start:\n{self.log()[-4000:]}"
