@@ -7,12 +7,17 @@ import collections
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import pytest
 
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
+
+import under_fault
 from internet import AddressBlock, Internet
 from relay_process import RUN_AS, Relay, is_root
 
@@ -67,6 +72,14 @@ def certificate(new_certificate):
 
 
 @pytest.fixture
+def seed():
+    """Where the chance of a test comes from; SEED=N repeats a run."""
+    chosen = int(os.environ.get("SEED", random.randrange(1 << 32)))
+    print(f"SEED={chosen}")  # shown where the test fails
+    return chosen
+
+
+@pytest.fixture
 def directory(scratch):
     """make(name): a new directory of this test."""
     def make(name):
@@ -106,3 +119,24 @@ def new_relay(directory, certificate, new_internet):  # after new_internet: stop
 @pytest.fixture
 def relay(new_relay, internet):
     return new_relay(internet)
+
+
+@pytest.fixture
+def held_internet(new_internet):
+    """Where the mail of held.test stays in the queue until it is told otherwise."""
+    return new_internet("held.test mx=@1 rcpt=451_4.7.1_later share=1.0", "d1.test mx=@2", "d2.test mx=@3 delay=20ms")
+
+
+@pytest.fixture
+def queue_relay(held_internet, new_relay, directory):
+    """queue_relay(data, option=value, ...): [queue] so set, in the directory data, with the journal elsewhere, so that
+    faults and disks meet the queue alone. Not started."""
+    def make(data=None, **queue):
+        journal = directory("journal")
+        journal.chmod(0o777)
+        changes = {"server": {"data_dir": str(data)}} if data else {}
+        relay = new_relay(held_internet, start=False, journal={"file": str(journal / "journal.jsonl")}, queue=queue,
+                          **changes)
+        relay.known_end = under_fault.STORE_ASSERTS
+        return relay
+    return make

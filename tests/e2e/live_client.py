@@ -7,11 +7,10 @@ import re
 import smtplib
 import socket
 import ssl
-import time
 
 from live_wire import Differs, HANGS_AFTER, Wire
 from transcripts import matches, octets, pieces, seconds, unescape
-from waiting import wait_for
+from waiting import let_pass, wait_for
 
 CLOCK = 60  # a minute of a transcript is a second here; no timeout of the relay can be shorter than a second
 TIMEOUTS = {"greeting_timeout": 300, "hello_timeout": 300, "start_tls_timeout": 120, "mail_timeout": 300,
@@ -208,7 +207,7 @@ class ClientPlay:
         self.wire.send([b"\x15\x03\x03\x00\x02\x02\x28"])  # an alert, fatal: handshake_failure
 
     def on_wait(self, line):
-        time.sleep(seconds(line.text) / CLOCK)
+        let_pass(seconds(line.text) / CLOCK)
 
     def on_eof(self, line):
         self.wire.end_input()

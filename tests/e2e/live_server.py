@@ -4,10 +4,10 @@ import re
 import signal
 import socket
 import ssl
-import time
 
 from live_wire import Differs, Wire
 from transcripts import matches, octets, pieces, seconds, unescape
+from waiting import let_pass
 
 CLOCK = 60  # a minute of a transcript is a second here; no timeout of the relay can be shorter than a second
 TIMEOUTS = {"idle_timeout": 300, "login_deadline": 300, "command_deadline": 60, "data_deadline": 1800}
@@ -135,7 +135,7 @@ class ServerPlay:
             raise Differs(self.dialog, line, f"no TLS: {error}") from None
 
     def on_wait(self, line):
-        time.sleep(seconds(line.text) / CLOCK)
+        let_pass(seconds(line.text) / CLOCK)
 
     def on_eof(self, line):
         self.wire.end_input()

@@ -23,13 +23,6 @@ MEMORY_MAX = 12  # more dialogs that the live relay cannot have would make it an
 ADDRESSES = range(10, 250)  # numbers in the block: sources of the clients
 
 
-@pytest.fixture
-def seed():
-    chosen = int(os.environ.get("SEED", random.randrange(1 << 32)))
-    print(f"SEED={chosen}")  # shown where the test fails
-    return chosen
-
-
 def choose(role):
     """The dialogs of this role that the live relay can have."""
     dialogs = transcripts.read_all(role)

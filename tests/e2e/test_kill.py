@@ -7,63 +7,18 @@ repeats the moments of a run.
 import collections
 import os
 import random
-import subprocess
-import time
 
 import pytest
 
-from relay_process import POSTRIDER
-from waiting import POLL, wait_for
+from acknowledged import Load, check_nothing_lost, read_acknowledged, received_counts
+from waiting import let_pass, wait_for
 
-LOAD = POSTRIDER.parent.parent / "bench" / "postrider-load"
 KILLS = 300 if os.environ.get("POSTRIDER_LONG") else 30
 DOMAINS = [f"d{number}.test" for number in range(1, 6)]
 # From the start of the load to the kill; recovery, first commits, deliveries and deferrals all fall into it.
 UP_TO_SECONDS = 0.6
 CONNECTIONS_MAX = 10
 UNDER_WAY_MAX = CONNECTIONS_MAX * len(DOMAINS)
-
-
-def check_nothing_lost(acknowledged, received):
-    """acknowledged: ids that got a 250; received: how often each came to its MX host."""
-    assert acknowledged, "nothing was acknowledged: the check would prove nothing"
-    lost = [sequence for sequence in acknowledged if received[sequence] == 0]
-    assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged messages were lost: {lost[:10]}"
-
-
-def read_acknowledged(files):
-    """X-Sequence by queue id of all complete lines."""
-    return {line.split()[1]: line.split()[0] for file in files if file.exists()
-            for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")}
-
-
-def received_counts(internet):
-    return collections.Counter(record["sequence"] for record in internet.records())
-
-
-class Load:
-    """postrider-load, which writes each id into a file as soon as its 250 is read."""
-
-    def __init__(self, relay, file):
-        self.file = file
-        self.process = subprocess.Popen(
-            [LOAD, "--to", f"127.0.0.1:{relay.ports['trusted']}", "--sessions", "4", "--seconds", "60", "--domains",
-             ",".join(DOMAINS), "--size", "512:60,4k:30,200k:10", "--run", file.name, "--ids", file, "--tolerate"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    def count(self):
-        return self.file.read_bytes().count(b"\n") if self.file.exists() else 0
-
-    def stop(self):
-        self.process.kill()
-        self.process.communicate()
-
-
-@pytest.fixture
-def seed():
-    chosen = int(os.environ.get("SEED", random.randrange(1 << 32)))
-    print(f"SEED={chosen}")  # shown where the test fails
-    return chosen
 
 
 def kill_loop(relay, internet, directory, seed, kills):
@@ -73,14 +28,12 @@ def kill_loop(relay, internet, directory, seed, kills):
     for number in range(kills):
         relay.start()
         files.append(directory / f"ids-{number}")
-        load = Load(relay, files[-1])
+        load = Load(relay, files[-1], DOMAINS)
         # Most kills fall into work in full swing, some into its first moments.
         if chance.random() < 0.8:
             wait_for("the load to begin", lambda: load.count() > 0 or load.process.poll() is not None)
             assert load.process.poll() is None, load.process.stderr.read()
-        deadline = time.monotonic() + chance.uniform(0, UP_TO_SECONDS)
-        while time.monotonic() < deadline:
-            time.sleep(POLL)
+        let_pass(chance.uniform(0, UP_TO_SECONDS))
         relay.kill()
         load.stop()
     return files
@@ -110,7 +63,7 @@ def test_kill_loses_nothing_acknowledged(new_relay, new_internet, directory, see
 
 def test_the_check_notices_a_single_loss(relay, internet, directory):
     """The negative control: the same check over a real run, with one delivery struck from the record."""
-    load = Load(relay, directory("ids") / "ids")
+    load = Load(relay, directory("ids") / "ids", DOMAINS)
     wait_for("some acknowledged mail", lambda: load.count() >= 20)
     load.stop()
     relay.wait_queue_empty()

@@ -17,3 +17,10 @@ def wait_for(what, condition, within=WITHIN):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {within:.0f} s in vain for {what}")
         time.sleep(POLL)
+
+
+def let_pass(seconds, going_on=lambda: True):
+    """Time that is itself an input: a delay in a dialog, load that goes on for a while. Less, once going_on() is false."""
+    deadline = time.monotonic() + seconds
+    while going_on() and time.monotonic() < deadline:
+        time.sleep(POLL)

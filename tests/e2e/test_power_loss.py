@@ -1,0 +1,68 @@
+"""Power loss at random moments: whatever got its 250 is delivered, or in the queue, of the disk that is left.
+
+POSTRIDER_LONG=1: twenty times the losses. SEED=N repeats the moments of a run.
+"""
+
+import os
+import random
+
+import pytest
+
+from acknowledged import read_acknowledged
+from disks import LoopDisk
+from preloaded import PRETEND, SYNCS, Faults
+from relay_process import RUN_AS, is_root
+from under_fault import begin_load, check_all_delivered
+from waiting import let_pass
+
+LOSSES = 60 if os.environ.get("POSTRIDER_LONG") else 3
+UP_TO_SECONDS = 1.0  # from the first 250 to the loss
+IMAGE_SIZE = 192 << 20
+
+pytestmark = pytest.mark.skipif(not is_root(), reason="only root can mount a disk")
+
+
+@pytest.fixture
+def disk(directory):
+    disk = LoopDisk(directory("disk"), RUN_AS, IMAGE_SIZE)
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+def relay(disk, queue_relay):  # after the disk: stopped before it goes
+    return queue_relay(disk.data, disk_reserve="16MiB")
+
+
+def lose_power_under_load(relay, disk, file, chance):
+    load = begin_load(relay, file)
+    let_pass(chance.uniform(0, UP_TO_SECONDS))
+    disk.lose_power(relay)
+    load.stop()
+
+
+def test_a_power_loss_loses_nothing_acknowledged(relay, disk, held_internet, directory, seed):
+    chance = random.Random(seed)
+    files = [directory("ids") / f"ids-{number}" for number in range(LOSSES)]
+    for file in files:
+        relay.start()
+        lose_power_under_load(relay, disk, file, chance)
+    acknowledged = read_acknowledged(files)
+    print(f"{len(acknowledged)} acknowledged, {LOSSES} losses of power")
+    check_all_delivered(relay, held_internet, acknowledged)
+
+
+def test_the_check_notices_a_sync_that_is_swallowed(relay, disk, held_internet, directory, seed):
+    """The negative control: a disk that only says it has synced."""
+    faults = Faults(directory("faults"), disk.data)
+    relay.start()  # the queue's files are there, and whole
+    relay.stop()
+    relay.variables = faults.variables
+    faults.begin(SYNCS, PRETEND)
+    relay.start()
+    file = directory("ids") / "ids"
+    lose_power_under_load(relay, disk, file, random.Random(seed))
+    assert faults.hits() > 0
+    faults.end()
+    with pytest.raises(AssertionError, match="were lost|did not start"):
+        check_all_delivered(relay, held_internet, read_acknowledged([file]))
