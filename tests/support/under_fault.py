@@ -14,7 +14,7 @@ HELD = "held.test"  # whose mail stays in the queue; see held_internet
 DOMAINS = [HELD, "d1.test", "d2.test"]
 REFUSALS = {421, 451, 452}
 NO_SESSION = 0  # instead of a reply code
-RECOVERS_WITHIN = 5  # seconds after a fault; a relay that has not recovered by then is started anew
+RECOVERS_WITHIN = 4  # seconds after a fault; a relay that has not recovered by then is started anew
 # The words in which a relay says that its queue fails, or that it ends.
 CLEAR_WORDS = re.compile(r" error \w+: ")
 # RocksDB as Debian builds it asserts where it comes back to a file after a failed write. The relay has refused mail in
