@@ -5,5 +5,7 @@
 #include "relay/tool/tool.h"
 
 int main(int argc, char** argv) {
-  return postrider::tool::run(argc, argv, postrider::daemon::serve);
+  return postrider::tool::run(argc, argv, [](const postrider::config::Config& config) {
+    return postrider::daemon::serve(config);
+  });
 }

@@ -14,7 +14,6 @@
 #include "dns/resolver.h"
 #include "metrics/metrics.h"
 #include "queue/queue.h"
-#include "queue/rocks_store.h"
 #include "relay/admin/server.h"
 #include "relay/auth/authenticator.h"
 #include "relay/base/log.h"
@@ -64,7 +63,8 @@ std::string removal_lines(const queue::Message& message,
 
 class Daemon {
  public:
-  explicit Daemon(const config::Config& config) : config_(config) {}
+  Daemon(const config::Config& config, OpenStore open_store)
+      : config_(config), open_store_(std::move(open_store)) {}
 
   ~Daemon() { take_down(); }
 
@@ -89,6 +89,7 @@ class Daemon {
   void take_down();
 
   const config::Config& config_;
+  const OpenStore open_store_;
   SystemClock clock_;
   SystemRandom random_;
   metrics::Registry metrics_;
@@ -188,7 +189,7 @@ Result<void> Daemon::load_certificates() {
 }
 
 Result<void> Daemon::open_queue() {
-  auto store = queue::open_rocks_store(config_.store);
+  auto store = open_store_(config_.store);
   if (!store) return failure(store.error());
   store_ = std::move(*store);
   // Behind the store's lock, so that a second instance does not touch the journal of the first.
@@ -359,11 +360,11 @@ void Daemon::take_down() {
 
 }  // namespace
 
-int serve(const config::Config& config) {
+int serve(const config::Config& config, OpenStore open_store) {
   log::set_level(config.server.log_level);
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
-  Daemon daemon(config);
+  Daemon daemon(config, std::move(open_store));
   if (auto started = daemon.start(); !started) {
     log::error("server", "cannot start", {{"error", started.error().text()}});
     return 1;

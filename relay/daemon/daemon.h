@@ -8,12 +8,18 @@
 // Thread: main.
 #pragma once
 
+#include <functional>
+#include <memory>
+
+#include "queue/rocks_store.h"
 #include "relay/config/config.h"
 
 namespace postrider::daemon {
 
+using OpenStore = std::function<Result<std::unique_ptr<queue::Store>>(const queue::RocksOptions&)>;
+
 // Runs until SIGTERM or SIGINT; a second one cuts the drain short. Returns the process's exit code:
 // 0 after an orderly stop, 1 when it could not start (the reason is in the log).
-int serve(const config::Config& config);
+int serve(const config::Config& config, OpenStore open_store = queue::open_rocks_store);
 
 }  // namespace postrider::daemon

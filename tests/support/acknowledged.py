@@ -1,11 +1,11 @@
 """The oracle of crash and fault tests: ids that got a 250, kept outside the relay, against what mail hosts received."""
 
 import collections
+import os
+import pathlib
 import subprocess
 
-from relay_process import POSTRIDER
-
-LOAD = POSTRIDER.parent.parent / "bench" / "postrider-load"
+LOAD = pathlib.Path(os.environ["POSTRIDER_BIN_DIR"]) / "bench" / "postrider-load"
 
 
 def check_nothing_lost(acknowledged, received):
