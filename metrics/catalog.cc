@@ -70,6 +70,9 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kQueueAccepting, "postrider_queue_accepting", kGauge, "",
      "1 while new mail is accepted, 0 while it is refused: queue full, disk nearly full, or store "
      "failure. The health page names the reason."},
+    {kQueueDelivering, "postrider_queue_delivering", kGauge, "",
+     "0 while nothing is handed out for delivery: the store failed, the disk is so full that ends "
+     "could not be recorded, or the relay is stopping."},
     {kQueueCommits, "postrider_queue_commits_total", kCounter, "",
      "Batches written to the store. Against messages accepted and attempts it tells how well "
      "writes are grouped."},
@@ -87,6 +90,9 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "queue.disk_reserve and queue.commit_waiting_max."},
     {kQueueStoreErrors, "postrider_queue_store_errors_total", kCounter, "",
      "Failed operations of the store. Any rise is a failing or full disk: look at the log."},
+    {kQueueReopened, "postrider_queue_store_reopened_total", kCounter, "",
+     "Times the store was closed and opened again after a failed write. Any rise is a failing or "
+     "full disk, or too few file descriptors: look at the log."},
     {kQueueQuarantined, "postrider_queue_quarantined_total", kCounter, "",
      "Damaged messages put aside. Any rise is lost or altered data on disk: look at the log."},
     {kQueueEnded, "postrider_queue_ended_total", kCounter, "fate",
@@ -95,6 +101,8 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kQueueDiskFree, "postrider_queue_disk_free_bytes", kGauge, "",
      "Octets free on the queue's disk. A falling value ends in refused mail at "
      "queue.disk_reserve."},
+    {kQueueDiskFiles, "postrider_queue_disk_free_files", kGauge, "",
+     "Files that can still be made on the queue's disk. Mail is refused when few are left."},
 
     // delivery
     {kDeliveriesAttempted, "postrider_deliveries_attempted_total", kCounter, "",

@@ -27,16 +27,19 @@ enum class Metric {
   kQueueLeases,
   kQueueLeaseBytes,
   kQueueCommitWaiting,
-  kQueueAccepting,  // 1 or 0
+  kQueueAccepting,   // 1 or 0
+  kQueueDelivering,  // 1 or 0
   kQueueCommits,
   kQueueSyncs,
   kQueueCommitSeconds,  // histogram
   kQueueGroupSize,      // histogram
   kQueueRefused,        // label reason
   kQueueStoreErrors,
+  kQueueReopened,
   kQueueQuarantined,  // damaged messages put aside
   kQueueEnded,        // label fate: delivered bounced expired removed
   kQueueDiskFree,
+  kQueueDiskFiles,
   // delivery
   kDeliveriesAttempted,
   kRecipientsDelivered,

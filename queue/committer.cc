@@ -135,6 +135,7 @@ Result<void> Committer::write(bool sync) {
   core_.write_began = std::max<TimePoint::rep>(1, began.time_since_epoch().count());
   Result<void> written = core_.store.write(*batch_, sync);
   core_.write_began = 0;
+  written_ += batch_->size();
   const TimePoint ended = core_.clock.now();
   core_.metrics.commits.add();
   if (sync) core_.metrics.syncs.add();
@@ -177,6 +178,7 @@ void Committer::not_written(const Error& error) {
     std::exchange(submission.done, {})(Refusal::kStoreFailed);
   }
   in_doubt_ = true;
+  reopened_ = false;
   decided_ = false;
   probe_at_ = core_.clock.now() + kProbeInterval;
 }
@@ -188,13 +190,15 @@ void Committer::sync() {
   if (auto written = write(true); !written) not_written(written.error());
 }
 
-// The way back: find out whether the failed batch took effect, take that into memory, then write
-// what makes the disk agree with memory. Every step may fail and is tried again later; ids that
-// were refused are only ever erased.
+// The way back: reopen the store, find out whether the failed batch took effect, take that into
+// memory, then write what makes the disk agree with memory. Every step may fail and is tried again
+// later; ids that were refused are only ever erased.
 bool Committer::try_again() {
+  const TimePoint began = core_.clock.now();
   if (auto repaired = repair(); !repaired) {
     core_.store_failed(repaired.error());
-    probe_at_ = core_.clock.now() + kProbeInterval;
+    const TimePoint now = core_.clock.now();
+    probe_at_ = now + std::max<Duration>(kProbeInterval, (now - began) * kProbePause);
     return false;
   }
   in_doubt_ = false;
@@ -212,21 +216,13 @@ bool Committer::try_again() {
 }
 
 Result<void> Committer::repair() {
+  if (!reopened_) {
+    if (auto reopened = core_.store.reopen(); !reopened) return reopened;
+    core_.metrics.reopened.add();
+    reopened_ = true;
+  }
   if (!decided_) {
-    const std::string key = state_key("totals");
-    const auto stored = core_.store.get(key);
-    if (!stored) return failure(stored.error());
-    std::optional<Totals> on_disk;
-    if (*stored) on_disk = decode_totals(key, (*stored)->view());
-    if (!on_disk) return failure("the queue's totals are damaged");
-    const bool took_effect = !group_.empty() && on_disk->sequence == group_.totals_after().sequence;
-    if (took_effect) {
-      group_.apply_without_submissions(*core_.index.lock());
-      group_.count_ends();
-      totals_ = group_.totals_without_submissions();
-    } else {
-      group_.cancel_changes();
-    }
+    if (auto decided = decide(); !decided) return decided;
     decided_ = true;
   }
   totals_.sequence += 2;  // above that of the failed batch, should that come up in a later start
@@ -234,28 +230,72 @@ Result<void> Committer::repair() {
   group_.find_bounds(*core_.index.lock());
   batch_->clear();
   group_.encode_repair(*batch_, totals_);
-  return write(true);
+  Result<void> written = write(true);
+  if (!written) reopened_ = false;
+  return written;
+}
+
+// Memory follows what the disk says of the failed group. What was not synced before it may be lost
+// too; memory cannot go back.
+Result<void> Committer::decide() {
+  const std::string key = state_key("totals");
+  const auto stored = core_.store.get(key);
+  if (!stored) return failure(stored.error());
+  std::optional<Totals> on_disk;
+  if (*stored) on_disk = decode_totals(key, (*stored)->view());
+  if (!on_disk || on_disk->sequence < totals_.sequence) {
+    const std::string why = "the store has lost writes that it had taken before it failed";
+    core_.end_process(why);
+    return failure(why);
+  }
+  const bool took_effect = !group_.empty() && on_disk->sequence == group_.totals_after().sequence;
+  if (took_effect) {
+    group_.apply_without_submissions(*core_.index.lock());
+    group_.count_ends();
+    totals_ = group_.totals_without_submissions();
+  } else {
+    group_.cancel_changes();
+  }
+  return {};
 }
 
 void Committer::watch_space() {
   const TimePoint now = core_.clock.now();
-  if (now < space_at_) return;
+  if (now < space_at_ && written_ < kSpaceOctets) return;
   space_at_ = now + kSpaceInterval;
-  const auto free = core_.store.free_space();
-  if (!free) {
-    core_.space_left = std::numeric_limits<std::int64_t>::max();
-    return;
-  }
-  core_.disk_free = *free;
+  written_ = 0;
+  if (const auto space = core_.store.space()) return take_space(*space);
+  core_.space_left = std::numeric_limits<std::int64_t>::max();
+  core_.set_disk_full(false);
+}
+
+// Three marks, from the top: mail is refused where the reserve begins; the store's own work stops
+// at half of it; delivery pauses where the ends of what is leased would not fit.
+void Committer::take_space(const Space& space) {
+  core_.disk_free = space.free;
+  core_.disk_files = space.files;
+  const std::uint64_t reserve = core_.options.disk_reserve;
+  const std::int64_t waiting =
+      Core::disk_cost(core_.waiting_bytes, 0) + core_.waiting_count * Core::disk_cost(0, 1);
+  const auto left = static_cast<std::int64_t>(space.free - std::min(space.free, space.owed)) -
+                    static_cast<std::int64_t>(reserve) - waiting;
   const bool was_short = core_.space_left <= 0;
-  const std::int64_t left = static_cast<std::int64_t>(*free) -
-                            static_cast<std::int64_t>(core_.options.disk_reserve) -
-                            static_cast<std::int64_t>(core_.waiting_bytes.load());
-  core_.space_left = left;
-  if (left <= 0 && !was_short) {
-    log::warning("queue", "the disk has only its reserve left; mail is refused", {{"free", *free}});
-  } else if (left > 0 && was_short) {
-    log::info("queue", "the disk has room again", {{"free", *free}});
+  const bool is_short = left <= 0 || space.files <= kFilesReserve;
+  core_.space_left = is_short ? std::min<std::int64_t>(left, 0) : left;
+  if (is_short && !was_short) {
+    log::warning("queue", "the disk has only its reserve left; mail is refused",
+                 {{"free", space.free}, {"files", space.files}, {"owed", space.owed}});
+  } else if (!is_short && was_short) {
+    log::info("queue", "the disk has room again", {{"free", space.free}});
+  }
+  const std::uint64_t ends = core_.index.lock()->leases() * kCompletionOctets + kLastOctets;
+  core_.set_disk_full(space.free < space.owed + ends || space.files <= kFilesReserve / 4);
+  const std::uint64_t live = totals_.bytes + totals_.messages * 1024;
+  const std::uint64_t floor = space.owed + std::max(reserve / 2, kLastOctets);
+  if (!core_.store.keep_free(floor, live) && !in_doubt_) {
+    // Nothing is being written, so nothing is in doubt but the store itself.
+    not_written(Error("the store cannot give space back"));
+    probe_at_ = core_.clock.now();
   }
 }
 

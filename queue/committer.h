@@ -29,9 +29,17 @@ class Committer {
   // Everything that waits is done or answered, and synced. Nothing may be added any more.
   void finish_all();
 
-  // How often a failed store is tried, and how often the disk is asked for its free space.
+  // How often a failed store is reopened; less often where a try takes long.
   static constexpr Milliseconds kProbeInterval{500};
+  static constexpr int kProbePause = 4;  // times what the last try took
+  // How often the disk is asked for its free space: in time, and in octets written.
   static constexpr Milliseconds kSpaceInterval{500};
+  static constexpr std::size_t kSpaceOctets = 1U << 20;
+  // Files that stay free for the store's own work; a submission is refused below.
+  static constexpr std::uint64_t kFilesReserve = 64;
+  // Room of a completion in log and table, and what must be free besides those of all leases.
+  static constexpr std::uint64_t kCompletionOctets = 2048;
+  static constexpr std::uint64_t kLastOctets = 1U << 20;
 
  private:
   bool take_waiting();
@@ -44,7 +52,9 @@ class Committer {
   void sync();
   bool try_again();
   Result<void> repair();
+  Result<void> decide();
   void watch_space();
+  void take_space(const Space& space);
   void give_up();
   bool close();
 
@@ -56,11 +66,13 @@ class Committer {
   Totals totals_;                            // as committed
   std::optional<TimePoint> unsynced_since_;  // the oldest write that no sync has covered
   TimePoint space_at_;                       // when the disk is asked again
+  std::size_t written_ = 0;                  // octets since it was asked
 
   // After a failed write: group_ keeps what it was about until the disk is known to agree with
   // memory.
   bool in_doubt_ = false;
-  bool decided_ = false;  // whether it took effect has been found out
+  bool reopened_ = false;  // the store, since the last failed write
+  bool decided_ = false;   // whether the group took effect has been found out
   TimePoint probe_at_;
   bool given_up_ = false;  // at the end, with the store still failing
 };

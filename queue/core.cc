@@ -1,5 +1,6 @@
 #include "queue/core.h"
 
+#include <cstdlib>
 #include <limits>
 
 #include "relay/base/check.h"
@@ -13,6 +14,7 @@ QueueMetrics::QueueMetrics(metrics::Registry& registry)
     : commits(registry.counter(Metric::kQueueCommits)),
       syncs(registry.counter(Metric::kQueueSyncs)),
       store_errors(registry.counter(Metric::kQueueStoreErrors)),
+      reopened(registry.counter(Metric::kQueueReopened)),
       quarantined(registry.counter(Metric::kQueueQuarantined)),
       delivered(registry.counter(Metric::kQueueEnded, "delivered")),
       bounced(registry.counter(Metric::kQueueEnded, "bounced")),
@@ -84,6 +86,17 @@ Lease::~Lease() {
   if (core_ != nullptr) core_->give_back(LeaseParts::key(*this));
 }
 
+namespace {
+
+// As good as a kill, which the next start is made for. Not 0, so that a supervisor starts anew.
+void exit_with(const std::string& why) {
+  log::error("queue", "the process ends, so that the next start reads what is there",
+             {{"why", why}});
+  std::_Exit(EXIT_FAILURE);
+}
+
+}  // namespace
+
 // The registry may be asked for its text after the queue has gone.
 struct Core::Collector {
   Guarded<Core*> core;
@@ -105,12 +118,13 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
       admitted_bytes(on_disk.bytes),
       space_left(std::numeric_limits<std::int64_t>::max()),
       lease_bytes(std::make_shared<std::atomic<std::uint64_t>>(0)),
+      end_process(exit_with),
       collector_(std::make_shared<Collector>()) {
   *collector_->core.lock() = this;
 
   struct Gauges {
     metrics::Gauge messages, bytes, deliveries, queues, leases, lease_bytes, waiting, accepting;
-    metrics::Gauge disk_free;
+    metrics::Gauge delivering, disk_free, disk_files;
   };
 
   const Gauges gauges{
@@ -118,7 +132,8 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
       registry.gauge(Metric::kQueueDeliveries),    registry.gauge(Metric::kQueueQueues),
       registry.gauge(Metric::kQueueLeases),        registry.gauge(Metric::kQueueLeaseBytes),
       registry.gauge(Metric::kQueueCommitWaiting), registry.gauge(Metric::kQueueAccepting),
-      registry.gauge(Metric::kQueueDiskFree)};
+      registry.gauge(Metric::kQueueDelivering),    registry.gauge(Metric::kQueueDiskFree),
+      registry.gauge(Metric::kQueueDiskFiles)};
   registry.add_collector([gauges, collector = collector_] {
     auto core = collector->core.lock();
     if (*core == nullptr) return;
@@ -131,7 +146,9 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
     gauges.lease_bytes.set(static_cast<double>(now.lease_bytes));
     gauges.waiting.set(static_cast<double>(now.commit_waiting));
     gauges.accepting.set((*core)->health().accepting ? 1 : 0);
+    gauges.delivering.set((*core)->index.lock()->paused() ? 0 : 1);
     gauges.disk_free.set(static_cast<double>((*core)->disk_free.load()));
+    gauges.disk_files.set(static_cast<double>((*core)->disk_files.load()));
   });
 }
 
@@ -141,7 +158,7 @@ Core::~Core() {
 }
 
 // Each bound takes its share first and gives it back if that was too much: exact without a lock.
-Refusal Core::admit(std::size_t size) {
+Refusal Core::admit(std::size_t size, std::size_t recipients) {
   if (closed) return Refusal::kStopping;
   if (failed) return Refusal::kStoreFailed;
   if (admitted_messages.fetch_add(1) >= options.messages_max) {
@@ -152,7 +169,7 @@ Refusal Core::admit(std::size_t size) {
     take_back_admission(size);
     return Refusal::kQueueFull;
   }
-  const auto needed = static_cast<std::int64_t>(size);
+  const std::int64_t needed = disk_cost(size, recipients);
   if (space_left.fetch_sub(needed) < needed) {
     space_left.fetch_add(needed);
     take_back_admission(size);
@@ -230,7 +247,7 @@ void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
 
 void Core::submit(Submission submission, SubmitDone done) {
   PR_CHECK(!submission.recipients.empty());
-  const Refusal refusal = admit(submission.body.size());
+  const Refusal refusal = admit(submission.body.size(), submission.recipients.size());
   if (refusal != Refusal::kNone) return refuse(refusal, done);
   push(SubmitOp{std::move(submission), std::move(done)});
 }
@@ -371,7 +388,31 @@ Health Core::health() {
 
 void Core::stop_leasing() {
   stopping = true;
-  index.lock()->pause(true);
+  set_pause();
+}
+
+void Core::set_pause() {
+  auto held = index.lock();
+  const bool paused = stopping || failed || disk_full;
+  const bool resumes = held->paused() && !paused;
+  held->pause(paused);
+  if (resumes) reader_signal.notify();
+}
+
+void Core::set_disk_full(bool full) {
+  if (disk_full.exchange(full) == full) return;
+  if (full) {
+    log::error("queue", "the disk is full: delivery pauses, since its ends could not be recorded");
+  } else {
+    log::info("queue", "delivery goes on: the disk has room for its ends again");
+  }
+  set_pause();
+}
+
+std::int64_t Core::disk_cost(std::uint64_t size, std::size_t recipients) {
+  constexpr std::uint64_t kPerMessage = 768;
+  constexpr std::uint64_t kPerRecipient = 256;
+  return static_cast<std::int64_t>(2 * (size + kPerMessage + recipients * kPerRecipient));
 }
 
 void Core::store_failed(const Error& error) {
@@ -381,15 +422,13 @@ void Core::store_failed(const Error& error) {
     log::error("queue", "the store failed; mail is refused and delivery pauses",
                {{"why", error.text()}});
   }
-  index.lock()->pause(true);
+  set_pause();
 }
 
 void Core::store_recovered() {
   if (!failed.exchange(false)) return;
   log::info("queue", "the store works again");
-  if (stopping) return;
-  index.lock()->pause(false);
-  reader_signal.notify();
+  set_pause();
 }
 
 }  // namespace postrider::queue

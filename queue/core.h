@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,7 +81,7 @@ struct ReaderWork {
 struct QueueMetrics {
   explicit QueueMetrics(metrics::Registry& registry);
 
-  metrics::Counter commits, syncs, store_errors, quarantined;
+  metrics::Counter commits, syncs, store_errors, reopened, quarantined;
   metrics::Counter delivered, bounced, expired, removed;
   metrics::Counter refused_full, refused_space, refused_busy, refused_failed, refused_stopping;
   metrics::Histogram commit_seconds, group_size;
@@ -144,6 +145,10 @@ class Core {
   void abandon(Operation operation, Refusal refusal, const Error& why);
   void store_failed(const Error& error);
   void store_recovered();
+  // Whether the disk has no room left for the ends of more deliveries.
+  void set_disk_full(bool full);
+  // What one submission takes of the disk, in log and table together; rather more than less.
+  static std::int64_t disk_cost(std::uint64_t size, std::size_t recipients);
 
   const Options options;
   Store& store;
@@ -159,10 +164,11 @@ class Core {
   Guarded<ReaderWork> reader_work;
   Signal commit_signal;
   Signal reader_signal;
-  Consumer* consumer = nullptr;       // set before the threads start
-  std::atomic<bool> stopping{false};  // no more leases
-  std::atomic<bool> closed{false};    // no more submissions
-  std::atomic<bool> failed{false};    // the store refused a write and has not taken one since
+  Consumer* consumer = nullptr;        // set before the threads start
+  std::atomic<bool> stopping{false};   // no more leases
+  std::atomic<bool> closed{false};     // no more submissions
+  std::atomic<bool> failed{false};     // the store refused a write and has not taken one since
+  std::atomic<bool> disk_full{false};  // no completion could be recorded soon: delivery pauses
   // Of submissions that the commit thread has not taken yet.
   std::atomic<std::size_t> waiting_count{0};
   std::atomic<std::size_t> waiting_bytes{0};
@@ -172,14 +178,20 @@ class Core {
   // Octets that may still be taken in before the disk reserve; refreshed by the commit thread.
   std::atomic<std::int64_t> space_left;
   std::atomic<std::uint64_t> disk_free{0};
+  std::atomic<std::uint64_t> disk_files{0};
   // When the write under way began, in ticks of TimePoint; 0: none is.
   std::atomic<TimePoint::rep> write_began{0};
   std::shared_ptr<std::atomic<std::uint64_t>> lease_bytes;
+  // The store has lost what it had taken: memory is ahead of the disk, and only a new start brings
+  // them together. Ends the process; tests put something else here.
+  std::function<void(const std::string& why)> end_process;
 
  private:
   struct Collector;
 
-  Refusal admit(std::size_t size);
+  Refusal admit(std::size_t size, std::size_t recipients);
+  // Delivery pauses, or goes on, as the flags above say.
+  void set_pause();
   void refuse(Refusal refusal, SubmitDone& done);
   void push(Operation operation);
   void end_held(const DeliveryKey& delivery, bool stale);

@@ -1,5 +1,6 @@
 #include "queue/memory_store.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 #include <utility>
@@ -64,12 +65,17 @@ struct MemoryStore::State {
   std::map<std::string, Versions, std::less<>> entries;
   std::set<std::string> superseded;  // keys with versions, or an erasure, to drop later
   std::vector<Change> undo;          // what the changes since the last sync replaced
+  std::vector<std::size_t> writes;   // where in undo each write since the last sync begins
+  bool latched = false;              // after a failed write
+  bool closed = false;               // after a failed reopen
+  bool stuck = false;
+  std::size_t lost_on_reopen = 0;
   std::uint64_t sequence = 0;
   std::size_t cursors = 0;
   std::uint64_t calls = 0;
   std::uint64_t syncs = 0;
   Fault fault;
-  std::optional<std::uint64_t> free_space;
+  std::optional<Space> space;
 
   bool fails(std::string_view call) { return fault && fault(call, ++calls); }
 
@@ -82,6 +88,15 @@ struct MemoryStore::State {
       superseded.insert(key);
     } else if (erased) {
       entries.erase(key);
+    }
+  }
+
+  // Takes back what was written since the place in undo.
+  void roll_back(std::size_t to) {
+    ++sequence;
+    while (undo.size() > to) {
+      set(undo.back().key, undo.back().value);
+      undo.pop_back();
     }
   }
 
@@ -118,7 +133,7 @@ class MemoryCursor final : public Cursor {
     const std::lock_guard held(state_.mutex);
     ++state_.cursors;
     sequence_ = state_.sequence;
-    failed_ = state_.fails("scan");
+    failed_ = state_.closed || state_.fails("scan");
     if (!failed_) settle(state_.entries.lower_bound(lower_));
   }
 
@@ -188,22 +203,31 @@ std::unique_ptr<Batch> MemoryStore::new_batch() {
 
 Result<void> MemoryStore::write(Batch& batch, bool sync) {
   const std::lock_guard held(state_->mutex);
-  if (state_->fails("write")) return failure(injected("write"));
+  if (state_->closed || state_->latched) return failure("memory store: not reopened", EIO);
+  if (state_->fails("write")) {
+    state_->latched = true;
+    return failure(injected("write"));
+  }
   ++state_->sequence;
+  state_->writes.push_back(state_->undo.size());
   for (const Change& change : static_cast<const MemoryBatch&>(batch).changes()) {
     state_->undo.push_back({change.key, state_->latest(change.key)});
     state_->set(change.key, change.value);
   }
   if (!sync) return {};
-  if (state_->fails("sync")) return failure(injected("sync"));
+  if (state_->fails("sync")) {
+    state_->latched = true;
+    return failure(injected("sync"));
+  }
   ++state_->syncs;
   state_->undo.clear();
+  state_->writes.clear();
   return {};
 }
 
 Result<std::optional<Chunk>> MemoryStore::get(std::string_view key) {
   const std::lock_guard held(state_->mutex);
-  if (state_->fails("get")) return failure(injected("get"));
+  if (state_->closed || state_->fails("get")) return failure(injected("get"));
   const Value value = state_->latest(key);
   if (value == nullptr) return std::optional<Chunk>();
   return std::optional<Chunk>(Chunk(value, *value));
@@ -213,9 +237,45 @@ std::unique_ptr<Cursor> MemoryStore::scan(std::string_view lower, std::string_vi
   return std::make_unique<MemoryCursor<State>>(*state_, lower, upper);
 }
 
-std::optional<std::uint64_t> MemoryStore::free_space() {
+// What is found is made durable, as recovery of a log does by writing it into tables.
+Result<void> MemoryStore::reopen() {
   const std::lock_guard held(state_->mutex);
-  return state_->free_space;
+  state_->closed = true;
+  if (state_->fails("reopen")) return failure(injected("reopen"));
+  std::vector<std::size_t>& writes = state_->writes;
+  const std::size_t found = writes.size() - std::min(writes.size(), state_->lost_on_reopen);
+  if (found < writes.size()) state_->roll_back(writes[found]);
+  state_->lost_on_reopen = 0;
+  state_->undo.clear();
+  writes.clear();
+  state_->latched = false;
+  state_->closed = false;
+  return {};
+}
+
+std::optional<Space> MemoryStore::space() {
+  const std::lock_guard held(state_->mutex);
+  return state_->space;
+}
+
+void MemoryStore::set_space(std::optional<Space> space) {
+  const std::lock_guard held(state_->mutex);
+  state_->space = space;
+}
+
+void MemoryStore::lose_on_reopen(std::size_t writes) {
+  const std::lock_guard held(state_->mutex);
+  state_->lost_on_reopen = writes;
+}
+
+bool MemoryStore::keep_free(std::uint64_t /*floor*/, std::uint64_t /*live*/) {
+  const std::lock_guard held(state_->mutex);
+  return !std::exchange(state_->stuck, false);
+}
+
+void MemoryStore::get_stuck() {
+  const std::lock_guard held(state_->mutex);
+  state_->stuck = true;
 }
 
 void MemoryStore::set_fault(Fault fault) {
@@ -223,18 +283,12 @@ void MemoryStore::set_fault(Fault fault) {
   state_->fault = std::move(fault);
 }
 
-void MemoryStore::set_free_space(std::optional<std::uint64_t> octets) {
-  const std::lock_guard held(state_->mutex);
-  state_->free_space = octets;
-}
-
 void MemoryStore::lose_power() {
   const std::lock_guard held(state_->mutex);
-  ++state_->sequence;
-  for (auto change = state_->undo.rbegin(); change != state_->undo.rend(); ++change) {
-    state_->set(change->key, change->value);
-  }
-  state_->undo.clear();
+  state_->roll_back(0);
+  state_->writes.clear();
+  state_->latched = false;
+  state_->closed = false;
 }
 
 std::size_t MemoryStore::size() const {

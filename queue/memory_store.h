@@ -25,13 +25,22 @@ class MemoryStore final : public Store {
   Result<void> write(Batch& batch, bool sync) override;
   Result<std::optional<Chunk>> get(std::string_view key) override;
   std::unique_ptr<Cursor> scan(std::string_view lower, std::string_view upper) override;
-  std::optional<std::uint64_t> free_space() override;
+  Result<void> reopen() override;
+  std::optional<Space> space() override;
 
-  // Asked before each call with "write", "sync", "get" or "scan" and the number of calls so far;
-  // true: the call fails with EIO. A failed "sync" has written but not synced.
+  bool keep_free(std::uint64_t floor, std::uint64_t live) override;
+
+  // Asked before each call with "write", "sync", "get", "scan" or "reopen" and the number of calls
+  // so far; true: the call fails with EIO. A failed "sync" has written but not synced. After a
+  // failed "write" or "sync" every write fails until reopen().
   using Fault = std::function<bool(std::string_view call, std::uint64_t count)>;
   void set_fault(Fault fault);
-  void set_free_space(std::optional<std::uint64_t> octets);
+  void set_space(std::optional<Space> space);
+  // The next keep_free() fails.
+  void get_stuck();
+  // Of what is not synced when reopen() comes after a failed sync, it finds all but the last so
+  // many writes; those are gone. At first none.
+  void lose_on_reopen(std::size_t writes);
   // What a power loss leaves: everything up to the last sync, nothing after it.
   void lose_power();
 

@@ -48,7 +48,8 @@ struct Options {
   std::size_t lease_bytes_max = 128U << 20;
   // Recipients of one domain that travel in one delivery.
   std::size_t recipients_per_delivery = 100;
-  // Octets that stay free on the disk: a submission that would go below is refused (kNoSpace).
+  // Octets that stay free on the disk, besides those the store will need for what it has taken in:
+  // a submission that would go below is refused (kNoSpace). The ends of deliveries may use them.
   std::uint64_t disk_reserve = 256ULL << 20;
   // A completion is on stable storage at the latest this much after it was written.
   Milliseconds completion_sync_interval{100};

@@ -7,6 +7,8 @@
 // write().
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,13 +50,21 @@ class Cursor {
   [[nodiscard]] virtual Result<void> status() const = 0;
 };
 
+// What the disk has left, and what of that is spoken for.
+struct Space {
+  std::uint64_t free = 0;                                           // octets
+  std::uint64_t files = std::numeric_limits<std::uint64_t>::max();  // that can still be made
+  // Octets the store will write by itself for what it has taken in already.
+  std::uint64_t owed = 0;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
   virtual std::unique_ptr<Batch> new_batch() = 0;
   // All of `batch` or none of it. With `sync` it returns only once this and every earlier write
-  // survive a power loss. After an error it is unknown whether the batch survives a restart; the
-  // same batch is never written again.
+  // survive a power loss. After an error it is unknown whether the batch survives a restart,
+  // nothing more can be written before reopen(), and the same batch is never written again.
   virtual Result<void> write(Batch& batch, bool sync) = 0;
   // The value as a chunk that shares the store's own memory where it can; nullopt: no such key.
   // An error means damage or a failing disk, never absence.
@@ -62,8 +72,19 @@ class Store {
   // Positioned at the first key >= lower. The lower bound matters: walking over deleted entries
   // from the start of a key space costs as much as if they were there.
   virtual std::unique_ptr<Cursor> scan(std::string_view lower, std::string_view upper) = 0;
-  // Free octets on the disk it writes to; nullopt where that has no meaning.
-  virtual std::optional<std::uint64_t> free_space() = 0;
+  // Closes and opens anew, in the thread that writes: the only way on after a failed write, since a
+  // sync that failed must not be tried again and believed. What can be read afterwards is on stable
+  // storage: all that was synced, and of what was written behind it the first part, or all. Cursors
+  // are waited for; calls of other threads fail meanwhile. After an error it may be called again;
+  // until it succeeds all calls fail.
+  virtual Result<void> reopen() = 0;
+  // Nullopt where that has no meaning.
+  virtual std::optional<Space> space() = 0;
+  // What the store does by itself (compaction) leaves `floor` octets of the disk free. The caller
+  // still wants about `live` octets of what it wrote: if the disk is short and the files hold far
+  // more, the rest is given back in the background. False: that failed, in a way that only reopen()
+  // ends.
+  virtual bool keep_free(std::uint64_t floor, std::uint64_t live) = 0;
 };
 
 }  // namespace postrider::queue

@@ -76,7 +76,9 @@ constexpr Option kStorageRows[] = {
      .range = {0, 1024 * kTiB},
      .help = "Octets that stay free on the disk of the queue; a message that would go below is put "
              "off with 452.",
-     .more = "Removing messages needs room too, so do not set it to 0 on a small disk."},
+     .more =
+         "The ends of deliveries may use it, and half of it compaction, so do not set it to 0 on "
+         "a small disk."},
     {.section = "queue",
      .key = "completion_sync_interval",
      .kind = Kind::kDuration,

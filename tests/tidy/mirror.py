@@ -17,6 +17,7 @@ ELSEWHERE = {
     "queue/commit_group.cc": "committer_test, model_test",
     "queue/core.cc": "committer_test, reader_test, queue_test",
     "queue/recovery.cc": "model_test, queue_test: reopening",
+    "queue/rocks_database.cc": "rocks_store_test, disk_full_test: through the port",
     "queue/selection.cc": "reader_test: selectors",
     "dns/caching_resolver.cc": "ares_resolver_test: through the real resolver",
     "dns/lookups.cc": "ares_resolver_test: through the real resolver",

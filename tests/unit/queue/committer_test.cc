@@ -158,16 +158,72 @@ TEST(Limits, RefuseMoreWaitingThanAllowed) {
 
 TEST(Limits, KeepTheDiskReserve) {
   World world;
-  world.store.set_free_space(world.options.disk_reserve + 100);
+  const std::uint64_t reserve = world.options.disk_reserve;
+  world.store.set_space(Space{.free = reserve + 10'000});
   world.advance(Seconds(1));
-  EXPECT_EQ(world.submit({"b@example.com"}, std::string(200, 'x')), Refusal::kNoSpace);
-  EXPECT_EQ(world.submit({"b@example.com"}, std::string(50, 'x')), Refusal::kNone);
-  world.store.set_free_space(world.options.disk_reserve);
+  EXPECT_EQ(world.submit({"b@example.com"}, std::string(5000, 'x')), Refusal::kNoSpace);
+  EXPECT_EQ(world.submit({"b@example.com"}, std::string(1000, 'x')), Refusal::kNone);
+  world.store.set_space(Space{.free = reserve});
   world.advance(Seconds(1));
   EXPECT_FALSE(world.core->health().accepting);
-  world.store.set_free_space(world.options.disk_reserve * 2);
+  world.store.set_space(Space{.free = reserve * 2});
   world.advance(Seconds(1));
   EXPECT_TRUE(world.core->health().accepting);
+}
+
+// What is free and already spoken for cannot be given to mail.
+TEST(Limits, WhatTheStoreOwesIsNotFree) {
+  World world;
+  const std::uint64_t reserve = world.options.disk_reserve;
+  world.store.set_space(Space{.free = 2 * reserve, .owed = reserve});
+  world.advance(Seconds(1));
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNoSpace);
+  world.store.set_space(Space{.free = 2 * reserve, .owed = reserve / 2});
+  world.advance(Seconds(1));
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
+}
+
+// Between two looks at the clock: what was taken in since counts, with what the store adds to it.
+TEST(Limits, TheReserveHoldsBetweenLooksAtTheClock) {
+  World world;
+  const std::uint64_t reserve = world.options.disk_reserve;
+  const std::string body(100'000, 'x');
+  world.store.set_space(Space{.free = reserve + (2U << 20)});
+  world.advance(Seconds(1));
+  std::uint64_t taken = 0;
+  while (world.submit({"b@example.com"}, body) == Refusal::kNone) ++taken;
+  EXPECT_GE(taken, 9U);  // 1 MiB in log and 1 MiB in tables
+  EXPECT_LE(taken, 10U);
+}
+
+TEST(Limits, ADiskWithoutInodesTakesNoMail) {
+  World world;
+  const std::uint64_t reserve = world.options.disk_reserve;
+  world.store.set_space(Space{.free = 2 * reserve, .files = Committer::kFilesReserve});
+  world.advance(Seconds(1));
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNoSpace);
+  EXPECT_FALSE(world.core->health().accepting);
+  world.store.set_space(Space{.free = 2 * reserve, .files = Committer::kFilesReserve + 1});
+  world.advance(Seconds(1));
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
+}
+
+TEST(Limits, CompletionsUseTheReserveAndDeliveryPausesBelowTheirNeed) {
+  World world;
+  for (int i = 0; i < 3; ++i) world.submit({"b@example.com"});
+  world.finish(world.take(), Fate::kDeferred, minutes(1));
+  world.store.set_space(Space{.free = world.options.disk_reserve / 2});
+  world.advance(minutes(2));
+  EXPECT_EQ(world.leases.size(), 3U);  // refuses mail, and delivers
+  world.finish(world.take(), Fate::kDeferred, minutes(1));
+  world.store.set_space(Space{.free = Committer::kLastOctets});
+  world.advance(minutes(2));
+  EXPECT_EQ(world.leases.size(), 2U);            // no more are handed out,
+  world.finish(world.take(), Fate::kDelivered);  // and those that are can end
+  EXPECT_EQ(world.core->stats().messages, 2U);
+  world.store.set_space(Space{.free = Committer::kLastOctets + 4 * Committer::kCompletionOctets});
+  world.advance(Seconds(1));
+  EXPECT_EQ(world.leases.size(), 2U);  // goes on by itself
 }
 
 TEST(Finishing, TheLastEndRemovesEverything) {

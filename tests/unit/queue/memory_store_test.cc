@@ -87,6 +87,7 @@ TEST(MemoryStore, FailsWhereItIsTold) {
     EXPECT_EQ(store.write(*batch, true).has_value(), call == "get" || call == "scan") << call;
     EXPECT_EQ(store.get("a").has_value(), call != "get") << call;
     EXPECT_EQ(store.scan("a", "b")->status().has_value(), call != "scan") << call;
+    ASSERT_TRUE(store.reopen());
   }
 }
 
@@ -97,11 +98,29 @@ TEST(MemoryStore, AFailedWriteLeavesNothingAFailedSyncAll) {
   store.set_fault([](std::string_view made, std::uint64_t) { return made == "write"; });
   EXPECT_FALSE(store.write(*batch, true));
   EXPECT_EQ(read(store, "a"), "<none>");
+  ASSERT_TRUE(store.reopen());
   store.set_fault([](std::string_view made, std::uint64_t) { return made == "sync"; });
   EXPECT_FALSE(store.write(*batch, true));
   EXPECT_EQ(read(store, "a"), "1");
   store.lose_power();
   EXPECT_EQ(read(store, "a"), "<none>");
+}
+
+TEST(MemoryStore, AFailedWriteLatchesUntilItIsReopened) {
+  MemoryStore store;
+  put(store, "a", "1", true);
+  put(store, "b", "2", false);
+  store.set_fault([](std::string_view call, std::uint64_t) { return call == "sync"; });
+  const auto batch = store.new_batch();
+  batch->put("c", "3");
+  EXPECT_FALSE(store.write(*batch, true));
+  store.set_fault({});
+  EXPECT_FALSE(store.write(*batch, true));
+  store.lose_on_reopen(1);
+  ASSERT_TRUE(store.reopen());
+  EXPECT_TRUE(store.write(*store.new_batch(), true));
+  store.lose_power();  // what was found is on stable storage
+  EXPECT_EQ(store.size(), 2U);
 }
 
 TEST(MemoryStore, ValuesOutliveTheirKey) {

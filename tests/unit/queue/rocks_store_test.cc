@@ -1,9 +1,11 @@
 #include "queue/rocks_store.h"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 #include <unistd.h>
 
 #include "relay/base/log.h"
@@ -117,8 +119,50 @@ TEST_F(RocksStoreTest, SaysWhichDirectoryCannotBeUsed) {
 }
 
 TEST_F(RocksStoreTest, KnowsTheFreeSpace) {
-  ASSERT_TRUE(store_->free_space());
-  EXPECT_GT(*store_->free_space(), 0U);
+  const auto before = store_->space();
+  ASSERT_TRUE(before);
+  EXPECT_GT(before->free, 0U);
+  EXPECT_GT(before->files, 0U);
+  put("a", std::string(3U << 20, 'x'));
+  EXPECT_GE(store_->space()->owed, before->owed + (3U << 20));  // the table that is to come
+}
+
+TEST_F(RocksStoreTest, ReopensWhileOthersRead) {
+  put("a", "1");
+  put("b", "2", false);
+  std::atomic<bool> done{false};
+  std::atomic<int> right{0};
+  std::thread reader([&] {
+    while (!done) {
+      const auto cursor = store_->scan("a", "c");
+      if (cursor->valid() && cursor->key() == "a" && store_->get("a")) ++right;
+    }
+  });
+  for (int i = 0; i < 10; ++i) {
+    const int before = right;
+    ASSERT_TRUE(store_->reopen());
+    while (right < before + 2) std::this_thread::yield();
+  }
+  done = true;
+  reader.join();
+  EXPECT_EQ(read("b"), "2");
+  put("c", "3");
+}
+
+TEST_F(RocksStoreTest, AReopenThatFailsIsTriedAgain) {
+  put("a", "1");
+  fs::rename(options_.directory, directory_ + "/away");
+  std::ofstream(options_.directory) << "in the way";
+  EXPECT_FALSE(store_->reopen());
+  EXPECT_EQ(read("a"), "<error>");
+  EXPECT_FALSE(store_->scan("a", "b")->status());
+  const auto batch = store_->new_batch();
+  batch->put("a", "2");
+  EXPECT_FALSE(store_->write(*batch, true));
+  fs::remove(options_.directory);
+  fs::rename(directory_ + "/away", options_.directory);
+  ASSERT_TRUE(store_->reopen());
+  EXPECT_EQ(read("a"), "1");
 }
 
 // A copy of the directory while it is open is what a kill leaves behind.

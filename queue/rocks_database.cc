@@ -1,0 +1,196 @@
+#include "queue/rocks_database.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <mutex>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <string>
+#include <sys/statvfs.h>
+#include <vector>
+
+#include <rocksdb/utilities/table_properties_collectors.h>
+
+#include "queue/store_directory.h"
+#include "relay/base/log.h"
+
+namespace postrider::queue {
+
+namespace {
+
+constexpr std::size_t kBlockCacheSize = 32U << 20;
+constexpr int kOpenFilesMax = 512;
+constexpr int kBloomBitsPerKey = 10;
+constexpr std::uint64_t kTableFileSize = 32ULL << 20;
+constexpr std::uint64_t kPeriodicCompactionSeconds = 24ULL * 3600;
+// A table file in which half of some 16384 neighbouring entries are deletions is compacted: what
+// has been delivered gives its space back, and scans do not walk over it.
+constexpr std::size_t kDeletionWindow = 16384;
+constexpr std::size_t kDeletionTrigger = 8192;
+constexpr double kDeletionRatio = 0.5;
+// A disk holds at least so many memtables, and levels of so many parts of it: on a small one they
+// are made smaller, so that what is owed and what a compaction needs stay a small part of it.
+constexpr std::uint64_t kMemtablesPerDisk = 32;
+constexpr std::uint64_t kMemtableMin = 1ULL << 20;
+constexpr std::uint64_t kFirstLevelsPerDisk = 16;
+constexpr std::uint64_t kFirstLevelMin = 4ULL << 20;
+constexpr std::uint64_t kFirstLevelMax = 256ULL << 20;
+
+// Hands the database's warnings to the log and notices when recovery drops something: RocksDB says
+// so nowhere else. It writes no file: RocksDB's own logger aborts the process when the disk it
+// shares with the queue is full (an assertion that Debian's build keeps).
+class WatchingLogger final : public rocksdb::Logger {
+ public:
+  WatchingLogger() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+
+  using rocksdb::Logger::Logv;
+
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < rocksdb::InfoLogLevel::WARN_LEVEL) return;
+    std::array<char, 512> text{};
+    const int size = std::vsnprintf(text.data(), text.size(), format, arguments);
+    if (size <= 0) return;
+    std::string_view line = text.data();
+    while (line.ends_with('\n')) line.remove_suffix(1);
+    if (line.find("dropping") != std::string_view::npos) note(line);
+    log::warning("queue", "the database says", {{"what", line}});
+  }
+
+  void LogHeader(const char* /*format*/, va_list /*arguments*/) override {}
+
+  // What was dropped so far, one entry a message of the database.
+  std::vector<std::string> dropped() {
+    const std::lock_guard held(mutex_);
+    return dropped_;
+  }
+
+ private:
+  void note(std::string_view line) {
+    const std::lock_guard held(mutex_);
+    if (dropped_.size() < 16) dropped_.emplace_back(line);
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> dropped_;  // guarded by mutex_
+};
+
+// Octets of the whole disk; large where that has no meaning.
+std::uint64_t disk_size(const std::string& directory) {
+  struct statvfs disk {};
+
+  if (::statvfs(directory.c_str(), &disk) != 0) return ~std::uint64_t{0};
+  return static_cast<std::uint64_t>(disk.f_blocks) * disk.f_frsize;
+}
+
+void set_sizes(rocksdb::Options& options, const RocksOptions& wanted) {
+  const std::uint64_t disk = disk_size(wanted.directory);
+  options.write_buffer_size =
+      std::min(wanted.memtable_size, std::max(kMemtableMin, disk / kMemtablesPerDisk));
+  options.max_total_wal_size = std::min(wanted.log_size_max, disk / kFirstLevelsPerDisk);
+  options.max_bytes_for_level_base =
+      std::clamp(disk / kFirstLevelsPerDisk, kFirstLevelMin, kFirstLevelMax);
+  options.target_file_size_base = std::min(kTableFileSize, options.max_bytes_for_level_base / 2);
+  options.max_write_buffer_number = 3;
+}
+
+rocksdb::Options make_options(const RocksOptions& wanted,
+                              const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  // Index and filter blocks live in the cache too, so that memory has one bound.
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  table.format_version = 5;
+
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  set_sizes(options, wanted);
+  // What is free is then what can be written: no log or table takes room ahead of its need.
+  options.allow_fallocate = false;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.compression = rocksdb::kLZ4Compression;
+  options.max_background_jobs = 2;
+  options.max_open_files = kOpenFilesMax;
+  options.skip_stats_update_on_db_open = true;
+  options.periodic_compaction_seconds = kPeriodicCompactionSeconds;
+  options.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionTrigger,
+                                                    kDeletionRatio));
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  return options;
+}
+
+bool is_lock_conflict(const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  return status.IsIOError() && (text.find("While lock file") != std::string::npos ||
+                                text.find("lock hold by current process") != std::string::npos);
+}
+
+// The lock of the directory, taken and given back: whoever holds it is using the logs right now.
+Result<void> check_unused(const std::string& directory) {
+  rocksdb::FileLock* lock = nullptr;
+  rocksdb::Env* env = rocksdb::Env::Default();
+  rocksdb::Status status = env->LockFile(directory + "/LOCK", &lock);
+  if (is_lock_conflict(status)) {
+    return failure("queue directory " + directory + " is in use by another postrider", EBUSY);
+  }
+  if (status.ok()) status = env->UnlockFile(lock);
+  if (!status.ok()) return failure(to_error("opening queue " + directory, status));
+  return {};
+}
+
+}  // namespace
+
+Database::~Database() {
+  const rocksdb::Status status = db->Close();
+  if (!status.ok()) {
+    log::warning("queue", "closing the store failed", {{"why", status.ToString()}});
+  }
+  db.reset();
+  closed.set_value();
+}
+
+Error to_error(std::string_view what, const rocksdb::Status& status) {
+  const int code = status.IsNoSpace()      ? ENOSPC
+                   : status.IsCorruption() ? EBADMSG
+                   : status.IsIOError()    ? EIO
+                                           : 0;
+  return Error(std::string(what) + ": " + status.ToString(), code);
+}
+
+Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
+  const std::string& directory = wanted.directory;
+  if (auto made = make_store_directory(directory); !made) return failure(made.error());
+  if (auto unused = check_unused(directory); !unused) return failure(unused.error());
+  const LogsAside aside(directory);
+
+  auto cache = rocksdb::NewLRUCache(kBlockCacheSize);
+  rocksdb::Options options = make_options(wanted, cache);
+  auto logger = std::make_shared<WatchingLogger>();
+  options.info_log = logger;
+  rocksdb::Status status;
+  std::shared_ptr<rocksdb::SstFileManager> files(
+      rocksdb::NewSstFileManager(options.env, logger, "", 0, true, &status));
+  if (!status.ok()) return failure(to_error("opening queue " + directory, status));
+  options.sst_file_manager = files;
+  rocksdb::DB* opened = nullptr;
+  status = rocksdb::DB::Open(options, directory, &opened);
+  if (is_lock_conflict(status)) {
+    return failure("queue directory " + directory + " is in use by another postrider", EBUSY);
+  }
+  if (const auto dropped = logger->dropped(); !dropped.empty()) aside.keep(dropped);
+  if (!status.ok()) return failure(to_error("opening queue " + directory, status));
+  return std::make_shared<Database>(std::move(cache), std::move(files),
+                                    std::unique_ptr<rocksdb::DB>(opened),
+                                    options.max_bytes_for_level_base);
+}
+
+}  // namespace postrider::queue
