@@ -35,6 +35,7 @@ bool Committer::take_waiting() {
 bool Committer::step() {
   watch_space();
   if (in_doubt_) {
+    refuse_waiting();
     if (core_.clock.now() < probe_at_) return false;
     return try_again();
   }
@@ -188,6 +189,23 @@ void Committer::sync() {
   const std::string key = state_key("totals");
   batch_->put(key, encode(key, totals_));
   if (auto written = write(true); !written) not_written(written.error());
+}
+
+// What came in before the failure was known is not kept waiting for its end: none of it was
+// written. Completions wait, since their deliveries would be repeated.
+void Committer::refuse_waiting() {
+  std::vector<Operation> kept;
+  const Error why("the store has failed");
+  while (take_waiting()) {
+    Operation& operation = taken_[next_++];
+    if (std::holds_alternative<SubmitOp>(operation)) {
+      core_.abandon(std::move(operation), Refusal::kStoreFailed, why);
+    } else {
+      kept.push_back(std::move(operation));
+    }
+  }
+  taken_ = std::move(kept);
+  next_ = 0;
 }
 
 // The way back: reopen the store, find out whether the failed batch took effect, take that into

@@ -52,6 +52,7 @@ class Committer {
   void sync();
   bool try_again();
   Result<void> repair();
+  void refuse_waiting();
   Result<void> decide();
   void watch_space();
   void take_space(const Space& space);

@@ -70,6 +70,34 @@ TEST_P(FailingStore, IsReopenedUntilThatSucceeds) {
   EXPECT_THAT(Fsck::check(world.store), IsEmpty());
 }
 
+// Submissions that were let in before the failure are answered at once, completions are kept.
+TEST_P(FailingStore, NobodyWaitsForItsEnd) {
+  Options options;
+  options.group_max = 1;
+  World world(options);
+  world.submit({"b@example.com"});
+  world.finish(world.take(), Fate::kDeferred, minutes(1));
+  world.advance(minutes(1));
+  std::vector<Refusal> answers;
+  world.fail(GetParam(), 1, true);
+  const auto submit = [&] {
+    world.core->submit(world.message({"b@example.com"}), [&](Refusal r) { answers.push_back(r); });
+  };
+  submit();
+  submit();
+  Completion completion;
+  completion.fates = {Fate::kDelivered};
+  world.core->finish(world.take(), std::move(completion));
+  submit();
+  world.settle();
+  EXPECT_EQ(answers, std::vector<Refusal>(3, Refusal::kStoreFailed));
+  world.repair_store();
+  world.advance(Committer::kProbeInterval);
+  EXPECT_EQ(world.core->stats().messages, 0U);  // the completion was not lost
+  EXPECT_EQ(world.core->waiting_count, 0U);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
+}
+
 TEST(StuckStore, IsReopenedBetweenGroups) {
   World world;
   world.submit({"b@example.com"});
