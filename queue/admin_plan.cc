@@ -15,9 +15,9 @@ class AdminPlan {
   Result<bool> add(const AdminOp::Target& target) {
     const std::string key = message_key(target.id);
     const auto stored = core_.store.get(key);
-    if (!stored) return failure(stored.error());
+    if (!stored && !is_damage(stored.error())) return failure(stored.error());
     message_.reset();
-    if (*stored) message_ = decode_message(key, (*stored)->view());
+    if (stored && *stored) message_ = decode_message(key, (*stored)->view());
     bool matched = false;
     for (const std::uint32_t number : target.numbers) {
       const auto one = add({target.id, number});
@@ -31,15 +31,15 @@ class AdminPlan {
   Result<bool> add(const DeliveryKey& delivery) {
     const std::string key = delivery_key(delivery);
     const auto stored = core_.store.get(key);
-    if (!stored) return failure(stored.error());
+    if (!stored && !is_damage(stored.error())) return failure(stored.error());
     std::optional<DeliveryRecord> record;
-    if (*stored) record = decode_delivery(key, (*stored)->view());
+    if (stored && *stored) record = decode_delivery(key, (*stored)->view());
     PlannedChange change;
     change.delivery = delivery;
     if (message_) change.size = message_->size;
     if (message_) change.deliveries = message_->deliveries;
     if (operation_.held) {
-      add_held(std::move(change), *stored ? std::move(record) : std::nullopt);
+      add_held(std::move(change), std::move(record));
       return true;
     }
     if (!record || !message_) return false;  // ended meanwhile, or damaged

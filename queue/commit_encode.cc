@@ -100,16 +100,19 @@ Result<std::uint32_t> CommitGroup::take_one_left(const PlannedChange& change) {
   if (at == left_.end()) {
     const std::string key = left_key(id);
     const auto stored = core_.store.get(key);
-    if (!stored) return failure(stored.error());
+    if (!stored && !is_damage(stored.error())) return failure(stored.error());
     std::optional<std::uint64_t> left;
-    if (*stored) left = decode_number(key, (*stored)->view());
+    if (stored && *stored) left = decode_number(key, (*stored)->view());
     if (!left) {
       // Missing or damaged: the delivery records themselves tell.
       left = 0;
       const std::string first = delivery_key({id, 0});
       const auto cursor = core_.store.scan(first, after_prefix(first.substr(0, 17)));
       for (; cursor->valid(); cursor->next()) ++*left;
-      if (auto status = cursor->status(); !status) return failure(status.error());
+      if (auto status = cursor->status(); !status) {
+        if (!is_damage(status.error())) return failure(status.error());
+        ++*left;  // what cannot be seen may be there: the message stays
+      }
     }
     at = left_.emplace(id, static_cast<std::uint32_t>(*left)).first;
   }

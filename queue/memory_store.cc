@@ -69,6 +69,8 @@ struct MemoryStore::State {
   bool latched = false;              // after a failed write
   bool closed = false;               // after a failed reopen
   bool stuck = false;
+  bool repaired = false;
+  std::set<std::string, std::less<>> damaged;
   std::size_t lost_on_reopen = 0;
   std::uint64_t sequence = 0;
   std::size_t cursors = 0;
@@ -125,6 +127,10 @@ Error injected(std::string_view call) {
   return Error::from_errno("memory store " + std::string(call), EIO);
 }
 
+Error damage_met() {
+  return Error::from_errno("memory store", EBADMSG);
+}
+
 template <class State>
 class MemoryCursor final : public Cursor {
  public:
@@ -163,6 +169,7 @@ class MemoryCursor final : public Cursor {
 
   [[nodiscard]] Result<void> status() const override {
     if (failed_) return failure(injected("scan"));
+    if (damaged_) return failure(damage_met());
     return {};
   }
 
@@ -171,11 +178,14 @@ class MemoryCursor final : public Cursor {
   template <class Iterator>
   void settle(Iterator at) {
     value_ = nullptr;
+    damaged_ = false;
     for (; at != state_.entries.end() && at->first < upper_; ++at) {
       for (const auto& version : at->second) {
         if (version.sequence <= sequence_) value_ = version.value;
       }
       if (value_ != nullptr) {
+        damaged_ = state_.damaged.contains(at->first);
+        if (damaged_) value_ = nullptr;
         key_ = at->first;
         return;
       }
@@ -187,6 +197,7 @@ class MemoryCursor final : public Cursor {
   std::string upper_;
   std::uint64_t sequence_ = 0;
   bool failed_ = false;
+  bool damaged_ = false;
   std::string key_;
   Value value_;
 };
@@ -227,6 +238,7 @@ Result<void> MemoryStore::write(Batch& batch, bool sync) {
 
 Result<std::optional<Chunk>> MemoryStore::get(std::string_view key) {
   const std::lock_guard held(state_->mutex);
+  if (state_->damaged.contains(key)) return failure(damage_met());
   if (state_->closed || state_->fails("get")) return failure(injected("get"));
   const Value value = state_->latest(key);
   if (value == nullptr) return std::optional<Chunk>();
@@ -266,6 +278,32 @@ void MemoryStore::set_space(std::optional<Space> space) {
 void MemoryStore::lose_on_reopen(std::size_t writes) {
   const std::lock_guard held(state_->mutex);
   state_->lost_on_reopen = writes;
+}
+
+void MemoryStore::damage(std::string_view key) {
+  const std::lock_guard held(state_->mutex);
+  state_->damaged.emplace(key);
+}
+
+void MemoryStore::repair() {
+  const std::lock_guard held(state_->mutex);
+  ++state_->sequence;
+  for (const std::string& key : state_->damaged) {
+    if (state_->latest(key) != nullptr) state_->set(key, nullptr);
+  }
+  state_->damaged.clear();
+  state_->repaired = true;
+}
+
+bool MemoryStore::was_repaired() const {
+  const std::lock_guard held(state_->mutex);
+  return state_->repaired;
+}
+
+Result<void> MemoryStore::rebuilt() {
+  const std::lock_guard held(state_->mutex);
+  state_->repaired = false;
+  return {};
 }
 
 bool MemoryStore::keep_free(std::uint64_t /*floor*/, std::uint64_t /*live*/) {

@@ -26,6 +26,8 @@ class MemoryStore final : public Store {
   Result<std::optional<Chunk>> get(std::string_view key) override;
   std::unique_ptr<Cursor> scan(std::string_view lower, std::string_view upper) override;
   Result<void> reopen() override;
+  [[nodiscard]] bool was_repaired() const override;
+  Result<void> rebuilt() override;
   std::optional<Space> space() override;
 
   bool keep_free(std::uint64_t floor, std::uint64_t live) override;
@@ -36,6 +38,9 @@ class MemoryStore final : public Store {
   using Fault = std::function<bool(std::string_view call, std::uint64_t count)>;
   void set_fault(Fault fault);
   void set_space(std::optional<Space> space);
+  // From now on get() and scans that meet the key find damage, until repair(), which cuts it out.
+  void damage(std::string_view key);
+  void repair();
   // The next keep_free() fails.
   void get_stuck();
   // Of what is not synced when reopen() comes after a failed sync, it finds all but the last so

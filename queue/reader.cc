@@ -93,12 +93,12 @@ Result<message::Body> Reader::load_body(const Lease& lease) {
   for (std::uint32_t number = 0; number < chunks && whole; ++number) {
     const std::string key = body_key(message.id, number);
     auto stored = core_.store.get(key);
-    if (!stored) {
+    if (!stored && !is_damage(stored.error())) {
       core_.metrics.store_errors.add();
       return failure(stored.error());
     }
     std::optional<Chunk> chunk;
-    if (*stored) chunk = open_body_chunk(key, **stored);
+    if (stored && *stored) chunk = open_body_chunk(key, **stored);
     whole = chunk.has_value();
     if (whole) body.append(std::move(*chunk));
   }
@@ -184,10 +184,23 @@ void Reader::give_turn(QueueEntry& queue, WallTime now, std::vector<Lease>& leas
   Turn turn;
   take_returned(queue, turn);
   if (turn.room > 0) {
-    if (auto scanned = scan(queue, now, turn); !scanned) pause(scanned.error());
+    auto scanned = scan(queue, now, turn);
+    if (!scanned && is_damage(scanned.error())) {
+      set_aside(queue, turn);
+    } else if (!scanned) {
+      pause(scanned.error());
+    }
   }
   core_.index.lock()->end_scan(queue, turn.cursor, now);
   load(turn, leases);
+}
+
+// What is beyond the damage cannot be reached before a repair; other queues go on.
+void Reader::set_aside(const QueueEntry& queue, Turn& turn) {
+  core_.metrics.store_errors.add();
+  log::error("queue", "the due index of a queue is damaged: its mail waits for the next start",
+             {{"domain", queue.name.domain}, {"deliveries", queue.deliveries}});
+  turn.cursor = Position::end();
 }
 
 void Reader::take_returned(QueueEntry& queue, Turn& turn) {
@@ -266,12 +279,13 @@ Result<std::optional<Lease>> Reader::load_one(const Position& position) {
   const DeliveryKey delivery = position.delivery();
   const std::string key = delivery_key(delivery);
   const auto stored = core_.store.get(key);
-  if (!stored) return failure(stored.error());
-  if (!*stored) {
+  if (!stored && !is_damage(stored.error())) return failure(stored.error());
+  if (stored && !*stored) {
     core_.drop_stale(delivery);
     return std::optional<Lease>();
   }
-  auto record = decode_delivery(key, (*stored)->view());
+  std::optional<DeliveryRecord> record;
+  if (stored) record = decode_delivery(key, (*stored)->view());
   if (!record) {
     core_.condemn(delivery, "its delivery record does not verify");
     core_.give_back(delivery);
@@ -296,9 +310,9 @@ Result<std::shared_ptr<const Message>> Reader::load_message(const DeliveryKey& d
   if (last_message_ && last_message_->id == delivery.id) return last_message_;
   const std::string key = message_key(delivery.id);
   const auto stored = core_.store.get(key);
-  if (!stored) return failure(stored.error());
+  if (!stored && !is_damage(stored.error())) return failure(stored.error());
   std::optional<Message> message;
-  if (*stored) message = decode_message(key, (*stored)->view());
+  if (stored && *stored) message = decode_message(key, (*stored)->view());
   if (!message) return std::shared_ptr<const Message>();
   last_message_ = std::make_shared<const Message>(std::move(*message));
   return last_message_;

@@ -41,6 +41,7 @@ class Reader {
   bool give_turns();
   void give_turn(QueueEntry& queue, WallTime now, std::vector<Lease>& leases);
   void take_returned(QueueEntry& queue, Turn& turn);
+  void set_aside(const QueueEntry& queue, Turn& turn);
   Result<void> scan(QueueEntry& queue, WallTime now, Turn& turn);
   bool take(QueueEntry& queue, const std::vector<Position>& found, Turn& turn);
   void load(const Turn& turn, std::vector<Lease>& leases);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "queue/rebuild.h"
 #include "queue/record.h"
 #include "relay/base/log.h"
 
@@ -28,13 +29,20 @@ Result<void> check_schema(Store& store) {
   const std::string key = state_key("schema");
   const auto stored = store.get(key);
   if (!stored) return failure(stored.error());
+  std::optional<std::uint64_t> version;
+  if (*stored) version = decode_number(key, (*stored)->view());
+  if (!version && store.was_repaired()) {
+    // What is there says what it is, each record with its own version.
+    const auto batch = store.new_batch();
+    batch->put(key, encode_number(key, kSchemaVersion));
+    return store.write(*batch, true);
+  }
   if (!*stored) {
     const auto empty = is_empty(store);
     if (!empty) return failure(empty.error());
     if (!*empty) return failure("the store holds data but no schema version: not a queue");
     return write_empty(store);
   }
-  const auto version = decode_number(key, (*stored)->view());
   if (!version) return failure("the queue's schema version is damaged");
   if (*version != kSchemaVersion) {
     return failure("the queue has schema version " + std::to_string(*version) +
@@ -86,6 +94,12 @@ Result<QueueRecord> count_queue(Store& store, const std::string& queue) {
 
 Result<Totals> recover_totals(Store& store) {
   if (auto checked = check_schema(store); !checked) return failure(checked.error());
+  if (store.was_repaired()) {
+    auto totals = rebuild(store);
+    if (!totals) return failure(totals.error().within("after the repair"));
+    if (auto done = store.rebuilt(); !done) return failure(done.error());
+    return totals;
+  }
   const std::string key = state_key("totals");
   const auto stored = store.get(key);
   if (!stored) return failure(stored.error());

@@ -57,6 +57,8 @@ class WatchingLogger final : public rocksdb::Logger {
     if (size <= 0) return;
     std::string_view line = text.data();
     while (line.ends_with('\n')) line.remove_suffix(1);
+    // One that waits for room, as it should, once a second.
+    if (line.find("Compaction too large") != std::string_view::npos) return;
     if (line.find("dropping") != std::string_view::npos) note(line);
     log::warning("queue", "the database says", {{"what", line}});
   }
@@ -134,6 +136,23 @@ bool is_lock_conflict(const rocksdb::Status& status) {
                                 text.find("lock hold by current process") != std::string::npos);
 }
 
+// A table, the manifest or the file that names it does not verify, or is not there.
+bool is_repairable(const rocksdb::Status& status) {
+  return status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound() ||
+         (status.IsInvalidArgument() &&
+          status.ToString().find("does not exist") != std::string::npos);
+}
+
+// Makes a new manifest from the tables and logs that are there; what does not verify is cut out,
+// and the files it stood in are kept in lost/.
+Result<void> repair(const std::string& directory, const rocksdb::Options& options) {
+  log::warning("queue", "damage was met; all tables are read and what does not verify is cut out",
+               {{"directory", directory}, {"kept", directory + "/lost"}});
+  const rocksdb::Status status = rocksdb::RepairDB(directory, options);
+  if (!status.ok()) return failure(to_error("repairing queue " + directory, status));
+  return {};
+}
+
 // The lock of the directory, taken and given back: whoever holds it is using the logs right now.
 Result<void> check_unused(const std::string& directory) {
   rocksdb::FileLock* lock = nullptr;
@@ -156,6 +175,14 @@ Database::~Database() {
   }
   db.reset();
   closed.set_value();
+}
+
+void note_damage(const std::string& directory, const rocksdb::Status& status) {
+  const DamageMark mark(directory);
+  if (!status.IsCorruption() || mark.is_set()) return;
+  mark.set();
+  log::error("queue", "damage was met in the store; the next start repairs what can be",
+             {{"why", status.ToString()}});
 }
 
 Error to_error(std::string_view what, const rocksdb::Status& status) {
@@ -181,16 +208,31 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
       rocksdb::NewSstFileManager(options.env, logger, "", 0, true, &status));
   if (!status.ok()) return failure(to_error("opening queue " + directory, status));
   options.sst_file_manager = files;
+  const DamageMark mark(directory);
+  if (lacks_current(directory)) mark.set();
+  if (mark.is_set()) {
+    if (auto repaired = repair(directory, options); !repaired) return failure(repaired.error());
+  }
+  const TablesBefore tables(directory);
   rocksdb::DB* opened = nullptr;
   status = rocksdb::DB::Open(options, directory, &opened);
+  if (!mark.is_set() && is_repairable(status)) {
+    log::error("queue", "the store is damaged", {{"why", status.ToString()}});
+    mark.set();
+    tables.remove_newer();  // made of logs that are still there
+    if (auto repaired = repair(directory, options); !repaired) return failure(repaired.error());
+    status = rocksdb::DB::Open(options, directory, &opened);
+  }
   if (is_lock_conflict(status)) {
     return failure("queue directory " + directory + " is in use by another postrider", EBUSY);
   }
   if (const auto dropped = logger->dropped(); !dropped.empty()) aside.keep(dropped);
   if (!status.ok()) return failure(to_error("opening queue " + directory, status));
-  return std::make_shared<Database>(std::move(cache), std::move(files),
-                                    std::unique_ptr<rocksdb::DB>(opened),
-                                    options.max_bytes_for_level_base);
+  auto database = std::make_shared<Database>(std::move(cache), std::move(files),
+                                             std::unique_ptr<rocksdb::DB>(opened),
+                                             options.max_bytes_for_level_base);
+  database->directory = directory;
+  return database;
 }
 
 }  // namespace postrider::queue

@@ -30,11 +30,15 @@ struct Database {
   const std::shared_ptr<rocksdb::SstFileManager> files;
   std::unique_ptr<rocksdb::DB> db;
   const std::uint64_t first_level;  // octets, about: what a first compaction writes
+  std::string directory;
   std::promise<void> closed;
 };
 
 // Fails as open_rocks_store() does.
 Result<std::shared_ptr<Database>> open_database(const RocksOptions& options);
+
+// What reading met is damage: the next open repairs.
+void note_damage(const std::string& directory, const rocksdb::Status& status);
 
 // ENOSPC where the disk is full, EBADMSG for damage, EIO for other errors of the disk.
 Error to_error(std::string_view what, const rocksdb::Status& status);

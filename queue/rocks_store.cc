@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "queue/rocks_database.h"
+#include "queue/store_directory.h"
 #include "relay/base/clock.h"
 #include "relay/base/guarded.h"
 #include "relay/base/log.h"
@@ -111,8 +112,9 @@ class RocksCursor final : public Cursor {
 
   [[nodiscard]] Result<void> status() const override {
     const rocksdb::Status status = iterator_->status();
-    if (!status.ok()) return failure(to_error("reading the queue", status));
-    return {};
+    if (status.ok()) return {};
+    note_damage(database_->directory, status);
+    return failure(to_error("reading the queue", status));
   }
 
  private:
@@ -170,6 +172,13 @@ class RocksStore final : public Store {
   }
 
   Result<void> reopen() override;
+
+  [[nodiscard]] bool was_repaired() const override {
+    return DamageMark(options_.directory).is_set();
+  }
+
+  Result<void> rebuilt() override { return DamageMark(options_.directory).remove(); }
+
   std::optional<Space> space() override;
   bool keep_free(std::uint64_t floor, std::uint64_t live) override;
 
@@ -204,7 +213,10 @@ Result<void> RocksStore::write(Batch& batch, bool sync) {
   options.sync = sync;
   const rocksdb::Status status = database->db->Write(options, &own.batch());
   failed_ = !status.ok();
-  if (failed_) return failure(to_error("writing the queue", status));
+  if (failed_) {
+    note_damage(options_.directory, status);  // a compaction met it
+    return failure(to_error("writing the queue", status));
+  }
   return {};
 }
 
@@ -217,7 +229,10 @@ Result<std::optional<Chunk>> RocksStore::get(std::string_view key) {
   const rocksdb::Status status =
       db.Get(rocksdb::ReadOptions(), db.DefaultColumnFamily(), slice(key), &pinned->value);
   if (status.IsNotFound()) return std::optional<Chunk>();
-  if (!status.ok()) return failure(to_error("reading the queue", status));
+  if (!status.ok()) {
+    note_damage(options_.directory, status);
+    return failure(to_error("reading the queue", status));
+  }
   const std::string_view bytes = view(pinned->value);
   return std::optional<Chunk>(Chunk(std::move(pinned), bytes));
 }
@@ -280,13 +295,19 @@ bool RocksStore::keep_free(std::uint64_t floor, std::uint64_t live) {
 // through all levels, from memory down, and nothing else compacts meanwhile: what it writes is at
 // most the first level, or what is still wanted.
 void RocksStore::reclaim(Database& database) {
+  rocksdb::Status status = database.db->SetOptions({{"disable_auto_compactions", "true"}});
   database.files->SetMaxAllowedSpaceUsage(0);
   database.files->SetCompactionBufferSize(0);
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = true;
   options.allow_write_stall = true;  // which is: do not wait for one to end
   options.canceled = &closing_;
-  const rocksdb::Status status = database.db->CompactRange(options, nullptr, nullptr);
+  if (status.ok()) status = database.db->CompactRange(options, nullptr, nullptr);
+  // No other compaction before keep_free() has looked again.
+  database.files->SetCompactionBufferSize(kNoTableBound);
+  database.files->SetMaxAllowedSpaceUsage(kNoTableBound);
+  const rocksdb::Status back = database.db->SetOptions({{"disable_auto_compactions", "false"}});
+  if (status.ok()) status = back;
   if (!status.ok() && !closing_) {
     log::warning("queue", "giving space back failed", {{"why", status.ToString()}});
     stuck_ = true;

@@ -19,6 +19,7 @@ Result<bool> Selection::complete(FoundMessage& found) {
   if (!any) return false;
   const std::string key = message_key(found.message.id);
   const auto stored = store_.get(key);
+  if (!stored && is_damage(stored.error())) return false;
   if (!stored) return failure(stored.error());
   if (!*stored) return false;  // ended meanwhile
   auto message = decode_message(key, (*stored)->view());

@@ -7,6 +7,7 @@
 // write().
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -58,6 +59,11 @@ struct Space {
   std::uint64_t owed = 0;
 };
 
+// What is stored there is not what was written: it will be no better at the next try.
+inline bool is_damage(const Error& error) {
+  return error.system_code() == EBADMSG;
+}
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -67,7 +73,7 @@ class Store {
   // nothing more can be written before reopen(), and the same batch is never written again.
   virtual Result<void> write(Batch& batch, bool sync) = 0;
   // The value as a chunk that shares the store's own memory where it can; nullopt: no such key.
-  // An error means damage or a failing disk, never absence.
+  // An error means damage (is_damage) or a failing disk, never absence.
   virtual Result<std::optional<Chunk>> get(std::string_view key) = 0;
   // Positioned at the first key >= lower. The lower bound matters: walking over deleted entries
   // from the start of a key space costs as much as if they were there.
@@ -78,6 +84,10 @@ class Store {
   // are waited for; calls of other threads fail meanwhile. After an error it may be called again;
   // until it succeeds all calls fail.
   virtual Result<void> reopen() = 0;
+  // Damage was cut out when it was opened: any entry may be missing, and one that had been erased
+  // may be back. True at every open until rebuilt() is called.
+  [[nodiscard]] virtual bool was_repaired() const = 0;
+  virtual Result<void> rebuilt() = 0;
   // Nullopt where that has no meaning.
   virtual std::optional<Space> space() = 0;
   // What the store does by itself (compaction) leaves `floor` octets of the disk free. The caller

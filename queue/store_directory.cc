@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -61,6 +62,49 @@ Result<void> make_store_directory(const std::string& directory) {
     return failure(Error::from_errno("queue directory " + directory + " cannot be written", errno));
   }
   return {};
+}
+
+bool lacks_current(const std::string& directory) {
+  std::error_code error;
+  if (fs::exists(fs::path(directory) / "CURRENT", error)) return false;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const fs::path ending = entry.path().extension();
+    if (ending == ".sst" || ending == ".log") return true;
+  }
+  return false;
+}
+
+TablesBefore::TablesBefore(std::string directory) : directory_(std::move(directory)) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory_, error)) {
+    if (entry.path().extension() == ".sst") names_.insert(entry.path().filename());
+  }
+}
+
+void TablesBefore::remove_newer() const {
+  std::error_code error;
+  std::vector<fs::path> newer;
+  for (const auto& entry : fs::directory_iterator(directory_, error)) {
+    const fs::path& path = entry.path();
+    if (path.extension() == ".sst" && !names_.contains(path.filename())) newer.push_back(path);
+  }
+  for (const fs::path& path : newer) fs::remove(path, error);
+}
+
+bool DamageMark::is_set() const {
+  return ::access(file_.c_str(), F_OK) == 0;
+}
+
+void DamageMark::set() const {
+  const int file = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return;
+  ::fsync(file);
+  ::close(file);
+}
+
+Result<void> DamageMark::remove() const {
+  if (::unlink(file_.c_str()) == 0 || errno == ENOENT) return {};
+  return failure(Error::from_errno("removing " + file_, errno));
 }
 
 LogsAside::LogsAside(std::string directory) : directory_(std::move(directory)) {

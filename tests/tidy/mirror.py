@@ -16,7 +16,7 @@ ELSEWHERE = {
     "queue/commit_encode.cc": "committer_test, model_test, record_test",
     "queue/commit_group.cc": "committer_test, model_test",
     "queue/core.cc": "committer_test, reader_test, queue_test",
-    "queue/recovery.cc": "model_test, queue_test: reopening",
+    "queue/recovery.cc": "model_test, queue_test: reopening; rebuild_test: after a repair",
     "queue/rocks_database.cc": "rocks_store_test, disk_full_test: through the port",
     "queue/selection.cc": "reader_test: selectors",
     "dns/caching_resolver.cc": "ares_resolver_test: through the real resolver",

@@ -1,5 +1,6 @@
 // The queue over RocksDB on a small disk of its own: full, empty, full again, of octets and of
-// inodes, by its own mail and by others' files. Needs the right to mount; skipped without.
+// inodes, by its own mail and by others' files; and out of descriptors. Needs the right to mount;
+// skipped without.
 #include <array>
 #include <atomic>
 #include <deque>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <random>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <thread>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #include "queue/queue.h"
 #include "queue/record.h"
 #include "queue/rocks_store.h"
+#include "relay/base/guarded.h"
 #include "relay/base/log.h"
 
 namespace postrider::queue {
@@ -238,17 +241,34 @@ class Relay : public Consumer {
 class DiskFull : public ::testing::Test {
  protected:
   DiskFull() {
-    log::set_sink([](std::string_view) {});
+    said().lock()->clear();
+    log::set_sink([](std::string_view line) {
+      auto held = said().lock();
+      if (held->size() == kLinesKept) held->pop_front();
+      held->emplace_back(line);
+    });
   }
 
-  ~DiskFull() override { log::set_sink(nullptr); }
+  ~DiskFull() override {
+    log::set_sink(nullptr);
+    if (!HasFailure()) return;
+    for (const std::string& line : *said().lock()) std::printf("%s", line.c_str());
+  }
+
+  static constexpr std::size_t kLinesKept = 60;
+
+  // The last lines of the log, for when a case fails.
+  static Guarded<std::deque<std::string>>& said() {
+    static Guarded<std::deque<std::string>> lines;
+    return lines;
+  }
 };
 
 constexpr int kRounds = 12;
-constexpr std::uint64_t kReserve = 16 * kMiB;
+constexpr std::uint64_t kReserve = 8 * kMiB;
 
 TEST_F(DiskFull, FilledByItsOwnMailItKeepsTheReserve) {
-  SmallDisk disk("size=96m");
+  SmallDisk disk("size=48m");
   if (!disk.mounted()) GTEST_SKIP() << "cannot mount a file system";
   Relay relay(disk, kReserve);
   std::uint64_t least = disk.free();
@@ -263,7 +283,7 @@ TEST_F(DiskFull, FilledByItsOwnMailItKeepsTheReserve) {
     }
     relay.drain(100);
     // What was delivered gives its space back.
-    ASSERT_TRUE(relay.wait_for([&] { return disk.free() > 64 * kMiB; })) << disk.free();
+    ASSERT_TRUE(relay.wait_for([&] { return disk.free() > 32 * kMiB; })) << disk.free();
   }
   EXPECT_EQ(relay.metric("postrider_queue_store_errors_total"), 0);
   EXPECT_EQ(relay.refused(Refusal::kStoreFailed), 0U);
@@ -279,7 +299,7 @@ TEST_F(DiskFull, FilledByItsOwnMailItKeepsTheReserve) {
 }
 
 TEST_F(DiskFull, FilledByOthersItComesBack) {
-  SmallDisk disk("size=96m");
+  SmallDisk disk("size=48m");
   if (!disk.mounted()) GTEST_SKIP() << "cannot mount a file system";
   Relay relay(disk, kReserve);
   const std::string ballast = disk.path() + "/ballast";
@@ -333,6 +353,33 @@ TEST_F(DiskFull, WithoutInodesItRefusesAndComesBack) {
   }
   EXPECT_GT(relay.refused(Refusal::kNoSpace), 0U);
   relay.check();
+  relay.drain(10);
+  relay.close();
+  relay.open();
+  relay.check();
+}
+
+// The store cannot make its next log or table; when descriptors are there again it is reopened.
+TEST_F(DiskFull, OutOfDescriptorsItComesBack) {
+  SmallDisk disk("size=96m");
+  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a file system";
+  Relay relay(disk, kReserve);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{1, before.rlim_max};
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const std::uint64_t failed = relay.refused(Refusal::kStoreFailed);
+    const bool fails = relay.wait_for([&] {
+      relay.submit_some(20);
+      relay.end_while_full();
+      return relay.refused(Refusal::kStoreFailed) > failed;
+    });
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_TRUE(fails);
+    ASSERT_TRUE(relay.wait_for([&] { return relay.submit_some(20) > 0; }));
+    relay.check();
+  }
   relay.drain(10);
   relay.close();
   relay.open();
