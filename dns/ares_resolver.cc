@@ -39,6 +39,8 @@ constexpr std::uint16_t kDnsPort = 53;
 constexpr std::size_t kClassicUdpSize = 512;
 // As many as resolv.conf may name, and some.
 constexpr std::size_t kServersMax = 8;
+// Looking for the next timeout goes through all queries in flight, so it is not done more often.
+constexpr Duration kTimeoutStep = Milliseconds(5);
 
 Error ares_error(std::string_view what, int status) {
   return Error(std::string(what).append(": ").append(ares_strerror(status)));
@@ -281,7 +283,7 @@ void AresTransport::arm() {
   if (next == Duration::max()) return;
   armed_ = true;
   // c-ares counts in real time, whatever clock is injected elsewhere.
-  timer_.arm(std::chrono::steady_clock::now() + next);
+  timer_.arm(std::chrono::steady_clock::now() + std::max(next, kTimeoutStep));
 }
 
 void AresTransport::hand_over() {

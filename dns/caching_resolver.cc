@@ -1,5 +1,6 @@
 #include "dns/caching_resolver.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -31,7 +32,7 @@ CachingResolver::CachingResolver(event::Loop& loop, Options options, const Clock
       overloads_(metrics.counter(metrics::Metric::kDnsAnswers, "overload")),
       transport_(std::move(transport)),
       lookups_(options_, clock, random, metrics, *transport_),
-      timer_(loop, [this] { pass_deadlines(); }),
+      timer_(loop, [this] { on_timer(); }),
       alive_(std::make_shared<CachingResolver*>(this)) {}
 
 CachingResolver::~CachingResolver() {
@@ -73,6 +74,7 @@ void CachingResolver::take_requests() {
   std::vector<Request> requests;
   mailbox_.lock()->requests.swap(requests);
   for (Request& request : requests) start(std::move(request));
+  arm_timer();
 }
 
 void CachingResolver::start(Request request) {
@@ -98,7 +100,6 @@ void CachingResolver::start(Request request) {
   advance(started);
   if (started->resolution.route()) return;
   deadlines_.push_back({std::chrono::steady_clock::now() + options_.deadline, started});
-  if (deadlines_.size() == 1) arm_deadline();
 }
 
 void CachingResolver::advance(const std::shared_ptr<Active>& active) {
@@ -129,20 +130,21 @@ void CachingResolver::answer(Request request, std::shared_ptr<const Route> route
 }
 
 void CachingResolver::reply(std::uint16_t id, Delivery delivery, const std::string& packet) {
-  if (!stopped_) lookups_.reply(id, delivery, packet);
+  if (stopped_) return;
+  lookups_.reply(id, delivery, packet);
+  arm_timer();
 }
 
-void CachingResolver::arm_deadline() {
+void CachingResolver::arm_timer() {
+  if (stopped_) return;
   // Those that ended need no wake-up.
   while (!deadlines_.empty() && deadlines_.front().active.expired()) deadlines_.pop_front();
-  if (deadlines_.empty()) {
-    timer_.disarm();
-  } else {
-    timer_.arm(deadlines_.front().at);
-  }
+  const RealTime deadline = deadlines_.empty() ? TimePoint::max() : deadlines_.front().at;
+  timer_.arm(std::min(deadline, lookups_.wake_at()));
 }
 
-void CachingResolver::pass_deadlines() {
+void CachingResolver::on_timer() {
+  lookups_.pass_time();
   const RealTime now = std::chrono::steady_clock::now();
   while (!deadlines_.empty() && deadlines_.front().at <= now) {
     const std::shared_ptr<Active> late = deadlines_.front().active.lock();
@@ -151,7 +153,7 @@ void CachingResolver::pass_deadlines() {
     late->resolution.give_up();
     finish(late);
   }
-  arm_deadline();
+  arm_timer();
 }
 
 void CachingResolver::stop() {

@@ -62,8 +62,8 @@ class CachingResolver final : public Resolver {
   void start(Request request);
   void advance(const std::shared_ptr<Active>& active);
   void finish(const std::shared_ptr<Active>& active);
-  void arm_deadline();
-  void pass_deadlines();
+  void arm_timer();
+  void on_timer();
   void answer(Request request, std::shared_ptr<const Route> route);
 
   event::Loop& loop_;

@@ -24,7 +24,7 @@ constexpr std::array kOutcomeLabels = {
 static_assert(kOutcomeLabels.size() == static_cast<std::size_t>(Outcome::kBadName) + 1);
 
 // Real time, not the injected clock: what is measured happens on real sockets.
-std::chrono::steady_clock::time_point real_now() {
+TimePoint real_now() {
   return std::chrono::steady_clock::now();
 }
 
@@ -68,24 +68,58 @@ std::shared_ptr<const Answer> Lookups::ask(const Question& question,
   pending->askers.push_back(asker);
   pending->server = preferred_server_;
   pending_.emplace(question, pending);
-  waiting_.push_back(std::move(pending));
+  if (question.type == QueryType::kMx) {
+    waiting_.push_back(std::move(pending));
+  } else {
+    // A domain that has told its hosts is alive, and has waited in line once.
+    waiting_.push_front(std::move(pending));
+  }
   send_waiting();
   return nullptr;
 }
 
+Lookups::PendingRef Lookups::take_waiting() {
+  // First tries go first: what was not answered the first time is the least likely to be. A share
+  // of the places keeps repetition alive behind an endless stream of new names.
+  const bool repeat =
+      !again_.empty() && (waiting_.empty() || (turn_ = (turn_ + 1) % kAgainTurn) == 0);
+  std::deque<PendingRef>& line = repeat ? again_ : waiting_;
+  if (line.empty()) return nullptr;
+  PendingRef next = std::move(line.front());
+  line.pop_front();
+  return next;
+}
+
 void Lookups::send_waiting() {
-  while (!waiting_.empty() && in_flight_.size() < in_flight_max_) {
-    const PendingRef next = std::move(waiting_.front());
-    waiting_.pop_front();
+  while (places_.size() < in_flight_max_ && in_flight_.size() < kInFlightLimit) {
+    const PendingRef next = take_waiting();
+    if (!next) return;
     const bool wanted = std::any_of(next->askers.begin(), next->askers.end(),
                                     [](const auto& asker) { return !asker.expired(); });
     if (!wanted) {
       pending_.erase(next->question);
       continue;
     }
-    next->started = real_now();
     send(next);
   }
+}
+
+void Lookups::pass_time() {
+  const TimePoint now = real_now();
+  while (!places_.empty() && places_.front()->sent + kPromptAnswer <= now) {
+    free_place(*places_.front());
+  }
+  send_waiting();
+}
+
+TimePoint Lookups::wake_at() const {
+  const bool waits = !waiting_.empty() || !again_.empty();
+  return waits && !places_.empty() ? places_.front()->sent + kPromptAnswer : TimePoint::max();
+}
+
+void Lookups::free_place(Pending& pending) {
+  // Out of the record first: the place may hold the last reference to it.
+  if (const auto place = std::exchange(pending.place, std::nullopt)) places_.erase(*place);
 }
 
 std::uint16_t Lookups::unused_id() {
@@ -99,6 +133,9 @@ void Lookups::send(const PendingRef& pending) {
   const std::uint16_t id = unused_id();
   pending->query = *build_query(pending->question, id, pending->edns, random_);
   in_flight_.emplace(id, pending);
+  pending->sent = real_now();
+  if (pending->started == TimePoint{}) pending->started = pending->sent;
+  pending->place = places_.insert(places_.end(), pending);
   count_query(pending->question.type);
   transport_.send(pending->server, pending->tcp, pending->query);
 }
@@ -107,6 +144,7 @@ void Lookups::reply(std::uint16_t id, Delivery delivery, const std::string& pack
   auto found = in_flight_.extract(id);
   if (found.empty()) return;
   const PendingRef pending = std::move(found.mapped());
+  free_place(*pending);
   Reading reading;
   if (delivery == Delivery::kAnswered) {
     reading = read_answer(packet, pending->query);
@@ -114,11 +152,14 @@ void Lookups::reply(std::uint16_t id, Delivery delivery, const std::string& pack
     const bool timeout = delivery == Delivery::kTimeout;
     reading.answer.outcome = timeout ? Outcome::kTimeout : Outcome::kUnreachable;
   }
-  if (ask_differently(pending, reading)) return;
-  if (!is_definite(reading.answer.outcome) && ask_elsewhere(pending, reading.answer.outcome)) {
-    return;
+  const Outcome outcome = reading.answer.outcome;
+  if (ask_differently(pending, reading)) {
+    send(pending);
+  } else if (!is_definite(outcome) && ask_elsewhere(pending, outcome)) {
+    again_.push_back(pending);
+  } else {
+    complete(pending, std::move(reading.answer));
   }
-  complete(pending, std::move(reading.answer));
   send_waiting();
 }
 
@@ -130,7 +171,6 @@ bool Lookups::ask_differently(const PendingRef& pending, const Reading& reading)
   if (!needs_tcp && !without_edns) return false;
   if (needs_tcp) pending->tcp = true;
   if (without_edns) pending->edns = false;
-  send(pending);
   return true;
 }
 
@@ -150,7 +190,6 @@ bool Lookups::ask_elsewhere(const PendingRef& pending, Outcome outcome) {
   }
   if (++pending->tried >= tries_max) return false;
   pending->server = next;
-  send(pending);
   return true;
 }
 
@@ -183,7 +222,9 @@ void Lookups::keep(const Question& question, const std::shared_ptr<const Answer>
 void Lookups::clear() {
   pending_.clear();
   in_flight_.clear();
+  places_.clear();
   waiting_.clear();
+  again_.clear();
 }
 
 void Lookups::count_query(QueryType type) {

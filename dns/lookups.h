@@ -1,12 +1,18 @@
 // Lookups: one question, asked of the servers until there is an answer: the cache before, one query
 // for many askers, a cap of queries in flight, repetition, failover, TCP where an answer is cut,
-// and no EDNS for servers that do not know it. Thread: loop-affine.
+// and no EDNS for servers that do not know it.
+//
+// The cap is of places. A query gives its place up with its answer or after kPromptAnswer,
+// whichever comes first, and is listened to all the same: names whose servers are silent cost the
+// others a moment each, not a timeout each. Thread: loop-affine.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -16,6 +22,7 @@
 #include "dns/transport.h"
 #include "dns/wire.h"
 #include "metrics/metrics.h"
+#include "relay/base/clock.h"
 
 namespace postrider::dns {
 
@@ -38,6 +45,10 @@ class Lookups {
   void reply(std::uint16_t id, Delivery delivery, const std::string& packet);
   // Forgets all questions; no asker is told.
   void clear();
+  // Sends what may be sent by now; to be called at wake_at().
+  void pass_time();
+  // When a place becomes free by time alone; TimePoint::max() while nothing waits for one.
+  [[nodiscard]] TimePoint wake_at() const;
 
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
 
@@ -50,17 +61,29 @@ class Lookups {
     bool tcp = false;
     bool edns = true;
     std::string query;
-    std::chrono::steady_clock::time_point started;
+    TimePoint started;
+    TimePoint sent;
+    std::optional<std::list<std::shared_ptr<Pending>>::iterator> place;
   };
 
   using PendingRef = std::shared_ptr<Pending>;
 
+  // An answer out of a resolver's cache, or from a server that is well, has come by then.
+  static constexpr Duration kPromptAnswer = Milliseconds(50);
+  // Of so many places that become free one goes to a question that was asked before, while others
+  // wait for their first try.
+  static constexpr unsigned kAgainTurn = 4;
+
   void send(const PendingRef& pending);
+  void free_place(Pending& pending);
+  // The next in line; null where nobody waits.
+  PendingRef take_waiting();
   void send_waiting();
   std::uint16_t unused_id();
-  // Sends again, over TCP or without EDNS, if that can help; false: `reading` is what it is.
+  // Prepares asking again, over TCP or without EDNS, if that can help; false: `reading` is what it
+  // is.
   bool ask_differently(const PendingRef& pending, const Reading& reading);
-  // Sends to the next server, if any is left.
+  // Prepares asking the next server, if any try is left.
   bool ask_elsewhere(const PendingRef& pending, Outcome outcome);
   void complete(const PendingRef& pending, Answer answer);
   void keep(const Question& question, const std::shared_ptr<const Answer>& answer);
@@ -76,7 +99,10 @@ class Lookups {
   std::size_t preferred_server_ = 0;
   std::unordered_map<Question, PendingRef, QuestionHash> pending_;
   std::unordered_map<std::uint16_t, PendingRef> in_flight_;  // by id
-  std::deque<PendingRef> waiting_;                           // for a place among those in flight
+  std::list<PendingRef> places_;                             // taken, the longest first
+  std::deque<PendingRef> waiting_;                           // for a place, and not asked yet
+  std::deque<PendingRef> again_;                             // for a place, and asked before
+  unsigned turn_ = 0;
 
   std::vector<metrics::Counter> queries_;  // by place in the table of types
   std::vector<metrics::Counter> answers_;  // by outcome

@@ -35,7 +35,7 @@ struct Options {
   unsigned tries = 3;
   // Whole resolution of a domain, MX and addresses.
   Duration deadline = Seconds(30);
-  // Queries in flight at one time; more wait.
+  // Queries sent in the last moment (Lookups::kPromptAnswer) and not answered; more wait.
   std::size_t in_flight_max = 500;
   // Resolutions waiting; beyond, kTemporary at once.
   std::size_t waiting_max = 50'000;
