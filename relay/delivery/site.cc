@@ -215,6 +215,7 @@ void Site::keep_session(const Target& target, tls::Session session) {
 
 void Site::on_idle(Channel& channel) {
   if (next_dial_ == TimePoint::max()) next_dial_ = {};
+  window_.reached();
   // Where the window has shrunk, the connections above it end when they have nothing in hand.
   if (stopping_ || staying() > std::max<std::size_t>(1, window_.limit(shared_.clock.now()))) {
     return channel.quit();
@@ -227,14 +228,15 @@ void Site::on_carried(Channel&, queue::Lease lease, std::vector<smtp::RecipientR
   active_at_ = shared_.clock.now();
   facts.site = name_;
   bool slow_down = false;
-  bool delivered = false;
+  bool verdict = false;  // on the mail: one that refuses it shows as well that the site is there
   for (const smtp::RecipientResult& result : results) {
     const policy::Judgement judgement = policy::judge(result.stage, result.status);
     slow_down |= judgement.effect == policy::SiteEffect::kSlowDown;
-    delivered |= judgement.action == policy::Action::kDelivered;
+    verdict |= judgement.action != policy::Action::kRetryLater &&
+               judgement.effect == policy::SiteEffect::kNone;
   }
   if (slow_down) window_.slow_down(active_at_);
-  if (delivered) window_.succeeded();
+  if (verdict) window_.succeeded();
   conclude(shared_, loop_, std::move(lease), std::move(results), std::move(facts));
 }
 

@@ -23,15 +23,17 @@ std::size_t Window::limit(TimePoint now) const {
   return std::clamp<std::size_t>(limit_, 1, std::max<std::size_t>(1, options_->connections_max));
 }
 
+void Window::reached() {
+  if (!is_closed()) return;
+  // The site is back, and perhaps weak: from one connection on.
+  closed_until_ = TimePoint::max();
+  outages_ = 0;
+  limit_ = 1;
+  successes_ = 0;
+}
+
 void Window::succeeded() {
-  if (is_closed()) {
-    // The site is back, and perhaps weak: from one connection on.
-    closed_until_ = TimePoint::max();
-    outages_ = 0;
-    limit_ = 1;
-    successes_ = 0;
-    return;
-  }
+  if (is_closed()) return reached();
   if (limit_ >= options_->connections_max) return;
   // Below the size that last led to trouble each success earns a connection, so that a round of
   // them doubles the window; above it a whole round earns one.

@@ -36,7 +36,9 @@ class Window {
   // time.
   [[nodiscard]] TimePoint opens_at() const { return closed_until_; }
 
-  // A transaction was accepted. After an outage the window opens at one connection.
+  // A host of the site has greeted us: an outage is over, and the window opens at one connection.
+  void reached();
+  // A transaction was answered with a verdict on the mail, good or bad; also tells of reached().
   void succeeded();
   // The destination asked for less (421, 4xx rate replies), or a connection attempt failed while
   // others work: half as many, never none.

@@ -165,6 +165,26 @@ TEST_F(SiteTest, OneProbeTellsWhetherItIsBack) {
   site_.reset();
 }
 
+// What a site refuses for good shows that it is there: after an outage too the window opens.
+TEST_F(SiteTest, AfterAnOutageASiteThatRefusesAllMailIsBack) {
+  options_.window.probe_first = Milliseconds(20);
+  options_.window.connections_first = 3;
+  const Endpoint endpoint = add_host().endpoint();
+  host_->stop_listening();
+  turn(2);
+  make_site();
+  give_one();
+  ASSERT_TRUE(run_until_quiet());
+  MailHost back(*loop_, endpoint);
+  back.replies["RCPT"] = "550 5.1.1 No such user";
+  const TimePoint probe = clock_.now() + Milliseconds(20);
+  ASSERT_TRUE(run_until([&] { return clock_.now() > probe; }));
+  give(some_leases(8, {.sender = ""}));
+  ASSERT_TRUE(run_until([&] { return events_of("bounced") == 8; }));
+  EXPECT_GT(back.connections, 1U);
+  site_.reset();
+}
+
 // A host that takes one connection and refuses the others is not dialed in a loop.
 TEST_F(SiteTest, WhileOthersWorkAFailedConnectionIsNotRetriedAtOnce) {
   options_.window.connections_first = 4;

@@ -163,6 +163,23 @@ TEST_F(WindowTest, AfterAnOutageItOpensSlowly) {
   EXPECT_EQ(limit(), 5U);
 }
 
+TEST_F(WindowTest, AGreetingEndsAnOutageAndWhatIsAnsweredThenOpensIt) {
+  for (int i = 0; i < 3; ++i) fail();
+  now_ = window_.opens_at();
+  window_.reached();
+  EXPECT_EQ(limit(), 1U);
+  EXPECT_EQ(window_.opens_at(), TimePoint::max());
+  succeed(1);
+  EXPECT_EQ(limit(), 2U);
+  fail();
+  EXPECT_LE(pause(), options_.probe_first) << "the outages are forgotten";
+}
+
+TEST_F(WindowTest, AGreetingAloneDoesNotGrowIt) {
+  window_.reached();
+  EXPECT_EQ(limit(), 4U);
+}
+
 TEST_F(WindowTest, ASuccessForgetsTheOutages) {
   for (int i = 0; i < 10; ++i) fail();
   now_ = window_.opens_at();
