@@ -38,8 +38,7 @@ void Channel::open() {
 }
 
 void Channel::dial() {
-  const Target& target = targets_[next_target_];
-  ConnectionOptions options{target, start_tls_use(), owner_.session_for(target)};
+  ConnectionOptions options{target(), start_tls_use(), owner_.session_for(target())};
   connection_ = std::make_unique<Connection>(shared_, loop_, *this, std::move(options));
   connection_->start();
 }
@@ -82,11 +81,12 @@ void Channel::set_idle(bool idle) {
   shared_.meters.connections_idle.add(idle ? 1 : -1);
 }
 
-void Channel::carry(queue::Lease lease) {
+void Channel::carry(Parcel parcel) {
   set_idle(false);
   if (connection_->session().transactions() > 0) shared_.meters.connections_reused.add();
+  const queue::Lease& lease = parcel.lease;
   smtp::Transaction transaction{lease.message().envelope, lease.recipients(), *lease.body()};
-  lease_ = std::move(lease);
+  parcel_ = std::move(parcel);
   connection_->send(std::move(transaction));
 }
 
@@ -107,18 +107,18 @@ AttemptFacts Channel::facts() const {
 }
 
 void Channel::on_transaction_done(smtp::TransactionDone done) {
-  queue::Lease lease = std::move(*lease_);
-  lease_.reset();
+  Parcel parcel = *std::exchange(parcel_, std::nullopt);
   if (connection_->session().transactions() > 1 && (done.untouched || wants_new_connection(done))) {
     retired_ = true;
-    return owner_.on_untouched(*this, std::move(lease));
+    return owner_.on_untouched(*this, std::move(parcel));
   }
   if (done.final_reply_lost) {
     shared_.meters.final_replies_lost.add();
-    log::warning("delivery", "the reply to the end of data was lost; the message may arrive twice",
-                 {{"id", lease.message().id.to_string()}, {"host", connection_->target().host}});
+    log::warning(
+        "delivery", "the reply to the end of data was lost; the message may arrive twice",
+        {{"id", parcel.lease.message().id.to_string()}, {"host", connection_->target().host}});
   }
-  owner_.on_carried(*this, std::move(lease), std::move(done.results), facts());
+  owner_.on_carried(*this, std::move(parcel), std::move(done.results), facts());
 }
 
 void Channel::on_ended(const smtp::Ended& ended) {
@@ -145,7 +145,10 @@ void Channel::on_ended(const smtp::Ended& ended) {
   }
   plaintext_once_ = false;
   owner_.note_target(target, false);
-  if (++next_target_ < targets_.size()) return dial();
+  if (next_target_ + 1 < targets_.size()) {
+    ++next_target_;
+    return dial();
+  }
   owner_.on_ended(*this, met);
 }
 

@@ -5,6 +5,7 @@
 // Thread: loop-affine.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -19,6 +20,16 @@ namespace postrider::delivery {
 
 class Channel;
 
+// A delivery, and the addresses that turned it away in this attempt: it goes to none of them again.
+struct Parcel {
+  queue::Lease lease;
+  std::vector<IpAddress> turned_away_by;
+
+  [[nodiscard]] bool may_go_to(const Target& target) const {
+    return std::ranges::find(turned_away_by, target.ip) == turned_away_by.end();
+  }
+};
+
 // Told by a Channel, from the loop.
 class ChannelOwner {
  public:
@@ -31,13 +42,13 @@ class ChannelOwner {
   virtual void keep_session(const Target& target, tls::Session session) = 0;
   // Ready for carry() (or quit()), now or later.
   virtual void on_idle(Channel& channel) = 0;
-  virtual void on_carried(Channel& channel, queue::Lease lease,
+  virtual void on_carried(Channel& channel, Parcel parcel,
                           std::vector<smtp::RecipientResult> results, AttemptFacts facts) = 0;
   // The reused connection died before the delivery began, or takes no more messages: it may go
   // again at once, no attempt counted.
-  virtual void on_untouched(Channel& channel, queue::Lease lease) = 0;
-  // Over: `met` says what the last address met if none ever became ready, nullopt if one did. The
-  // owner destroys the channel in this call.
+  virtual void on_untouched(Channel& channel, Parcel parcel) = 0;
+  // Over: `met` says what the last address, target(), met if none ever became ready, nullopt if one
+  // did. The owner destroys the channel in this call.
   virtual void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) = 0;
 };
 
@@ -53,11 +64,19 @@ class Channel final : public ConnectionOwner {
   // Starts dialing. May end the channel at once.
   void open();
   // Only while idle(); the lease's body is in memory. May end the channel.
-  void carry(queue::Lease lease);
+  void carry(Parcel parcel);
+
+  // From within on_carried: its host is not to be given more; it quits when the transaction has
+  // ended.
+  void retire() { retired_ = true; }
+
   // Ends an idle channel in order. May end it at once.
   void quit();
 
   [[nodiscard]] bool idle() const { return idle_; }
+
+  // Being tried, or tried last.
+  [[nodiscard]] const Target& target() const { return targets_[next_target_]; }
 
   // An address has answered.
   [[nodiscard]] bool ready() const { return ready_; }
@@ -84,7 +103,7 @@ class Channel final : public ConnectionOwner {
   std::size_t next_target_ = 0;
   bool plaintext_once_ = false;  // after a failed handshake, where the level allows it
   std::unique_ptr<Connection> connection_;
-  std::optional<queue::Lease> lease_;  // being carried
+  std::optional<Parcel> parcel_;  // being carried
   bool ready_ = false;
   bool idle_ = false;
   bool leaving_ = false;

@@ -148,7 +148,8 @@ std::vector<message::DsnRecipient> report_recipients(const Conclusion& conclusio
     entry.recipient = conclusion.lease.recipients()[i];
     entry.action = *action;
     entry.status = shown_status(conclusion.results[i]);
-    entry.remote_mta = conclusion.facts.host;
+    // RFC 3464 section 2.3.5: who said it. What never answered said nothing.
+    if (conclusion.results[i].status.code != 0) entry.remote_mta = conclusion.facts.host;
     reported.push_back(std::move(entry));
   }
   return reported;

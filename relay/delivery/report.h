@@ -15,7 +15,7 @@ namespace postrider::delivery {
 // About the attempt as a whole, for journal and reports.
 struct AttemptFacts {
   std::string site;
-  std::string host;  // MX host that was spoken to; "": none
+  std::string host;  // MX host that was spoken to, or tried last; "": none
   std::string ip;
   std::string tls;     // "TLSv1.3 TLS_AES_256_GCM_SHA384", or ""
   std::string source;  // local address

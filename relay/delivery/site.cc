@@ -44,7 +44,11 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
     targets_ = std::move(list.targets);
   }
   for (queue::Lease& lease : leases) {
-    (lease.body() ? loaded_ : waiting_).push_back(std::move(lease));
+    if (lease.body()) {
+      loaded_.push_back({std::move(lease), {}});
+    } else {
+      waiting_.push_back(std::move(lease));
+    }
   }
   pump();
 }
@@ -83,13 +87,7 @@ bool Site::pump_once() {
     put_off_waiting();
     return false;
   }
-  Channel* idle = idle_channel();
-  if (idle != nullptr && !loaded_.empty()) {
-    queue::Lease lease = std::move(loaded_.front());
-    loaded_.pop_front();
-    idle->carry(std::move(lease));
-    return true;
-  }
+  if (carry_one()) return true;
   // Bodies are read for as many deliveries as there are connections that could soon take them.
   if (!waiting_.empty() && loading_ + loaded_.size() < channels_.size()) {
     queue::Lease lease = std::move(waiting_.front());
@@ -97,12 +95,44 @@ bool Site::pump_once() {
     load(std::move(lease));
     return true;
   }
-  if (idle == nullptr && channels_.size() < allowed &&
-      dialing() < waiting_.size() + loaded_.size() + loading_ && may_dial(now)) {
-    open_channel();
+  return open_one(allowed);
+}
+
+bool Site::carry_one() {
+  for (auto parcel = loaded_.begin(); parcel != loaded_.end(); ++parcel) {
+    Channel* idle = idle_channel(*parcel);
+    if (idle == nullptr) {
+      if (parcel->turned_away_by.empty()) return false;  // then none is idle
+      continue;
+    }
+    Parcel taken = std::move(*parcel);
+    loaded_.erase(parcel);
+    idle->carry(std::move(taken));
     return true;
   }
   return false;
+}
+
+bool Site::open_one(std::size_t allowed) {
+  const auto idle = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
+  const bool handed_on = !loaded_.empty() && !loaded_.front().turned_away_by.empty();
+  // What is idle suits all but what its host has turned away.
+  if (idle != channels_.end() && !handed_on) return false;
+  if (dialing() >= waiting_.size() + loaded_.size() + loading_) return false;
+  if (channels_.size() >= allowed) {
+    if (idle == channels_.end()) return false;
+    (*idle)->quit();
+    return true;
+  }
+  if (!may_dial(shared_.clock.now())) return false;
+  std::vector<Target> targets = targets_;
+  if (handed_on) {
+    std::erase_if(targets, [this](const Target& t) { return !loaded_.front().may_go_to(t); });
+    if (targets.empty()) targets = targets_;  // the route has changed meanwhile
+  }
+  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, std::move(targets)));
+  channels_.back()->open();
+  return true;
 }
 
 void Site::load(queue::Lease lease) {
@@ -115,7 +145,7 @@ void Site::load(queue::Lease lease) {
       --loading_;
       if (stopping_) return;
       if (read) {
-        loaded_.push_back(std::move(loaded));
+        loaded_.push_back({std::move(loaded), {}});
       } else {
         log::error("delivery", "a message cannot be read",
                    {{"id", loaded.message().id.to_string()}, {"error", read.error().text()}});
@@ -126,11 +156,6 @@ void Site::load(queue::Lease lease) {
       pump();
     });
   });
-}
-
-void Site::open_channel() {
-  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, targets_));
-  channels_.back()->open();
 }
 
 bool Site::may_dial(TimePoint now) {
@@ -144,8 +169,10 @@ std::size_t Site::staying() const {
       std::ranges::count_if(channels_, [](const auto& c) { return !c->leaving(); }));
 }
 
-Channel* Site::idle_channel() {
-  const auto found = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
+Channel* Site::idle_channel(const Parcel& parcel) {
+  const auto found = std::ranges::find_if(channels_, [&parcel](const auto& channel) {
+    return channel->idle() && parcel.may_go_to(channel->target());
+  });
   return found == channels_.end() ? nullptr : found->get();
 }
 
@@ -159,24 +186,25 @@ void Site::put_off_waiting() {
   const auto wait =
       std::chrono::duration_cast<Milliseconds>(window_.opens_at() - shared_.clock.now());
   const WallTime base = shared_.clock.wall() + std::max(wait, Milliseconds(0));
-  for (auto* line : {&waiting_, &loaded_}) {
-    for (queue::Lease& lease : *line) {
-      // Spread over a quarter of the wait, so that they do not all return in one instant.
-      const auto spread = Milliseconds(shared_.random.below(
-          static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count() / 4, 1000))));
-      put_off(shared_, std::move(lease), base + spread, last_failure_);
-    }
-    line->clear();
+  for (queue::Lease& lease : take_all()) {
+    // Spread over a quarter of the wait, so that they do not all return in one instant.
+    const auto spread = Milliseconds(shared_.random.below(
+        static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count() / 4, 1000))));
+    put_off(shared_, std::move(lease), base + spread, last_failure_);
   }
 }
 
-void Site::fail_waiting(const smtp::Ended& met) {
-  std::deque<queue::Lease> lines[] = {std::exchange(waiting_, {}), std::exchange(loaded_, {})};
-  for (auto& line : lines) {
-    for (queue::Lease& lease : line) {
-      conclude_all(shared_, loop_, std::move(lease), met.stage, met.status, {.site = name_});
-    }
+void Site::fail_waiting(const smtp::Ended& met, const Target& target) {
+  for (queue::Lease& lease : take_all()) {
+    conclude_all(shared_, loop_, std::move(lease), met.stage, met.status,
+                 {.site = name_, .host = target.host, .ip = target.ip.to_string()});
   }
+}
+
+std::deque<queue::Lease> Site::take_all() {
+  std::deque<queue::Lease> all = std::exchange(waiting_, {});
+  for (Parcel& parcel : std::exchange(loaded_, {})) all.push_back(std::move(parcel.lease));
+  return all;
 }
 
 bool Site::is_avoided(const Target& target) {
@@ -223,7 +251,7 @@ void Site::on_idle(Channel& channel) {
   pump();
 }
 
-void Site::on_carried(Channel&, queue::Lease lease, std::vector<smtp::RecipientResult> results,
+void Site::on_carried(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
                       AttemptFacts facts) {
   active_at_ = shared_.clock.now();
   facts.site = name_;
@@ -237,11 +265,34 @@ void Site::on_carried(Channel&, queue::Lease lease, std::vector<smtp::RecipientR
   }
   if (slow_down) window_.slow_down(active_at_);
   if (verdict) window_.succeeded();
-  conclude(shared_, loop_, std::move(lease), std::move(results), std::move(facts));
+  if (hand_on(channel, parcel, results)) return;
+  conclude(shared_, loop_, std::move(parcel.lease), std::move(results), std::move(facts));
 }
 
-void Site::on_untouched(Channel&, queue::Lease lease) {
-  if (!stopping_) loaded_.push_front(std::move(lease));
+// RFC 5321 section 5.1: where one host cannot serve, the others are tried before the mail waits.
+bool Site::hand_on(Channel& channel, Parcel& parcel,
+                   const std::vector<smtp::RecipientResult>& results) {
+  const bool for_another = std::ranges::all_of(results, [](const smtp::RecipientResult& result) {
+    return policy::judge(result.stage, result.status).effect == policy::SiteEffect::kNextHost;
+  });
+  if (!for_another) return false;
+  note_target(channel.target(), false);
+  channel.retire();
+  parcel.turned_away_by.push_back(channel.target().ip);
+  const bool left =
+      std::ranges::any_of(targets_, [&](const Target& t) { return parcel.may_go_to(t); });
+  if (!left || stopping_) return false;
+  log::info("delivery", "a host turned a message away, trying the next",
+            {{"id", parcel.lease.message().id.to_string()},
+             {"host", channel.target().host},
+             {"ip", channel.target().ip.to_string()},
+             {"reason", results.front().status.to_line()}});
+  loaded_.push_front(std::move(parcel));
+  return true;
+}
+
+void Site::on_untouched(Channel&, Parcel parcel) {
+  if (!stopping_) loaded_.push_front(std::move(parcel));
 }
 
 void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
@@ -260,7 +311,7 @@ void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
       next_dial_ = active_at_ + kDialPause;
     } else if (channels_.empty()) {
       window_.unreachable(active_at_, shared_.random);
-      fail_waiting(*met);
+      fail_waiting(*met, ended->target());
     } else {
       // Nobody has answered yet: those being tried decide, or trying again would never end.
       next_dial_ = TimePoint::max();

@@ -45,24 +45,30 @@ class Site final : public ChannelOwner {
   std::optional<tls::Session> session_for(const Target& target) override;
   void keep_session(const Target& target, tls::Session session) override;
   void on_idle(Channel& channel) override;
-  void on_carried(Channel& channel, queue::Lease lease, std::vector<smtp::RecipientResult> results,
+  void on_carried(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
                   AttemptFacts facts) override;
-  void on_untouched(Channel& channel, queue::Lease lease) override;
+  void on_untouched(Channel& channel, Parcel parcel) override;
   void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) override;
 
  private:
   // Matches what waits with idle connections, and opens connections within the window.
   void pump();
   bool pump_once();
+  bool carry_one();
+  bool open_one(std::size_t allowed);
   void load(queue::Lease lease);
-  void open_channel();
+  // Hands the parcel on to another host in the same attempt, where that is what the results ask for
+  // and there is one; false: it stays with the caller.
+  bool hand_on(Channel& channel, Parcel& parcel, const std::vector<smtp::RecipientResult>& results);
   // Whether one more connection may be tried now; arms the timer if that is a matter of time.
   [[nodiscard]] bool may_dial(TimePoint now);
   [[nodiscard]] std::size_t staying() const;
-  [[nodiscard]] Channel* idle_channel();
+  // One that is idle and whose host may be given the parcel.
+  [[nodiscard]] Channel* idle_channel(const Parcel& parcel);
   [[nodiscard]] std::size_t dialing() const;
+  std::deque<queue::Lease> take_all();
   void put_off_waiting();
-  void fail_waiting(const smtp::Ended& met);
+  void fail_waiting(const smtp::Ended& met, const Target& target);
 
   // An address that failed is tried last for so long.
   static constexpr Duration kAvoidFor = Seconds(60);
@@ -79,7 +85,7 @@ class Site final : public ChannelOwner {
   event::Timer redial_;
   TimePoint next_dial_{};             // max(): when the connections being tried have an outcome
   std::deque<queue::Lease> waiting_;  // in the order they came
-  std::deque<queue::Lease> loaded_;   // their bodies are in memory; they go first
+  std::deque<Parcel> loaded_;         // their bodies are in memory; they go first
   std::size_t loading_ = 0;
   std::vector<std::unique_ptr<Channel>> channels_;
   std::map<IpAddress, TimePoint> avoided_;

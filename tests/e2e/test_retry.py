@@ -75,6 +75,26 @@ def test_the_next_mx_host_is_used_in_the_same_attempt(new_relay, new_internet, f
     assert delivered["attempts"] == 1
 
 
+@pytest.mark.parametrize("fault", ["mail=421_4.3.2_not_now", "mail=close", "mail=452_4.3.1_disk_full"])
+def test_a_host_that_turns_a_message_away_leads_to_the_next_in_the_same_attempt(new_relay, new_internet, fault):
+    internet = new_internet("broken.test mx=@2 " + fault, "two.test mx=@2,@3", "client.test mx=@4")
+    relay = new_relay(internet)
+    queue = submit(relay, ["ann@two.test", "bob@two.test"])
+    (received,) = internet.wait_received("ann@two.test")
+    assert received.mx == internet.address(3)
+    assert {record["attempts"] for record in relay.wait_journal(event="delivered", id=queue, count=2)} == {1}
+    assert not relay.journal(event="deferred")
+
+
+def test_what_every_host_turns_away_is_one_attempt(relay, internet):
+    internet.set("two.test rcpt=close")
+    queue = submit(relay, "ann@two.test")
+    first, *_ = relay.wait_journal(event="deferred", id=queue)
+    assert first["attempts"] == 1
+    internet.set("two.test rcpt=ok")
+    relay.wait_queue_empty()
+
+
 def test_a_refused_connection_leads_to_the_next_mx_host(new_relay, new_internet):
     # One internet names two hosts; only the second of them listens on the port that is used, that of the other.
     names = new_internet("two.test mx=@2,@3")
@@ -93,6 +113,7 @@ def test_unreachable_hosts_put_mail_off_until_they_are_back(new_relay, new_inter
     queue = submit(relay, "ann@one.test")
     (deferred, *_) = relay.wait_journal(event="deferred", id=queue)
     assert "refused" in deferred["reply"]
+    assert (deferred["host"], deferred["ip"]) == ("mx1.one.test", names.address(1))
     back = new_internet("one.test mx=@1", mx_port=hosts.mx_port)
     back.wait_received("ann@one.test")
 

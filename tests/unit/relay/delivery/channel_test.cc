@@ -33,15 +33,16 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
 
   void on_idle(Channel&) override { ++idle_; }
 
-  void on_carried(Channel&, queue::Lease lease, std::vector<smtp::RecipientResult> results,
+  void on_carried(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
                   AttemptFacts facts) override {
-    held_ = std::move(lease);
+    if (retire_) channel.retire();
+    held_ = std::move(parcel.lease);
     results_ = std::move(results);
     facts_ = std::move(facts);
   }
 
-  void on_untouched(Channel&, queue::Lease lease) override {
-    held_ = std::move(lease);
+  void on_untouched(Channel&, Parcel parcel) override {
+    held_ = std::move(parcel.lease);
     ++untouched_;
   }
 
@@ -74,7 +75,7 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
   // Carries one more message; its reply.
   std::string carry() {
     results_.clear();
-    channel_->carry(a_lease());
+    channel_->carry({a_lease(), {}});
     EXPECT_TRUE(run_until([&] { return !results_.empty() || ended_ || untouched_ > 0; }));
     return results_.empty() ? "" : results_[0].status.to_line();
   }
@@ -84,6 +85,7 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
   std::optional<tls::Session> session_;
   int idle_ = 0;
   int untouched_ = 0;
+  bool retire_ = false;
   bool ended_ = false;
   std::optional<smtp::Ended> met_;
   queue::Lease held_;
@@ -245,6 +247,17 @@ TEST_F(ChannelTest, QuitsWhenItHasCarriedEnough) {
   EXPECT_EQ(host_->commands.back(), "QUIT");
 }
 
+TEST_F(ChannelTest, QuitsAfterATransactionInWhichItWasRetired) {
+  add_host().replies["DATA"] = "530 5.7.0 Must issue a STARTTLS command first";
+  retire_ = true;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  carry();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(idle_, 1);
+  EXPECT_EQ(host_->commands.back(), "QUIT");
+}
+
 // It must not be handed a delivery while it waits for the reply to QUIT.
 TEST_F(ChannelTest, IsNotIdleAnyMoreWhenItsTimeIsUp) {
   add_host().replies["QUIT"] = kSilence;
@@ -272,7 +285,7 @@ TEST_F(ChannelTest, DestroyedWhileCarryingItGivesTheLeaseBack) {
   add_host().replies["."] = kSilence;
   dial();
   ASSERT_TRUE(run_until_idle());
-  channel_->carry(a_lease());
+  channel_->carry({a_lease(), {}});
   ASSERT_TRUE(run_until([&] { return !host_->messages.empty(); }));
   channel_.reset();
   const queue::Lease again = take_lease();

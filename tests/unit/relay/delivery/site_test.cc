@@ -295,6 +295,91 @@ TEST_F(SiteTest, AnAddressThatFailedIsTriedLast) {
   site_.reset();
 }
 
+// --- a host that turns a message away (RFC 5321 section 5.1)
+
+class HandOnTest : public SiteTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  HandOnTest() { route_ = route_to({"127.0.0.1", "127.0.0.2"}); }
+};
+
+TEST_P(HandOnTest, TheNextHostGetsItInTheSameAttempt) {
+  add_host().replies["MAIL"] = GetParam();
+  const auto other = neighbour("127.0.0.2");
+  make_site();
+  give(some_leases(2));
+  ASSERT_TRUE(run_until_queue_holds(0));
+  EXPECT_THAT(other->messages, SizeIs(2));
+  EXPECT_EQ(counted(Metric::kDeliveriesAttempted), 2U);
+  EXPECT_EQ(events_of("deferred"), 0U);
+  EXPECT_THAT(events(), HasSubstr(R"("attempts":1)"));
+  site_.reset();
+}
+
+INSTANTIATE_TEST_SUITE_P(MailIsAnsweredBy, HandOnTest,
+                         ::testing::Values("421 4.3.2 Not now", "452 4.3.1 Disk full",
+                                           "530 5.7.0 Must issue a STARTTLS command first",
+                                           "521 5.3.2 No mail here", kClose.data()));
+
+TEST_F(SiteTest, WhatAllHostsTurnAwayIsOneAttempt) {
+  add_host().replies["MAIL"] = "421 4.3.2 Not now";
+  const auto other = neighbour("127.0.0.2");
+  other->replies["RCPT"] = kClose;
+  route_ = route_to({"127.0.0.1", "127.0.0.2"});
+  make_site();
+  give_one();
+  ASSERT_TRUE(run_until([&] { return queue_->stats().leases == 0; }));
+  EXPECT_EQ(events_of("deferred"), 1U);
+  EXPECT_EQ(only_delivery().attempts, 1U);
+  EXPECT_EQ(host_->connections, 1U);
+  EXPECT_EQ(other->connections, 1U);
+  site_.reset();
+}
+
+TEST_F(SiteTest, WhatNoHostOfAnyTakesForGoodBounces) {
+  add_host().replies["MAIL"] = "521 5.3.2 No mail here";
+  make_site();
+  give(some_leases(1, {.sender = ""}));
+  ASSERT_TRUE(run_until_queue_holds(0));
+  EXPECT_EQ(events_of("bounced"), 1U);
+}
+
+TEST_F(SiteTest, AWishForLessIsNoReasonToAskTheNeighbour) {
+  add_host().replies["MAIL"] = "421 4.7.0 Too many connections, slow down";
+  const auto other = neighbour("127.0.0.2");
+  route_ = route_to({"127.0.0.1", "127.0.0.2"});
+  make_site();
+  give_one();
+  ASSERT_TRUE(run_until([&] { return queue_->stats().leases == 0; }));
+  EXPECT_EQ(other->connections, 0U);
+  site_.reset();
+}
+
+// The one connection of the window belongs to the host that turned the message away.
+TEST_F(SiteTest, AHandedOnMessageDoesNotWaitBehindAnIdleConnection) {
+  options_.window.connections_first = 2;
+  options_.window.connections_max = 2;
+  options_.idle_timeout = std::chrono::minutes(5);
+  add_host().once["MAIL"] = {"452 4.3.1 Disk full"};
+  const auto other = neighbour("127.0.0.2");
+  route_ = route_to({"127.0.0.1", "127.0.0.2"});
+  make_site();
+  give(some_leases(4));
+  ASSERT_TRUE(run_until_queue_holds(0));
+  EXPECT_THAT(other->messages, SizeIs(::testing::Ge(1U)));
+  EXPECT_EQ(events_of("deferred"), 0U);
+  site_.reset();
+}
+
+TEST_F(SiteTest, TheJournalNamesTheHostThatCouldNotBeReached) {
+  add_host().stop_listening();
+  turn(2);
+  make_site();
+  give_one();
+  ASSERT_TRUE(run_until([&] { return events_of("deferred") == 1; }));
+  EXPECT_THAT(events(), HasSubstr(R"("host":"mx.example")"));
+  EXPECT_THAT(events(), HasSubstr(R"("ip":"127.0.0.1")"));
+}
+
 TEST_F(SiteTest, ResumesTlsOnTheNextConnection) {
   add_host().tls = tls::server_context(identity_);
   options_.idle_timeout = Milliseconds(0);
