@@ -124,6 +124,17 @@ constexpr Option kDeliveryRows[] = {
              "public DNS cannot make the relay talk to hosts of your own network. For tests, and "
              "for relays inside a private network."},
     {.section = "delivery",
+     .key = "own_addresses",
+     .kind = Kind::kNetworks,
+     .slot = PR_SLOT(config->delivery.own_addresses),
+     .range = {0, 256},
+     .help = "Addresses that lead to this relay besides those of its listeners, such as that of an "
+             "address translator in front of it.",
+     .more = "An MX record that leads here is a loop: that host and those of equal or worse "
+             "preference are left out, and a domain with no other bounces. A listener on 0.0.0.0 "
+             "or [::] counts with all addresses that the machine has at the start.",
+     .example = "[\"198.51.100.7\"]"},
+    {.section = "delivery",
      .key = "connections_first",
      .kind = Kind::kCount,
      .slot = PR_SLOT(config->delivery.window.connections_first),

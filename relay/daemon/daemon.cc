@@ -20,6 +20,7 @@
 #include "relay/base/random.h"
 #include "relay/daemon/journal_sync.h"
 #include "relay/daemon/notify.h"
+#include "relay/daemon/own_addresses.h"
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/worker.h"
 #include "relay/delivery/scheduler.h"
@@ -81,6 +82,7 @@ class Daemon {
   Result<void> open_queue();
   Result<void> start_resolver();
   Result<void> start_workers();
+  [[nodiscard]] std::vector<Network> own_networks() const;
   Result<void> start_accepting();
   Result<void> watch_signals();
   void set_process_metrics();
@@ -233,7 +235,8 @@ Result<void> Daemon::start_workers() {
   submission_.reset(new submission::Shared{config_.submission, *queue_, *authenticator_, clock_,
                                            metrics_, config_.delivery.retry.lifetime});
   delivery_.reset(new delivery::Shared{config_.delivery, config_.server.host_name, *queue_,
-                                       *resolver_, clock_, random_, metrics_, client_tls_});
+                                       *resolver_, clock_, random_, metrics_, client_tls_,
+                                       own_networks()});
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = config_.server.workers != 0 ? config_.server.workers : cores;
   std::vector<delivery::Scheduler*> schedulers;
@@ -249,6 +252,17 @@ Result<void> Daemon::start_workers() {
   for (const auto& worker : workers_) worker->start();
   queue_->start(*dispatcher_);
   return {};
+}
+
+std::vector<Network> Daemon::own_networks() const {
+  std::vector<IpAddress> bound;
+  for (const submission::ListenerOptions& listener : config_.submission.listeners) {
+    bound.push_back(listener.address.ip);
+  }
+  std::vector<Network> networks = own_addresses(bound);
+  const auto& more = config_.delivery.own_addresses;
+  networks.insert(networks.end(), more.begin(), more.end());
+  return networks;
 }
 
 Result<void> Daemon::start_accepting() {

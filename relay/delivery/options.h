@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "relay/base/clock.h"
 #include "relay/base/ip.h"
@@ -32,6 +33,9 @@ struct Options {
   // Loopback, private, link-local and other special addresses may be contacted. Off: such an MX
   // bounces.
   bool allow_special_addresses = false;
+  // Addresses that lead to this relay besides those its listeners have, such as that of an address
+  // translator in front of it.
+  std::vector<Network> own_addresses;
   policy::RetryOptions retry;
   policy::WindowOptions window;
   // A connection carries so many messages, then it quits.

@@ -54,7 +54,8 @@ void Scheduler::forward(const std::shared_ptr<const dns::Route>& route,
                         std::vector<queue::Lease> leases) {
   if (stopping_) return;
   if (route->status != dns::RouteStatus::kFound) {
-    const message::Status verdict = targets_of(*route, shared_.options).verdict;
+    const message::Status verdict =
+        targets_of(*route, shared_.options, shared_.own_addresses).verdict;
     for (queue::Lease& lease : leases) {
       conclude_all(shared_, loop_, std::move(lease), message::Stage::kRoute, verdict, {});
     }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "dns/resolver.h"
 #include "metrics/metrics.h"
@@ -25,6 +26,8 @@ struct Shared {
   Random& random;
   metrics::Registry& metrics;
   std::shared_ptr<const tls::Context> tls;  // of options.tls's policy class
+  // What leads to this relay: an MX record that names one of these is a loop.
+  std::vector<Network> own_addresses;
   Meters meters{metrics};
 };
 

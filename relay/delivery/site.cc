@@ -32,7 +32,7 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
   if (stopping_) return;  // given back as they are destroyed
   active_at_ = shared_.clock.now();
   if (route != route_) {
-    TargetList list = targets_of(*route, shared_.options);
+    TargetList list = targets_of(*route, shared_.options, shared_.own_addresses);
     if (list.targets.empty()) {  // what came by an earlier route keeps its addresses
       for (queue::Lease& lease : leases) {
         conclude_all(shared_, loop_, std::move(lease), Stage::kRoute, list.verdict,

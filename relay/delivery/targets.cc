@@ -28,11 +28,35 @@ Status verdict_of(const dns::Route& route) {
   return {451, {4, 4, 3}, "The domain could not be looked up (" + route.detail + ")"};
 }
 
+// The best host that is this relay itself; null: none is.
+const dns::Host* best_own(const dns::Route& route, const std::vector<Network>& own) {
+  const dns::Host* best = nullptr;
+  for (const dns::Host& host : route.hosts) {
+    const bool is_own = std::ranges::any_of(host.addresses, [&own](const IpAddress& ip) {
+      return std::ranges::any_of(own, [&ip](const Network& one) { return one.contains(ip); });
+    });
+    if (is_own && (best == nullptr || host.preference < best->preference)) best = &host;
+  }
+  return best;
+}
+
 }  // namespace
 
-TargetList targets_of(const dns::Route& route, const Options& options) {
-  if (route.status != dns::RouteStatus::kFound) return {{}, verdict_of(route)};
+TargetList targets_of(const dns::Route& found, const Options& options,
+                      const std::vector<Network>& own) {
+  if (found.status != dns::RouteStatus::kFound) return {{}, verdict_of(found)};
 
+  dns::Route route = found;
+  if (const dns::Host* self = best_own(found, own)) {
+    std::erase_if(route.hosts,
+                  [self](const dns::Host& host) { return host.preference >= self->preference; });
+    if (route.hosts.empty()) {
+      return {{},
+              {554,
+               {5, 4, 6},
+               "Mail loop: the domain's best mail host is this relay itself (" + self->name + ")"}};
+    }
+  }
   TargetList list;
   std::size_t refused = 0;
   std::size_t longest = 0;

@@ -28,6 +28,11 @@ struct TargetList {
 // before the second of any, so that one broken host with many addresses cannot use up the tries.
 // Special addresses (loopback, private ...) are left out unless allowed; this is the guard against
 // an MX that points into our own network, and it looks at the address that is connected to.
-TargetList targets_of(const dns::Route& route, const Options& options);
+//
+// Where a host has an address in `own`, this relay is an exchanger of the domain, on whatever port:
+// that host, and those of equal or worse preference, are left out (RFC 5321 section 5.1), and a
+// domain that has no other is a loop.
+TargetList targets_of(const dns::Route& route, const Options& options,
+                      const std::vector<Network>& own);
 
 }  // namespace postrider::delivery

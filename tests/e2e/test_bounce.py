@@ -155,3 +155,29 @@ def test_unusual_answers_lead_to_the_host(relay, internet, dns):
     internet.set("two.test dns=" + dns)
     submit(relay, "ann@two.test")
     internet.wait_received("ann@two.test")
+
+
+# The relay listens on loopback; a wildcard stands for every address of the machine. The port of the MX hosts is
+# another than those of the listeners, as it is where the relay takes mail on 587 alone.
+@pytest.mark.parametrize("listener", ["127.0.0.1:0", "0.0.0.0:0"])
+def test_mail_for_a_domain_whose_best_host_is_the_relay_bounces(new_relay, new_internet, listener):
+    internet = new_internet("loop.test mx=127.0.0.1", "equal.test mx=127.0.0.1,@2 mx-preference=equal",
+                            "client.test mx=@4")
+    relay = new_relay(internet, listener=[{"address": listener, "mode": "trusted"}])
+    for domain in ("loop.test", "equal.test"):
+        queue = submit(relay, f"ann@{domain}")
+        (bounced,) = relay.wait_journal(event="bounced", id=queue)
+        assert bounced["reply"].startswith("554 5.4.6 ")
+    internet.wait_received(SENDER, count=2)
+    assert not internet.received("ann@equal.test")
+
+
+def test_better_hosts_than_the_relay_itself_are_used(new_relay, new_internet):
+    internet = new_internet("first.test mx=@2 mail=close", "backup.test mx=@2,127.0.0.1,@3", "client.test mx=@4")
+    relay = new_relay(internet)
+    queue = submit(relay, "ann@backup.test")
+    (deferred, *_) = relay.wait_journal(event="deferred", id=queue)
+    assert deferred["ip"] == internet.address(2)
+    internet.set("first.test mail=ok")
+    (received,) = internet.wait_received("ann@backup.test")
+    assert received.mx == internet.address(2)

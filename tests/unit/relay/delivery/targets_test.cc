@@ -35,10 +35,17 @@ std::vector<std::string> shown(const TargetList& list) {
   return all;
 }
 
+TargetList all_targets(const dns::Route& route, const Options& options,
+                       const std::vector<std::string>& own = {}) {
+  std::vector<Network> networks;
+  for (const std::string& one : own) networks.push_back(*Network::parse(one));
+  return targets_of(route, options, networks);
+}
+
 TEST(TargetsOf, TakesOneAddressOfEachHostBeforeTheSecondOfAny) {
-  const auto list = targets_of(found({host("a", {"8.8.8.1", "8.8.8.2", "8.8.8.3"}), host("b", {}),
-                                      host("c", {"2606:4700::1"})}),
-                               {});
+  const auto list = all_targets(found({host("a", {"8.8.8.1", "8.8.8.2", "8.8.8.3"}), host("b", {}),
+                                       host("c", {"2606:4700::1"})}),
+                                {});
   EXPECT_THAT(shown(list), ElementsAre("a 8.8.8.1", "c 2606:4700::1", "a 8.8.8.2", "a 8.8.8.3"));
   EXPECT_EQ(list.verdict.code, 0);
 }
@@ -46,19 +53,19 @@ TEST(TargetsOf, TakesOneAddressOfEachHostBeforeTheSecondOfAny) {
 TEST(TargetsOf, StopsAtTheLimit) {
   Options options;
   options.addresses_max = 2;
-  const auto list = targets_of(found({host("a", {"8.8.8.1", "8.8.8.2", "8.8.8.3"})}), options);
+  const auto list = all_targets(found({host("a", {"8.8.8.1", "8.8.8.2", "8.8.8.3"})}), options);
   EXPECT_THAT(shown(list), ElementsAre("a 8.8.8.1", "a 8.8.8.2"));
 }
 
 TEST(TargetsOf, LeavesAddressesOfOurOwnNetworkOut) {
-  const auto list = targets_of(
+  const auto list = all_targets(
       found({host("a", {"127.0.0.1", "10.1.2.3"}), host("b", {"8.8.8.8"}), host("c", {"::1"})}),
       {});
   EXPECT_THAT(shown(list), ElementsAre("b 8.8.8.8"));
 }
 
 TEST(TargetsOf, BouncesWhereNothingElseIsThere) {
-  const auto list = targets_of(found({host("inner.example", {"192.168.0.1"})}), {});
+  const auto list = all_targets(found({host("inner.example", {"192.168.0.1"})}), {});
   EXPECT_TRUE(list.targets.empty());
   EXPECT_TRUE(list.verdict.is_permanent());
   EXPECT_THAT(list.verdict.text, HasSubstr("inner.example"));
@@ -67,7 +74,7 @@ TEST(TargetsOf, BouncesWhereNothingElseIsThere) {
 TEST(TargetsOf, ContactsThemWhereTheOptionsAllowIt) {
   Options options;
   options.allow_special_addresses = true;
-  EXPECT_THAT(shown(targets_of(found({host("a", {"127.0.0.1"})}), options)),
+  EXPECT_THAT(shown(all_targets(found({host("a", {"127.0.0.1"})}), options)),
               ElementsAre("a 127.0.0.1"));
 }
 
@@ -75,23 +82,56 @@ TEST(TargetsOf, UsesTheFamilyThatHasASource) {
   Options options;
   options.source_ipv4 = IpAddress::parse("192.0.2.1");
   const dns::Route both = found({host("a", {"2606:4700::1", "8.8.8.8"})});
-  EXPECT_THAT(shown(targets_of(both, options)), ElementsAre("a 8.8.8.8"));
+  EXPECT_THAT(shown(all_targets(both, options)), ElementsAre("a 8.8.8.8"));
   options.source_ipv6 = IpAddress::parse("2001:db8::1");
-  EXPECT_EQ(targets_of(both, options).targets.size(), 2U);
+  EXPECT_EQ(all_targets(both, options).targets.size(), 2U);
 }
 
 TEST(TargetsOf, WaitsWhereNoAddressIsOfThatFamily) {
   Options options;
   options.source_ipv4 = IpAddress::parse("192.0.2.1");
-  const auto list = targets_of(found({host("a", {"2606:4700::1"})}), options);
+  const auto list = all_targets(found({host("a", {"2606:4700::1"})}), options);
   EXPECT_TRUE(list.targets.empty());
   EXPECT_TRUE(list.verdict.is_transient());
+}
+
+// --- this relay among the hosts (RFC 5321 section 5.1)
+
+dns::Host ranked(dns::Host host, std::uint16_t preference) {
+  host.preference = preference;
+  return host;
+}
+
+TEST(TargetsOf, LeavesItselfAndWhatIsNoBetterOut) {
+  const dns::Route route = found(
+      {ranked(host("best", {"8.8.8.1"}), 10), ranked(host("good", {"8.8.8.2"}), 20),
+       ranked(host("equal", {"8.8.8.3"}), 30), ranked(host("self", {"8.8.8.9", "8.8.8.4"}), 30),
+       ranked(host("worse", {"8.8.8.5"}), 40)});
+  EXPECT_THAT(shown(all_targets(route, {}, {"8.8.8.4"})),
+              ElementsAre("best 8.8.8.1", "good 8.8.8.2"));
+}
+
+TEST(TargetsOf, TheBestOfItsOwnNamesCounts) {
+  const dns::Route route =
+      found({ranked(host("good", {"8.8.8.2"}), 5), ranked(host("also", {"8.8.8.3"}), 15),
+             ranked(host("self2", {"8.8.8.4"}), 20), ranked(host("self1", {"2606:4700::1"}), 10)});
+  EXPECT_THAT(shown(all_targets(route, {}, {"2606:4700::/64", "8.8.8.4"})),
+              ElementsAre("good 8.8.8.2"));
+}
+
+TEST(TargetsOf, BouncesALoop) {
+  const dns::Route route =
+      found({ranked(host("self", {"8.8.8.4"}), 10), ranked(host("worse", {"8.8.8.5"}), 10)});
+  const TargetList list = all_targets(route, {}, {"8.8.8.4"});
+  EXPECT_TRUE(list.targets.empty());
+  EXPECT_EQ(list.verdict.to_line(),
+            "554 5.4.6 Mail loop: the domain's best mail host is this relay itself (self)");
 }
 
 TEST(TargetsOf, SaysWhatARouteWithoutHostsMeans) {
   using enum dns::RouteStatus;
   const auto line = [](dns::RouteStatus status) {
-    const TargetList list = targets_of(route_of(status), {});
+    const TargetList list = all_targets(route_of(status), {});
     EXPECT_TRUE(list.targets.empty());
     return list.verdict.to_line();
   };
