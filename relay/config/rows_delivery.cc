@@ -211,6 +211,15 @@ constexpr Option kDeliveryRows[] = {
      .range = {kSecond, 30 * kDay},
      .help = "How long after acceptance a message is given up and reported to its sender.",
      .more = "RFC 5321 section 4.5.4.1 asks for 4 to 5 days at least."},
+    {.section = "retry",
+     .key = "delay_notice",
+     .kind = Kind::kDuration,
+     .slot = PR_SLOT(config->delivery.retry.delay_notice),
+     .range = {0, 30 * kDay},
+     .help = "How long after acceptance the sender is told that a message is still under way; 0s "
+             "is never.",
+     .more = "Told once, at the next failure behind that time, of recipients submitted with "
+             "NOTIFY=DELAY or without NOTIFY (RFC 3461)."},
 
     {.section = "dns",
      .key = "servers",

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "metrics/metrics.h"
+#include "relay/message/dsn.h"
 #include "relay/message/status.h"
 
 namespace postrider::delivery {
@@ -28,12 +29,15 @@ class StageCounters {
 struct Meters {
   explicit Meters(metrics::Registry& registry);
 
+  [[nodiscard]] const metrics::Counter& report(message::DsnAction action) const {
+    return reports.at(static_cast<std::size_t>(action));
+  }
+
   metrics::Counter attempted;
   metrics::Counter delivered;
   metrics::Counter expired;
   metrics::Counter bytes;
-  metrics::Counter reports_failed;
-  metrics::Counter reports_relayed;
+  std::array<metrics::Counter, 4> reports;  // in the order of DsnAction
   metrics::Counter connections_ok;
   metrics::Counter connections_reused;
   metrics::Counter tls_full;

@@ -1,5 +1,6 @@
 #include "relay/delivery/report.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -24,8 +25,10 @@ struct Conclusion {
   queue::Lease lease;
   std::vector<smtp::RecipientResult> results;
   AttemptFacts facts;
-  std::vector<Fate> fates;
-  std::optional<WallTime> next_attempt;
+  std::vector<Fate> fates{};
+  std::optional<WallTime> next_attempt{};
+  bool attempted = true;   // false: put off
+  bool delay_due = false;  // those who wait on are told so
 };
 
 Fate fate_of(const smtp::RecipientResult& result, bool may_retry) {
@@ -42,8 +45,9 @@ Fate fate_of(const smtp::RecipientResult& result, bool may_retry) {
 
 // What the report and the journal say: a reply as it came, our own words where there was none.
 Status shown_status(const smtp::RecipientResult& result) {
-  return result.status.code != 0 ? result.status
-                                 : policy::local_status(result.stage, result.status.text);
+  const Status& status = result.status;
+  if (status.code != 0 || status.enhanced.present()) return status;
+  return policy::local_status(result.stage, status.text);
 }
 
 journal::Event event_of(Fate fate) {
@@ -85,7 +89,8 @@ std::string journal_lines(const Conclusion& conclusion, WallTime now, std::strin
     record.recipient = address;
     record.status = &status;
     record.next = fate == Fate::kDeferred ? conclusion.next_attempt : std::nullopt;
-    record.report = fate == Fate::kDeferred ? std::string_view{} : report_id;
+    const bool told = fate != Fate::kDeferred || conclusion.delay_due;
+    record.report = told ? report_id : std::string_view{};
     journal::append_line(lines, record);
   }
   return lines;
@@ -132,6 +137,11 @@ std::optional<message::DsnAction> report_action(const Conclusion& conclusion, st
       }
       break;
     case Fate::kDeferred:
+      // RFC 3461 section 4.1: without NOTIFY, delays may be told.
+      if (conclusion.delay_due &&
+          (recipient.notify == 0 || (recipient.notify & message::kNotifyDelay) != 0)) {
+        return message::DsnAction::kDelayed;
+      }
       break;
   }
   return std::nullopt;
@@ -148,8 +158,10 @@ std::vector<message::DsnRecipient> report_recipients(const Conclusion& conclusio
     entry.recipient = conclusion.lease.recipients()[i];
     entry.action = *action;
     entry.status = shown_status(conclusion.results[i]);
-    // RFC 3464 section 2.3.5: who said it. What never answered said nothing.
-    if (conclusion.results[i].status.code != 0) entry.remote_mta = conclusion.facts.host;
+    entry.remote_mta = conclusion.facts.host;
+    if (*action == message::DsnAction::kDelayed) {
+      entry.will_retry_until = conclusion.lease.message().expires;
+    }
     reported.push_back(std::move(entry));
   }
   return reported;
@@ -158,10 +170,7 @@ std::vector<message::DsnRecipient> report_recipients(const Conclusion& conclusio
 queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
                               std::vector<message::DsnRecipient> reported, WallTime now) {
   const queue::Message& original = conclusion.lease.message();
-  for (const message::DsnRecipient& entry : reported) {
-    const bool failed = entry.action == message::DsnAction::kFailed;
-    (failed ? shared.meters.reports_failed : shared.meters.reports_relayed).add();
-  }
+  for (const message::DsnRecipient& entry : reported) shared.meters.report(entry.action).add();
   message::DsnFacts facts;
   facts.reporting_mta = shared.host_name;
   facts.message_id = original.id.to_string();
@@ -194,13 +203,18 @@ queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
 void finish(Shared& shared, Conclusion conclusion, std::vector<message::DsnRecipient> reported) {
   const WallTime now = shared.clock.wall();
   queue::Completion completion;
+  completion.attempted = conclusion.attempted;
+  completion.delay_reported = std::ranges::any_of(
+      reported, [](const auto& entry) { return entry.action == message::DsnAction::kDelayed; });
   if (!reported.empty()) {
     completion.report = make_report(shared, conclusion, std::move(reported), now);
   }
   const std::string report_id =
       completion.report ? completion.report->id.to_string() : std::string();
-  completion.events = journal_lines(conclusion, now, report_id);
-  count(shared.meters, conclusion, now);
+  if (conclusion.attempted) {
+    completion.events = journal_lines(conclusion, now, report_id);
+    count(shared.meters, conclusion, now);
+  }
   completion.next_attempt = conclusion.next_attempt.value_or(now);
   for (std::size_t i = 0; i < conclusion.fates.size(); ++i) {
     if (conclusion.fates[i] == Fate::kDeferred) {
@@ -211,23 +225,16 @@ void finish(Shared& shared, Conclusion conclusion, std::vector<message::DsnRecip
   shared.queue.finish(std::move(conclusion.lease), std::move(completion));
 }
 
-}  // namespace
-
-void conclude(Shared& shared, Executor& executor, queue::Lease lease,
-              std::vector<smtp::RecipientResult> results, AttemptFacts facts) {
-  Conclusion conclusion{std::move(lease), std::move(results), std::move(facts), {}, {}};
+// What remains once the fates are known: the report, which quotes the message, and the completion.
+void wind_up(Shared& shared, Executor& executor, Conclusion conclusion) {
   const queue::Message& message = conclusion.lease.message();
-  conclusion.next_attempt =
-      policy::next_attempt(shared.options.retry, conclusion.lease.attempts() + 1,
-                           shared.clock.wall(), message.expires, shared.random);
-  for (const smtp::RecipientResult& result : conclusion.results) {
-    conclusion.fates.push_back(fate_of(result, conclusion.next_attempt.has_value()));
-  }
+  conclusion.delay_due =
+      !conclusion.lease.delay_reported() &&
+      policy::is_delay_notice_due(shared.options.retry, message.arrived, shared.clock.wall());
   auto reported = report_recipients(conclusion);
   if (reported.empty() || conclusion.lease.body()) {
     return finish(shared, std::move(conclusion), std::move(reported));
   }
-  // The report quotes the message's headers.
   queue::Lease without_body = std::move(conclusion.lease);
   shared.queue.read_body(
       std::move(without_body),
@@ -245,19 +252,35 @@ void conclude(Shared& shared, Executor& executor, queue::Lease lease,
       });
 }
 
+}  // namespace
+
+void conclude(Shared& shared, Executor& executor, queue::Lease lease,
+              std::vector<smtp::RecipientResult> results, AttemptFacts facts) {
+  Conclusion conclusion{std::move(lease), std::move(results), std::move(facts)};
+  const queue::Message& message = conclusion.lease.message();
+  conclusion.next_attempt =
+      policy::next_attempt(shared.options.retry, conclusion.lease.attempts() + 1,
+                           shared.clock.wall(), message.expires, shared.random);
+  for (const smtp::RecipientResult& result : conclusion.results) {
+    conclusion.fates.push_back(fate_of(result, conclusion.next_attempt.has_value()));
+  }
+  wind_up(shared, executor, std::move(conclusion));
+}
+
 void conclude_all(Shared& shared, Executor& executor, queue::Lease lease, Stage stage,
                   const Status& status, AttemptFacts facts) {
   std::vector<smtp::RecipientResult> results(lease.recipients().size(), {stage, status});
   conclude(shared, executor, std::move(lease), std::move(results), std::move(facts));
 }
 
-void put_off(Shared& shared, queue::Lease lease, WallTime until, const Status& status) {
-  queue::Completion completion;
-  completion.fates.assign(lease.recipients().size(), Fate::kDeferred);
-  completion.next_attempt = until;
-  completion.status = status;
-  completion.attempted = false;
-  shared.queue.finish(std::move(lease), std::move(completion));
+void put_off(Shared& shared, Executor& executor, queue::Lease lease, WallTime until,
+             const Status& status) {
+  const std::size_t count = lease.recipients().size();
+  Conclusion conclusion{std::move(lease), {count, {Stage::kConnect, status}}, {}};
+  conclusion.fates.assign(count, Fate::kDeferred);
+  conclusion.next_attempt = until;
+  conclusion.attempted = false;
+  wind_up(shared, executor, std::move(conclusion));
 }
 
 }  // namespace postrider::delivery

@@ -33,7 +33,8 @@ void conclude_all(Shared& shared, Executor& executor, queue::Lease lease, messag
                   const message::Status& status, AttemptFacts facts);
 
 // Gives the delivery back without counting an attempt; it is due again at `until`. Expired ones
-// still get their last attempt there.
-void put_off(Shared& shared, queue::Lease lease, WallTime until, const message::Status& status);
+// still get their last attempt there. A delay notice that is due is made here too.
+void put_off(Shared& shared, Executor& executor, queue::Lease lease, WallTime until,
+             const message::Status& status);
 
 }  // namespace postrider::delivery

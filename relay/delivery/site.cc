@@ -150,7 +150,7 @@ void Site::load(queue::Lease lease) {
         log::error("delivery", "a message cannot be read",
                    {{"id", loaded.message().id.to_string()}, {"error", read.error().text()}});
         // The queue puts damaged messages aside; a failing disk is tried again later.
-        put_off(shared_, std::move(loaded), shared_.clock.wall() + std::chrono::minutes(1),
+        put_off(shared_, loop_, std::move(loaded), shared_.clock.wall() + std::chrono::minutes(1),
                 {451, {4, 3, 0}, "the message could not be read from the queue"});
       }
       pump();
@@ -190,7 +190,7 @@ void Site::put_off_waiting() {
     // Spread over a quarter of the wait, so that they do not all return in one instant.
     const auto spread = Milliseconds(shared_.random.below(
         static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count() / 4, 1000))));
-    put_off(shared_, std::move(lease), base + spread, last_failure_);
+    put_off(shared_, loop_, std::move(lease), base + spread, last_failure_);
   }
 }
 

@@ -18,6 +18,9 @@ struct RetryOptions {
   double jitter = 0.1;
   // From acceptance; then the recipients that are left expire and are reported.
   Milliseconds lifetime = std::chrono::hours(24 * 5);
+  // From acceptance; the sender is told at the next failure behind it that the message still waits.
+  // 0: never.
+  Milliseconds delay_notice = std::chrono::hours(4);
 };
 
 // The interval before the attempt that follows `attempts` finished ones (>= 1), jitter included.
@@ -27,5 +30,9 @@ Milliseconds retry_interval(const RetryOptions& options, unsigned attempts, Rand
 // `now` is at or past `expires`, the attempt just made was the last.
 std::optional<WallTime> next_attempt(const RetryOptions& options, unsigned attempts, WallTime now,
                                      WallTime expires, Random& random);
+
+// Whether a delivery that has to wait on, accepted at `arrived`, has waited long enough for its
+// sender to be told.
+bool is_delay_notice_due(const RetryOptions& options, WallTime arrived, WallTime now);
 
 }  // namespace postrider::policy

@@ -133,6 +133,37 @@ def test_deferred_mail_survives_a_restart(relay, internet):
     relay.wait_queue_empty()
 
 
+def test_a_delay_is_told_once_where_it_may_be(new_relay, internet):
+    relay = new_relay(internet, retry={"delay_notice": "1s"})
+    internet.set("one.test rcpt=451_4.7.1_try_later")
+    submit(relay, "never@one.test", rcpt_options=["NOTIFY=NEVER"])
+    submit(relay, "failure@one.test", rcpt_options=["NOTIFY=FAILURE"])
+    queue = submit(relay, "ann@one.test", rcpt_options=["NOTIFY=DELAY"])
+    (received,) = internet.wait_received("news@client.test")
+    report = parse_report(received)
+    (fields,) = report.recipients
+    assert fields["Final-Recipient"] == "rfc822; ann@one.test"
+    assert fields["Action"] == "delayed"
+    assert fields["Status"] == "4.7.1"
+    assert fields["Will-Retry-Until"]
+    (told,) = [record for record in relay.journal(event="deferred", id=queue) if "report" in record]
+    attempts = told["attempts"]
+    wait_for("two more attempts",
+             lambda: relay.journal(event="deferred", id=queue)[-1]["attempts"] >= attempts + 2)
+    internet.set("one.test rcpt=ok")
+    relay.wait_queue_empty()
+    assert len(internet.received("news@client.test")) == 1
+
+
+def test_a_delay_of_mail_for_a_dead_site_is_told(new_relay, new_internet):
+    names = new_internet("one.test mx=@1", "client.test mx=@4")
+    hosts = new_internet("two.test mx=@2", "client.test mx=@4")
+    relay = new_relay(names, delivery={"port": hosts.mx_port}, retry={"delay_notice": "1s"})
+    submit(relay, "ann@one.test")
+    (received,) = hosts.wait_received("news@client.test")
+    assert parse_report(received).recipients[0]["Action"] == "delayed"
+
+
 def test_mail_that_is_too_old_is_given_up_and_reported(new_relay, internet):
     relay = new_relay(internet, retry={"lifetime": "2s"})
     internet.set("one.test rcpt=451_4.7.1_try_later")

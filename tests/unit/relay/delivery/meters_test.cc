@@ -33,5 +33,18 @@ TEST(Meters, HaveACounterOfItsOwnForEachStage) {
   }
 }
 
+TEST(Meters, CountReportsByTheirAction) {
+  metrics::Registry registry;
+  const Meters meters(registry);
+  meters.report(message::DsnAction::kFailed).add(1);
+  meters.report(message::DsnAction::kDelayed).add(2);
+  meters.report(message::DsnAction::kDelivered).add(3);
+  meters.report(message::DsnAction::kRelayed).add(4);
+  EXPECT_EQ(registry.counter(Metric::kReportsSent, "failed").value(), 1U);
+  EXPECT_EQ(registry.counter(Metric::kReportsSent, "delayed").value(), 2U);
+  EXPECT_EQ(registry.counter(Metric::kReportsSent, "delivered").value(), 3U);
+  EXPECT_EQ(registry.counter(Metric::kReportsSent, "relayed").value(), 4U);
+}
+
 }  // namespace
 }  // namespace postrider::delivery

@@ -168,7 +168,7 @@ TEST_F(ReportTest, PuttingOffIsNoAttempt) {
   queue::Lease lease = a_lease();
   const queue::MessageId id = lease.message().id;
   const WallTime until = clock_.wall() + std::chrono::minutes(3);
-  put_off(*shared_, std::move(lease), until, kBusy);
+  put_off(*shared_, *loop_, std::move(lease), until, kBusy);
   ASSERT_TRUE(run_until_ended());
   const auto found = queue_->message(id);
   ASSERT_TRUE(found && *found);
@@ -176,6 +176,95 @@ TEST_F(ReportTest, PuttingOffIsNoAttempt) {
   EXPECT_EQ((*found)->deliveries.at(0).due, until);
   EXPECT_EQ(events(), "");
   EXPECT_EQ(counted(Metric::kDeliveriesAttempted), 0U);
+}
+
+// --- delays
+
+class DelayTest : public ReportTest {
+ protected:
+  DelayTest() {
+    options_.retry.delay_notice = Milliseconds(1);
+    options_.retry.first_interval = Milliseconds(1);
+  }
+
+  // After the time of the notice.
+  queue::Lease late_lease(const Mail& mail) {
+    queue::Lease lease = lease_of(mail);
+    const WallTime late = lease.message().arrived + Milliseconds(2);
+    EXPECT_TRUE(run_until([&] { return clock_.wall() >= late; }));
+    return lease;
+  }
+
+  // The next lease that is of the message itself.
+  queue::Lease again() {
+    queue::Lease lease = take_lease();
+    while (lease.valid() && lease.message().envelope.sender.is_null()) {
+      reports_.push_back(std::move(lease));
+      lease = take_lease();
+    }
+    return lease;
+  }
+
+  ~DelayTest() override { reports_.clear(); }
+
+  std::vector<queue::Lease> reports_;
+};
+
+TEST_F(DelayTest, IsToldOnceADelivery) {
+  end(late_lease({}), {{Stage::kMail, kBusy}}, spoken_to_mx());
+  queue::Lease second = again();
+  EXPECT_TRUE(second.delay_reported());
+  end(std::move(second), {{Stage::kMail, kBusy}});
+  const queue::Lease third = again();
+  EXPECT_EQ(third.attempts(), 2U);
+  ASSERT_EQ(reports_.size(), 1U);
+  const std::string text = reports_[0].body()->to_string();
+  EXPECT_THAT(text, HasSubstr("Action: delayed"));
+  EXPECT_THAT(text, HasSubstr("Will-Retry-Until: "));
+  EXPECT_THAT(text, HasSubstr("Status: 4.3.0"));
+  EXPECT_EQ(counted(Metric::kReportsSent, "delayed"), 1U);
+}
+
+TEST_F(DelayTest, IsToldThoseWhoAsked) {
+  end(late_lease({.notify = message::kNotifyDelay}), {{Stage::kMail, kBusy}});
+  const queue::Lease next = again();
+  EXPECT_EQ(counted(Metric::kReportsSent, "delayed"), 1U);
+}
+
+TEST_F(DelayTest, IsNotToldThoseWhoAskedForOtherThings) {
+  for (const std::uint8_t notify : {message::kNotifyNever, message::kNotifyFailure}) {
+    end(late_lease({.notify = notify}), {{Stage::kMail, kBusy}});
+    const queue::Lease next = again();
+    EXPECT_FALSE(next.delay_reported());
+  }
+  end(late_lease({.sender = ""}), {{Stage::kMail, kBusy}});
+  ASSERT_TRUE(run_until([&] { return counted(Metric::kDeliveriesAttempted) == 3; }));
+  EXPECT_EQ(counted(Metric::kReportsSent, "delayed"), 0U);
+}
+
+TEST_F(DelayTest, IsToldBesideAFailureInOneReport) {
+  end(late_lease({.to = {"one@to.example", "two@to.example"}}),
+      {{Stage::kRecipient, kNobody}, {Stage::kRecipient, kBusy}});
+  const queue::Lease next = again();
+  if (reports_.empty()) reports_.push_back(take_report());
+  const std::string text = reports_.at(0).body()->to_string();
+  EXPECT_THAT(text, HasSubstr("Action: failed"));
+  EXPECT_THAT(text, HasSubstr("Action: delayed"));
+}
+
+TEST_F(DelayTest, IsToldOfWhatIsPutOffToo) {
+  put_off(*shared_, *loop_, late_lease({}), clock_.wall(), kBusy);
+  const queue::Lease next = again();
+  EXPECT_EQ(next.attempts(), 0U);
+  EXPECT_TRUE(next.delay_reported());
+  EXPECT_EQ(counted(Metric::kReportsSent, "delayed"), 1U);
+  EXPECT_EQ(events_of("deferred"), 0U);
+}
+
+TEST_F(ReportTest, ADelayIsNotToldBeforeItsTime) {
+  end(a_lease(), {{Stage::kMail, kBusy}});
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(counted(Metric::kReportsSent, "delayed"), 0U);
 }
 
 // Bodies are not kept in memory: a report reads the one it is about.

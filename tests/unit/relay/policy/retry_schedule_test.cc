@@ -110,5 +110,21 @@ TEST_F(RetryScheduleTest, ALifeOfFiveDaysEndsInBoundedAttempts) {
   }
 }
 
+TEST(DelayNotice, IsDueAfterItsTime) {
+  RetryOptions options;
+  options.delay_notice = Seconds(60);
+  const WallTime arrived{Seconds(1'000'000)};
+  EXPECT_FALSE(is_delay_notice_due(options, arrived, arrived + Milliseconds(59'999)));
+  EXPECT_TRUE(is_delay_notice_due(options, arrived, arrived + Seconds(60)));
+  EXPECT_FALSE(is_delay_notice_due(options, arrived, arrived - Seconds(60)));
+}
+
+TEST(DelayNotice, OfNoTimeIsNeverDue) {
+  RetryOptions options;
+  options.delay_notice = Seconds(0);
+  const WallTime arrived{Seconds(1'000'000)};
+  EXPECT_FALSE(is_delay_notice_due(options, arrived, arrived + std::chrono::hours(1000)));
+}
+
 }  // namespace
 }  // namespace postrider::policy
