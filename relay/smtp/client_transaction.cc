@@ -20,6 +20,12 @@ bool is_sendable(std::string_view text, bool utf8) {
   return !message::has_control(text) && (utf8 || message::is_ascii(text));
 }
 
+bool is_seven_bit(const message::Body& body) {
+  const auto& chunks = body.chunks();
+  return std::all_of(chunks.begin(), chunks.end(),
+                     [](const Chunk& chunk) { return message::is_ascii(chunk.view()); });
+}
+
 std::string in_brackets(const message::Address& address) {
   if (address.domain.empty()) return "<" + address.local + ">";
   return "<" + address.to_string() + ">";
@@ -84,7 +90,8 @@ std::optional<Status> ClientSession::Machine::local_refusal() {
                   "message of " + std::to_string(size) + " octets is above the server's limit of " +
                       std::to_string(capabilities_.size_max)};
   }
-  if (envelope.eight_bit && !capabilities_.eight_bit_mime) {
+  // What counts is the text: a client may say 8BITMIME of one that is plain, or forget to say it.
+  if (!capabilities_.eight_bit_mime && !is_seven_bit(transaction_.body)) {
     return Status{554, {5, 6, 3}, "message is 8bit and the server does not offer 8BITMIME"};
   }
   if (envelope.smtputf8 && !capabilities_.smtputf8) {
@@ -112,7 +119,7 @@ void ClientSession::Machine::append_mail() {
   const message::Envelope& envelope = transaction_.envelope;
   commands_ += "MAIL FROM:" + in_brackets(envelope.sender);
   if (capabilities_.size) commands_ += " SIZE=" + std::to_string(transaction_.body.size());
-  if (envelope.eight_bit) commands_ += " BODY=8BITMIME";
+  if (envelope.eight_bit && capabilities_.eight_bit_mime) commands_ += " BODY=8BITMIME";
   if (envelope.smtputf8) commands_ += " SMTPUTF8";
   if (!capabilities_.dsn) return;
   if (envelope.return_content == message::ReturnContent::kFull) commands_ += " RET=FULL";

@@ -68,10 +68,8 @@ TEST_F(ClientTransactionTest, LocalRefusalsSendNothing) {
   hello("SIZE 10");
   EXPECT_EQ(send({"1"}, "0123456789\r\n"), "");
   EXPECT_EQ(result(0), "552 at mail");
-  envelope.eight_bit = true;
-  EXPECT_EQ(send({"1"}), "");
+  EXPECT_EQ(send({"1"}, "\xe4\r\n"), "");
   EXPECT_EQ(done->results[0].status.enhanced.to_string(), "5.6.3");
-  envelope.eight_bit = false;
   envelope.smtputf8 = true;
   EXPECT_EQ(send({"1"}), "");
   EXPECT_EQ(done->results[0].status.enhanced.to_string(), "5.6.7");
@@ -79,6 +77,19 @@ TEST_F(ClientTransactionTest, LocalRefusalsSendNothing) {
   EXPECT_EQ(send({"1"}, "a\nb\r\n"), "");
   EXPECT_EQ(done->results[0].status.enhanced.to_string(), "5.6.0");
   EXPECT_TRUE(ready);
+}
+
+TEST_F(ClientTransactionTest, TheTextDecidesWhetherEightBitMimeIsNeeded) {
+  hello("PIPELINING");
+  envelope.eight_bit = true;
+  EXPECT_EQ(send({"1"}, "plain\r\n"), "MAIL FROM:<a@b.test>\r\nRCPT TO:<1@d.test>\r\nDATA\r\n");
+}
+
+TEST_F(ClientTransactionTest, EightBitTextIsNamedWhereTheServerKnowsIt) {
+  hello("PIPELINING\n8BITMIME");
+  envelope.eight_bit = true;
+  EXPECT_EQ(send({"1"}, "\xe4\r\n"),
+            "MAIL FROM:<a@b.test> BODY=8BITMIME\r\nRCPT TO:<1@d.test>\r\nDATA\r\n");
 }
 
 TEST_F(ClientTransactionTest, DamagedAddressesNeverBecomeCommands) {
