@@ -1,4 +1,4 @@
-// ClientSession: from the greeting to Ready, by way of EHLO or HELO and STARTTLS.
+// ClientSession: from the greeting to Ready, by way of EHLO or HELO, STARTTLS and a login.
 #include <algorithm>
 #include <string_view>
 
@@ -53,7 +53,7 @@ void ClientSession::Machine::settle_start_tls() {
   } else if (wanted && options_.start_tls == StartTlsUse::kRequired) {
     end_locally(Stage::kStartTls, "STARTTLS is required, and the server does not offer it");
   } else {
-    become_ready();
+    settle_auth();
   }
 }
 
@@ -64,7 +64,7 @@ void ClientSession::Machine::on_start_tls() {
     forget_steps();
     actions_.push_back(StartTls{});
   } else if (options_.start_tls == StartTlsUse::kIfOffered && replies_.code() >= 400) {
-    become_ready();
+    settle_auth();
   } else {
     end_at_answered();
   }

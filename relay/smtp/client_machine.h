@@ -1,6 +1,6 @@
-// The state of a ClientSession. Private to relay/smtp; in three files: client_session.cc (events,
-// time, the list of steps, the end), client_hello.cc (greeting to Ready) and client_transaction.cc
-// (MAIL to the final dot).
+// The state of a ClientSession. Private to relay/smtp; in four files: client_session.cc (events,
+// time, the list of steps, the end), client_hello.cc (greeting to Ready), client_auth.cc (the login
+// between) and client_transaction.cc (MAIL to the final dot).
 //
 // Everything said is a step in one list. `sent_` and `answered_` are two positions in it; without
 // pipelining they differ by one at most. A reply belongs to the step at `answered_`, and where
@@ -56,6 +56,7 @@ class ClientSession::Machine {
     kEhlo,
     kHelo,
     kStartTls,
+    kAuth,
     kReset,
     kMail,
     kRecipient,
@@ -109,6 +110,10 @@ class ClientSession::Machine {
   void on_start_tls();
   void become_ready();
 
+  // client_auth.cc
+  void settle_auth();
+  void on_auth();
+
   // client_transaction.cc
   std::optional<message::Status> local_refusal();
   void refuse_unsendable();
@@ -150,6 +155,8 @@ class ClientSession::Machine {
   std::optional<TlsFacts> tls_;
   Capabilities capabilities_;
   std::string peer_name_;
+  std::string auth_command_;                 // the next line of the login
+  std::vector<std::string> auth_responses_;  // what is left of it, the next one last
   unsigned transactions_ = 0;
   bool reset_needed_ = false;  // the server may still be within a transaction of ours
 

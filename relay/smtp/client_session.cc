@@ -95,6 +95,7 @@ const ClientSession::Machine::StepRow& ClientSession::Machine::row_of(StepKind k
       {"EHLO", Stage::kHello, &ClientTimeouts::hello, false, &Machine::on_ehlo},
       {"HELO", Stage::kHello, &ClientTimeouts::hello, false, &Machine::on_helo},
       {"STARTTLS", Stage::kStartTls, &ClientTimeouts::start_tls, false, &Machine::on_start_tls},
+      {"AUTH", Stage::kAuth, &ClientTimeouts::hello, false, &Machine::on_auth},
       {"RSET", Stage::kMail, &ClientTimeouts::mail, true, &Machine::on_reset},
       {"MAIL", Stage::kMail, &ClientTimeouts::mail, true, &Machine::on_mail},
       {"RCPT", Stage::kRecipient, &ClientTimeouts::recipient, true, &Machine::on_recipient},
@@ -155,6 +156,9 @@ void ClientSession::Machine::append_command(const Step& step) {
       break;
     case StepKind::kStartTls:
       commands_ += "STARTTLS";
+      break;
+    case StepKind::kAuth:
+      commands_ += std::exchange(auth_command_, {});
       break;
     case StepKind::kReset:
       commands_ += "RSET";

@@ -1,10 +1,11 @@
-// ClientSession: the sending side of one SMTP connection (RFC 5321, 3207, 1870, 2920, 3461, 6152,
-// 6531), as a state machine without sockets, clocks or threads.
+// ClientSession: the sending side of one SMTP connection (RFC 5321, 3207, 1870, 2920, 3461, 4954,
+// 6152, 6531), as a state machine without sockets, clocks or threads.
 //
-// A connection greets, says EHLO, starts TLS as demanded, then carries transactions one after
-// another. It keeps two positions in one list of steps, sent and answered; that is all pipelining
-// is. Replies that arrive before the TLS handshake are discarded with it. A hostile server can make
-// it fail, never hang (absolute deadlines), grow (reply limits) or misattribute a reply.
+// A connection greets, says EHLO, starts TLS and logs in as demanded, then carries transactions one
+// after another. It keeps two positions in one list of steps, sent and answered; that is all
+// pipelining is. Replies that arrive before the TLS handshake are discarded with it. A hostile
+// server can make it fail, never hang (absolute deadlines), grow (reply limits) or misattribute a
+// reply.
 //
 // Thread: one caller at a time; not reentrant.
 #pragma once
@@ -47,8 +48,19 @@ struct ClientTimeouts {
   Duration quit = Seconds(5);
 };
 
+// What to log in with at a server that wants it.
+struct Login {
+  std::string user;
+  std::string password;
+
+  bool operator==(const Login&) const = default;
+};
+
 struct ClientOptions {
   std::string helo_name = "localhost";
+  // With it the session logs in before it is ready, by PLAIN or LOGIN and over TLS alone; otherwise
+  // it fails at Stage::kAuth.
+  std::optional<Login> login;
   StartTlsUse start_tls = StartTlsUse::kIfOffered;
   ClientTimeouts timeouts;
   bool pipelining = true;  // used where offered
