@@ -10,8 +10,10 @@ namespace postrider::dns {
 
 // A resolution in progress and all who asked for it.
 struct CachingResolver::Active final : public Asker, std::enable_shared_from_this<Active> {
-  Active(CachingResolver& resolver, std::string domain, bool ipv6, Random& random)
-      : owner(resolver), resolution(std::move(domain), ipv6, random) {}
+  Active(CachingResolver& resolver, std::string name, std::string domain, Resolution::Kind kind)
+      : owner(resolver),
+        key(std::move(name)),
+        resolution(std::move(domain), kind, resolver.options_.ipv6, resolver.random_) {}
 
   void answered(const Question& question, const Answer& answer) override {
     resolution.answer(question, answer);
@@ -19,6 +21,7 @@ struct CachingResolver::Active final : public Asker, std::enable_shared_from_thi
   }
 
   CachingResolver& owner;
+  const std::string key;  // in active_
   Resolution resolution;
   std::vector<Request> requests;
 };
@@ -41,7 +44,15 @@ CachingResolver::~CachingResolver() {
 
 void CachingResolver::resolve(std::string domain, Executor& reply_on,
                               UniqueFunction<void(std::shared_ptr<const Route>)> done) {
-  Request request{std::move(domain), &reply_on, std::move(done)};
+  post({std::move(domain), Resolution::Kind::kDomain, &reply_on, std::move(done)});
+}
+
+void CachingResolver::resolve_host(std::string host, Executor& reply_on,
+                                   UniqueFunction<void(std::shared_ptr<const Route>)> done) {
+  post({std::move(host), Resolution::Kind::kHost, &reply_on, std::move(done)});
+}
+
+void CachingResolver::post(Request request) {
   if (waiting_.fetch_add(1) >= options_.waiting_max) {
     overloads_.add();
     auto route = temporary_route(request.domain, "too many DNS resolutions waiting");
@@ -88,12 +99,14 @@ void CachingResolver::start(Request request) {
     return;
   }
   const std::string domain = normal_domain(request.domain);
-  std::shared_ptr<Active>& active = active_[domain];
+  // A letter that no name has in front keeps the kinds apart.
+  std::string key = (request.kind == Resolution::Kind::kHost ? "=" : "") + domain;
+  std::shared_ptr<Active>& active = active_[key];
   if (active) {
     active->requests.push_back(std::move(request));
     return;
   }
-  active = std::make_shared<Active>(*this, domain, options_.ipv6, random_);
+  active = std::make_shared<Active>(*this, std::move(key), domain, request.kind);
   active->requests.push_back(std::move(request));
   // A copy: advance() may end it, and with it the table's entry.
   const std::shared_ptr<Active> started = active;
@@ -115,7 +128,7 @@ void CachingResolver::advance(const std::shared_ptr<Active>& active) {
 }
 
 void CachingResolver::finish(const std::shared_ptr<Active>& active) {
-  const auto found = active_.find(active->resolution.domain());
+  const auto found = active_.find(active->key);
   if (found != active_.end() && found->second == active) active_.erase(found);
   for (Request& request : std::exchange(active->requests, {})) {
     answer(std::move(request), active->resolution.route());
@@ -165,7 +178,8 @@ void CachingResolver::stop() {
   lookups_.clear();
   transport_->close();
   take_requests();
-  for (const auto& [domain, active] : std::exchange(active_, {})) {
+  for (const auto& [key, active] : std::exchange(active_, {})) {
+    const std::string& domain = active->resolution.domain();
     const auto route = temporary_route(domain, "MX " + domain + ": the resolver has stopped");
     for (Request& request : std::exchange(active->requests, {})) {
       answer(std::move(request), route);

@@ -34,6 +34,8 @@ class CachingResolver final : public Resolver {
 
   void resolve(std::string domain, Executor& reply_on,
                UniqueFunction<void(std::shared_ptr<const Route>)> done) override;
+  void resolve_host(std::string host, Executor& reply_on,
+                    UniqueFunction<void(std::shared_ptr<const Route>)> done) override;
   void stop() override;
 
   void reply(std::uint16_t id, Delivery delivery, const std::string& packet);
@@ -41,6 +43,7 @@ class CachingResolver final : public Resolver {
  private:
   struct Request {
     std::string domain;
+    Resolution::Kind kind;
     Executor* reply_on;
     UniqueFunction<void(std::shared_ptr<const Route>)> done;
   };
@@ -58,6 +61,7 @@ class CachingResolver final : public Resolver {
     std::weak_ptr<Active> active;
   };
 
+  void post(Request request);
   void take_requests();
   void start(Request request);
   void advance(const std::shared_ptr<Active>& active);
@@ -75,7 +79,7 @@ class CachingResolver final : public Resolver {
   Guarded<Mailbox> mailbox_;
   std::atomic<std::size_t> waiting_{0};  // requests taken and not answered
   bool stopped_ = false;
-  std::unordered_map<std::string, std::shared_ptr<Active>> active_;  // by domain
+  std::unordered_map<std::string, std::shared_ptr<Active>> active_;  // by kind and domain
   std::deque<Deadline> deadlines_;  // all are equally long, so the earliest is in front
   event::Timer timer_;
   std::shared_ptr<CachingResolver*> alive_;  // what posted tasks look at before they touch us

@@ -68,12 +68,19 @@ std::shared_ptr<const Route> temporary_route(std::string_view domain, std::strin
   return route;
 }
 
-Resolution::Resolution(std::string domain, bool ipv6, Random& random)
+Resolution::Resolution(std::string domain, Kind kind, bool ipv6, Random& random)
     : domain_(std::move(domain)),
       ipv6_(ipv6),
       random_(random),
-      questions_{{domain_, QueryType::kMx}},
-      site_(domain_) {}
+      mx_outstanding_(kind == Kind::kDomain),
+      site_(domain_),
+      implicit_(kind == Kind::kHost) {
+  if (kind == Kind::kHost) {
+    ask_addresses({{0, domain_}});
+  } else {
+    questions_.push_back({domain_, QueryType::kMx});
+  }
+}
 
 std::vector<Question> Resolution::take_questions() {
   return std::exchange(questions_, {});

@@ -25,8 +25,10 @@ std::shared_ptr<const Route> temporary_route(std::string_view domain, std::strin
 
 class Resolution {
  public:
-  // `random` must outlive the resolution.
-  Resolution(std::string domain, bool ipv6, Random& random);
+  // `random` must outlive the resolution. For a host the domain's own addresses are all that is
+  // asked for.
+  enum class Kind { kDomain, kHost };
+  Resolution(std::string domain, Kind kind, bool ipv6, Random& random);
 
   [[nodiscard]] const std::string& domain() const { return domain_; }
 

@@ -78,6 +78,9 @@ class Resolver {
   // itself.
   virtual void resolve(std::string domain, Executor& reply_on,
                        UniqueFunction<void(std::shared_ptr<const Route>)> done) = 0;
+  // The same for the addresses of a host, without a look at MX records.
+  virtual void resolve_host(std::string host, Executor& reply_on,
+                            UniqueFunction<void(std::shared_ptr<const Route>)> done) = 0;
   // Answers everything that waits with kTemporary and closes its sockets. On the loop's thread,
   // before the loop ends.
   virtual void stop() = 0;

@@ -8,6 +8,7 @@
 #include "relay/base/ascii.h"
 #include "relay/base/check.h"
 #include "relay/config/option_value.h"
+#include "relay/message/address.h"
 
 namespace postrider::config {
 
@@ -41,6 +42,7 @@ class Checker {
   void tls();
   void listeners();
   void users();
+  void routes();
   void admin();
 
   void add(const std::string& name, const std::string& text) { problems_.add(lines_, name, text); }
@@ -56,12 +58,14 @@ class Checker {
   void bind(const std::string& name, const Endpoint& endpoint);
   void listener(const std::string& prefix, Listener& listener);
   void user(const std::string& prefix, const auth::User& user);
+  void route(const std::string& prefix, delivery::RouteOptions& route);
 
   Config& config_;
   const Lines& lines_;
   ProblemList& problems_;
   std::vector<std::pair<std::string, Endpoint>> bound_;  // "listener[0].address", and where
   std::set<std::string_view> user_names_;
+  std::set<std::string> route_domains_;
 };
 
 const Option& Checker::option(std::string_view name) const {
@@ -177,6 +181,40 @@ void Checker::users() {
   for (std::size_t i = 0; i < all.size(); ++i) user(fmt::format("user[{}]", i), all[i]);
 }
 
+void Checker::route(const std::string& prefix, delivery::RouteOptions& route) {
+  for (const char* key : {".domain", ".host"}) {
+    if (!is_set(prefix + key)) add(prefix + key, "missing; every [[route]] needs one");
+  }
+  const bool below = route.domain.starts_with('.');
+  // In the form in which the recipients' domains are compared.
+  if (const auto name = message::normalize_domain(route.domain.substr(below ? 1 : 0))) {
+    route.domain = (below ? "." : "") + *name;
+  }
+  if (!route.domain.empty() && !route_domains_.insert(route.domain).second) {
+    add(prefix + ".domain", fmt::format("'{}' is there twice", ascii::printable(route.domain, 60)));
+  }
+  const bool has_password = !route.password.empty() || !route.password_file.empty();
+  if (!route.password.empty() && !route.password_file.empty()) {
+    add(prefix + ".password", "set beside password_file; one of the two is enough");
+  } else if (route.user.empty() && has_password) {
+    add(prefix + ".user", "missing, but there is a password");
+  } else if (!route.user.empty() && !has_password) {
+    add(prefix + ".user", "needs password or password_file");
+  }
+  const bool needs_tls =
+      route.tls == policy::TlsLevel::kEncrypt || route.tls == policy::TlsLevel::kVerify;
+  if (needs_tls) return;
+  if (route.implicit_tls) add(prefix + ".implicit_tls", "needs tls = \"encrypt\" or \"verify\"");
+  if (!route.user.empty()) {
+    add(prefix + ".user", "a login needs tls = \"encrypt\" or \"verify\"");
+  }
+}
+
+void Checker::routes() {
+  auto& all = config_.delivery.routes;
+  for (std::size_t i = 0; i < all.size(); ++i) route(fmt::format("route[{}]", i), all[i]);
+}
+
 void Checker::admin() {
   const admin::Options& admin = config_.admin;
   if (!admin.enabled) return;
@@ -205,6 +243,7 @@ void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
   checker.tls();
   checker.listeners();
   checker.users();
+  checker.routes();
   checker.admin();
 }
 

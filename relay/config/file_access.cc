@@ -60,6 +60,9 @@ std::vector<Needed> files_of(const Config& config) {
     add_file(needed, "listener.key", listener.key);
   }
   add_file(needed, "delivery.ca_file", config.delivery.ca_file);
+  for (const delivery::RouteOptions& route : config.delivery.routes) {
+    add_file(needed, "route.password_file", route.password_file);
+  }
   needed.push_back({"server.data_dir", config.server.data_dir, Use::kMakeDirectory});
   // Left behind by a start as another user.
   needed.push_back({"server.data_dir", config.store.directory, Use::kWriteIfThere});

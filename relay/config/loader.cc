@@ -104,7 +104,7 @@ void Loader::load(const toml::table& root) {
   }
 }
 
-// Sections that repeat: [[listener]], [[user]].
+// Sections that repeat: [[listener]], [[user]], [[route]].
 void Loader::entries(const Section& section, const toml::node& node) {
   const auto* array = node.as_array();
   // An empty list is an array of no tables too; it says what leaving it out says.
@@ -131,6 +131,9 @@ void Loader::entries(const Section& section, const toml::node& node) {
 Record Loader::new_record(const Section& section) {
   Config& config = result_.config;
   if (section.name == "listener") return {&config, &config.submission.listeners.emplace_back()};
+  if (section.name == "route") {
+    return {&config, nullptr, nullptr, &config.delivery.routes.emplace_back()};
+  }
   return {&config, nullptr, &config.auth.users.emplace_back()};
 }
 

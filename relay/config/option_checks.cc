@@ -45,6 +45,18 @@ Result<void> check_host_name(std::string_view text) {
   return {};
 }
 
+Result<void> check_route_domain(std::string_view text) {
+  if (text.empty()) return failure("must not be empty");
+  if (text == "*") return {};
+  return check_host_name(text.front() == '.' ? text.substr(1) : text);
+}
+
+Result<void> check_route_host(std::string_view text) {
+  if (text.empty()) return failure("must not be empty");
+  if (IpAddress::parse(text)) return {};
+  return check_host_name(text);
+}
+
 Result<void> check_unix_user(std::string_view text) {
   if (text.empty()) return {};
   const auto fits = [](char c) {

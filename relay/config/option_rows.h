@@ -24,13 +24,15 @@ inline constexpr double kDay = 86'400;
 
 std::span<const Option> server_rows();      // [server], [tls], [[listener]]
 std::span<const Option> submission_rows();  // [submission], [auth], [[user]]
-std::span<const Option> delivery_rows();    // [delivery], [retry], [dns]
+std::span<const Option> delivery_rows();    // [delivery], [[route]], [retry], [dns]
 std::span<const Option> storage_rows();     // [queue], [journal], [admin]
 
 // Checks of a text; "" passes all but check_name.
 Result<void> check_path(std::string_view text);
 Result<void> check_needed_path(std::string_view text);
 Result<void> check_host_name(std::string_view text);
+Result<void> check_route_domain(std::string_view text);
+Result<void> check_route_host(std::string_view text);
 Result<void> check_unix_user(std::string_view text);
 Result<void> check_name(std::string_view text);
 Result<void> check_password_hash(std::string_view text);

@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::size_t kListenersMax = 64;
 constexpr std::size_t kUsersMax = 10'000;
+constexpr std::size_t kRoutesMax = 10'000;
 
-constexpr std::array<Section, 12> kSections = {{
+constexpr std::array<Section, 13> kSections = {{
     {"server", "The relay as a whole."},
     {"tls", "The certificate of this relay, for TLS with its clients."},
     {"listener", "Where clients connect; one [[listener]] for each address.", kListenersMax},
@@ -21,6 +22,7 @@ constexpr std::array<Section, 12> kSections = {{
     {"auth", "How passwords are checked."},
     {"user", "Who may log in; one [[user]] for each.", kUsersMax},
     {"delivery", "How mail is sent on."},
+    {"route", "Domains whose mail goes to a smart host; one [[route]] for each.", kRoutesMax},
     {"retry", "When a delivery that failed for the time being is tried again, and given up."},
     {"dns", "How mail hosts are looked up."},
     {"queue", "Limits of the queue and of its store on disk."},

@@ -43,6 +43,7 @@ struct Record {
   Config* config = nullptr;
   submission::ListenerOptions* listener = nullptr;  // for rows of [[listener]]
   auth::User* user = nullptr;                       // for rows of [[user]]
+  delivery::RouteOptions* route = nullptr;          // for rows of [[route]]
 };
 
 // The member that an option sets.

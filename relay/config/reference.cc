@@ -44,8 +44,9 @@ struct Defaults {
   Config config;
   submission::ListenerOptions listener;
   auth::User user;
+  delivery::RouteOptions route;
 
-  Record record() { return {&config, &listener, &user}; }
+  Record record() { return {&config, &listener, &user, &route}; }
 };
 
 // The entries that the sample has for a section that repeats.
@@ -71,6 +72,18 @@ name = "app"
 password_hash = "$y$j9T$U6qZvJ4bldmGjLi/esl9R1$8.U1mK7Byy5SNzq6tYEzI6PqMrQhzPdVL46I4MXUY79"
 )";
 
+constexpr std::string_view kSampleRoutes = R"(# [[route]]
+# domain = "*"
+# host = "smtp.example.net"
+# user = "relay@example.com"
+# password_file = "/etc/postrider/smarthost.password"
+)";
+
+std::string_view sample_of(const Section& section) {
+  if (section.name == "listener") return kSampleListeners;
+  return section.name == "user" ? kSampleUsers : kSampleRoutes;
+}
+
 std::string sample_options(const Section& section, const Record& defaults) {
   std::string out = section.header() + "\n";
   for (const Option& option : options_of(section.name)) {
@@ -94,7 +107,7 @@ std::string sample_entries(const Section& section) {
       out += comment(expected_value(option));
     }
   }
-  return out + "\n" + std::string(section.name == "listener" ? kSampleListeners : kSampleUsers);
+  return out + "\n" + std::string(sample_of(section));
 }
 
 // As text in a Markdown table cell.
@@ -111,6 +124,9 @@ std::string default_cell(const Option& option, const Record& defaults) {
   const std::string value = literal(option, defaults);
   if (option.section == "listener" && option.key == "address") return "needed";
   if (option.section == "user" && option.key == "name") return "needed";
+  if (option.section == "route" && (option.key == "domain" || option.key == "host")) {
+    return "needed";
+  }
   if (value == "\"\"") return "empty";
   if (value == "[]") return "empty";
   return "`" + value + "`";
@@ -201,6 +217,11 @@ std::string dump_toml(const LoadResult& loaded) {
       for (std::size_t i = 0; i < config.auth.users.size(); ++i) {
         out += dump_section(copy, section, fmt::format("user[{}]", i),
                             {&config, nullptr, &config.auth.users[i]});
+      }
+    } else if (section.name == "route") {
+      for (std::size_t i = 0; i < config.delivery.routes.size(); ++i) {
+        out += dump_section(copy, section, fmt::format("route[{}]", i),
+                            {&config, nullptr, nullptr, &config.delivery.routes[i]});
       }
     } else {
       out += dump_section(copy, section, std::string(section.name), {&config});

@@ -1,4 +1,4 @@
-// Rows of [delivery], [retry] and [dns].
+// Rows of [delivery], [[route]], [retry] and [dns].
 #include "relay/config/option_rows.h"
 
 namespace postrider::config {
@@ -178,6 +178,64 @@ constexpr Option kDeliveryRows[] = {
      .range = {0, 100 * kMiB},
      .help = "The largest message that a report returns whole where the sender asked for it "
              "(RET=FULL); of larger ones the headers."},
+
+    {.section = "route",
+     .key = "domain",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(route->domain),
+     .check = check_route_domain,
+     .help = "The domain of the recipients; \".example.org\" for all below that one, \"*\" for all "
+             "that have no other route; needed.",
+     .more = "The nearest entry counts.",
+     .example = "\"*\""},
+    {.section = "route",
+     .key = "host",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(route->host),
+     .check = check_route_host,
+     .help =
+         "The smart host: a name, whose addresses are used and no MX records, or an IP address; "
+         "needed.",
+     .more = "It may be anywhere, this machine and private networks included.",
+     .example = "\"smtp.example.net\""},
+    {.section = "route",
+     .key = "port",
+     .kind = Kind::kCount,
+     .slot = PR_SLOT(route->port),
+     .range = {1, 65'535},
+     .help = "Its port."},
+    {.section = "route",
+     .key = "tls",
+     .kind = Kind::kChoice,
+     .slot = PR_SLOT(route->tls),
+     .choices = kTlsLevels,
+     .help = "What TLS it must offer, as in delivery.tls."},
+    {.section = "route",
+     .key = "implicit_tls",
+     .kind = Kind::kBool,
+     .slot = PR_SLOT(route->implicit_tls),
+     .help =
+         "The connection begins with TLS, without STARTTLS, as is usual on port 465; tls must be "
+         "encrypt or verify."},
+    {.section = "route",
+     .key = "user",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(route->user),
+     .help = "The name to log in with, by AUTH PLAIN or LOGIN; empty: no login.",
+     .more = "Needs a password, and tls at encrypt or verify.",
+     .example = "\"relay@example.com\""},
+    {.section = "route",
+     .key = "password",
+     .kind = Kind::kSecret,
+     .slot = PR_SLOT(route->password),
+     .help = "The password of that login."},
+    {.section = "route",
+     .key = "password_file",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(route->password_file),
+     .check = check_path,
+     .help = "A file whose first line is that password, instead of password; read at the start.",
+     .example = "\"/etc/postrider/smarthost.password\""},
 
     {.section = "retry",
      .key = "first_interval",

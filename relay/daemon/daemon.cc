@@ -21,6 +21,7 @@
 #include "relay/daemon/journal_sync.h"
 #include "relay/daemon/notify.h"
 #include "relay/daemon/own_addresses.h"
+#include "relay/daemon/password_file.h"
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/worker.h"
 #include "relay/delivery/scheduler.h"
@@ -83,6 +84,7 @@ class Daemon {
   Result<void> start_resolver();
   Result<void> start_workers();
   [[nodiscard]] std::vector<Network> own_networks() const;
+  Result<delivery::Routes> make_routes() const;
   Result<void> start_accepting();
   Result<void> watch_signals();
   void set_process_metrics();
@@ -231,12 +233,14 @@ Result<void> Daemon::start_resolver() {
 }
 
 Result<void> Daemon::start_workers() {
+  auto routes = make_routes();
+  if (!routes) return failure(routes.error());
   authenticator_ = std::make_unique<auth::Authenticator>(config_.auth, clock_);
   submission_.reset(new submission::Shared{config_.submission, *queue_, *authenticator_, clock_,
                                            metrics_, config_.delivery.retry.lifetime});
   delivery_.reset(new delivery::Shared{config_.delivery, config_.server.host_name, *queue_,
                                        *resolver_, clock_, random_, metrics_, client_tls_,
-                                       own_networks()});
+                                       own_networks(), *std::move(routes)});
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = config_.server.workers != 0 ? config_.server.workers : cores;
   std::vector<delivery::Scheduler*> schedulers;
@@ -263,6 +267,31 @@ std::vector<Network> Daemon::own_networks() const {
   const auto& more = config_.delivery.own_addresses;
   networks.insert(networks.end(), more.begin(), more.end());
   return networks;
+}
+
+Result<delivery::Routes> Daemon::make_routes() const {
+  delivery::Routes routes(delivery::mail_hosts(config_.delivery, client_tls_));
+  std::shared_ptr<const tls::Context> verifying;
+  std::shared_ptr<const tls::Context> any;
+  for (const delivery::RouteOptions& options : config_.delivery.routes) {
+    const bool verifies = options.tls == policy::TlsLevel::kVerify;
+    std::shared_ptr<const tls::Context>& context = verifies ? verifying : any;
+    if (!context) {
+      auto made = tls::Context::client(
+          verifies ? tls::ClientTrust{tls::Verification::kPeer, config_.delivery.ca_file}
+                   : tls::ClientTrust{});
+      if (!made) return failure(made.error());
+      context = std::move(*made);
+    }
+    std::string password = options.password;
+    if (!options.password_file.empty()) {
+      auto read = read_password(options.password_file);
+      if (!read) return failure(read.error());
+      password = *std::move(read);
+    }
+    routes.add(options.domain, delivery::smart_host(options, std::move(password), context));
+  }
+  return routes;
 }
 
 Result<void> Daemon::start_accepting() {

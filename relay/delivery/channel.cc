@@ -21,9 +21,9 @@ bool wants_new_connection(const smtp::TransactionDone& done) {
 
 }  // namespace
 
-Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
+Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const Hop& hop,
                  std::vector<Target> targets)
-    : shared_(shared), loop_(loop), owner_(owner), targets_(std::move(targets)) {
+    : shared_(shared), loop_(loop), owner_(owner), hop_(hop), targets_(std::move(targets)) {
   // Not the ranges form: Clang 14 does not compile it with this standard library.
   std::stable_partition(targets_.begin(), targets_.end(),
                         [&owner](const Target& target) { return !owner.is_avoided(target); });
@@ -38,13 +38,13 @@ void Channel::open() {
 }
 
 void Channel::dial() {
-  ConnectionOptions options{target(), start_tls_use(), owner_.session_for(target())};
+  ConnectionOptions options{target(), start_tls_use(), owner_.session_for(target()), &hop_};
   connection_ = std::make_unique<Connection>(shared_, loop_, *this, std::move(options));
   connection_->start();
 }
 
 smtp::StartTlsUse Channel::start_tls_use() const {
-  switch (shared_.options.tls) {
+  switch (hop_.tls) {
     case policy::TlsLevel::kNone:
       return smtp::StartTlsUse::kNever;
     case policy::TlsLevel::kMay:
@@ -139,7 +139,7 @@ void Channel::on_ended(const smtp::Ended& ended) {
              {"reason", met.status.to_line()}});
   const bool tls_failed = met.stage == Stage::kHandshake;
   if (tls_failed && !plaintext_once_ &&
-      policy::after_tls_failure(shared_.options.tls) == policy::AfterTlsFailure::kPlaintextOnce) {
+      policy::after_tls_failure(hop_.tls) == policy::AfterTlsFailure::kPlaintextOnce) {
     plaintext_once_ = true;
     return dial();
   }

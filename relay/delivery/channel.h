@@ -55,7 +55,8 @@ class ChannelOwner {
 class Channel final : public ConnectionOwner {
  public:
   // `targets` is not empty. What is referred to outlives the channel.
-  Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, std::vector<Target> targets);
+  Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const Hop& hop,
+          std::vector<Target> targets);
   // Cuts the connection; a lease that was being carried is given back.
   ~Channel() override;
   Channel(const Channel&) = delete;
@@ -99,6 +100,7 @@ class Channel final : public ConnectionOwner {
   Shared& shared_;
   event::Loop& loop_;
   ChannelOwner& owner_;
+  const Hop& hop_;
   std::vector<Target> targets_;
   std::size_t next_target_ = 0;
   bool plaintext_once_ = false;  // after a failed handshake, where the level allows it

@@ -11,10 +11,11 @@ using message::Stage;
 
 namespace {
 
-smtp::ClientOptions session_options(const Shared& shared, smtp::StartTlsUse start_tls) {
+smtp::ClientOptions session_options(const Shared& shared, const ConnectionOptions& connection) {
   smtp::ClientOptions options;
   options.helo_name = shared.host_name;
-  options.start_tls = start_tls;
+  options.start_tls = connection.start_tls;
+  options.login = connection.hop->login;
   options.timeouts = shared.options.timeouts;
   return options;
 }
@@ -27,7 +28,7 @@ Connection::Connection(Shared& shared, event::Loop& loop, ConnectionOwner& owner
       loop_(loop),
       owner_(owner),
       options_(std::move(options)),
-      session_options_(session_options(shared, options_.start_tls)),
+      session_options_(session_options(shared, options_)),
       session_(session_options_),
       timer_(loop, [this] { on_timer(); }),
       own_deadline_(TimePoint::max()) {
@@ -42,7 +43,7 @@ void Connection::start() {
   own_deadline_ = now() + shared_.options.connect_timeout;
   const IpAddress& ip = options_.target.ip;
   auto stream = event::Stream::connect(
-      loop_, Endpoint{ip, shared_.options.port},
+      loop_, Endpoint{ip, options_.hop->port},
       ip.is_v4() ? shared_.options.source_ipv4 : shared_.options.source_ipv6, *this);
   if (stream) {
     stream_ = std::move(*stream);
@@ -63,7 +64,13 @@ void Connection::connect_failed(std::string_view text) {
 
 void Connection::on_connected() {
   connected_ = true;
+  if (options_.hop->implicit_tls) {
+    own_deadline_ = now() + shared_.options.timeouts.start_tls;
+    start_tls();
+    return settle();
+  }
   own_deadline_ = TimePoint::max();
+  session_started_ = true;
   session_.start(now());
   drain();
 }
@@ -99,16 +106,11 @@ void Connection::receive_tls(std::string_view bytes) {
       session_.connection_lost(tls_->error(), now());
     } else {
       shared_.meters.tls_failed.add();
-      session_.tls_failed(tls_->error(), now());
+      handshake_failed(tls_->error());
     }
     return drain();
   }
-  if (!tls_established_ && state != tls::Engine::State::kHandshaking) {
-    tls_established_ = true;
-    const tls::Facts& facts = tls_->facts();
-    (facts.resumed ? shared_.meters.tls_resumed : shared_.meters.tls_full).add();
-    session_.tls_established({facts.version, facts.cipher, facts.resumed, facts.verified}, now());
-  }
+  if (!tls_established_ && state != tls::Engine::State::kHandshaking) tls_established();
   if (!plain_.empty()) session_.receive(plain_, now());
   if (state == tls::Engine::State::kPeerClosed) {
     drain_actions();  // what was said before the close counts
@@ -117,8 +119,29 @@ void Connection::receive_tls(std::string_view bytes) {
   drain();
 }
 
+void Connection::tls_established() {
+  tls_established_ = true;
+  const tls::Facts& facts = tls_->facts();
+  (facts.resumed ? shared_.meters.tls_resumed : shared_.meters.tls_full).add();
+  const smtp::TlsFacts told{facts.version, facts.cipher, facts.resumed, facts.verified};
+  if (session_started_) return session_.tls_established(told, now());
+  session_started_ = true;
+  own_deadline_ = TimePoint::max();
+  session_.start(now(), told);
+}
+
+void Connection::handshake_failed(std::string_view reason) {
+  if (session_started_) return session_.tls_failed(reason, now());
+  if (!ended_) ended_ = smtp::Ended{Stage::kHandshake, {0, {}, std::string(reason)}, false};
+}
+
+void Connection::lost(std::string_view reason) {
+  if (!session_started_) return handshake_failed(reason);
+  if (!ended_) session_.connection_lost(reason, now());
+}
+
 void Connection::on_end() {
-  if (!ended_) session_.connection_lost("the peer closed the connection", now());
+  lost("the peer closed the connection");
   drain();
 }
 
@@ -127,7 +150,7 @@ void Connection::on_failure(const Error& error) {
     connect_failed(error.text());
     return settle();
   }
-  if (!ended_) session_.connection_lost(error.text(), now());
+  lost(error.text());
   drain();
 }
 
@@ -144,6 +167,7 @@ void Connection::on_timer() {
       return settle();
     }
     if (idle_) return owner_.on_idle_timeout();
+    if (!session_started_) handshake_failed("timed out in the TLS handshake");
   }
   if (connected_ && time >= session_.deadline()) session_.tick(time);
   drain();
@@ -156,7 +180,7 @@ void Connection::drain() {
 
 void Connection::drain_actions() {
   draining_ = true;
-  while (!ended_) {
+  while (!ended_ && session_started_) {
     auto action = session_.next();
     if (!action) break;
     std::visit([this](auto& what) { carry_out(what); }, *action);
@@ -171,16 +195,20 @@ void Connection::carry_out(smtp::SendChunks& action) {
 }
 
 void Connection::carry_out(const smtp::StartTls&) {
+  start_tls();
+}
+
+void Connection::start_tls() {
   // An address literal stands in brackets as a host; a certificate names the bare address.
   const Target& target = options_.target;
   const std::string name = target.host.starts_with('[') ? target.ip.to_string() : target.host;
-  tls_.emplace(tls::Engine::client(shared_.tls, name, options_.resume));
+  tls_.emplace(tls::Engine::client(options_.hop->context, name, options_.resume));
   std::string nothing;
   const tls::Engine::State state = tls_->receive({}, nothing);
   flush_tls();
   if (state == tls::Engine::State::kFailed) {
     shared_.meters.tls_failed.add();
-    session_.tls_failed(tls_->error(), now());
+    handshake_failed(tls_->error());
   }
 }
 

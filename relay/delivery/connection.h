@@ -39,6 +39,7 @@ struct ConnectionOptions {
   Target target;
   smtp::StartTlsUse start_tls = smtp::StartTlsUse::kIfOffered;
   std::optional<tls::Session> resume;
+  const Hop* hop = nullptr;  // how it is spoken to; outlives the connection
 };
 
 class Connection final : public event::StreamEvents {
@@ -90,6 +91,11 @@ class Connection final : public event::StreamEvents {
   // out.
   void pump();
   void note_sent();
+  void start_tls();
+  void tls_established();
+  void handshake_failed(std::string_view reason);
+  // The connection has ended, by the peer or by failure.
+  void lost(std::string_view reason);
   void encrypt_some();
   void flush_tls();
   void connect_failed(std::string_view text);
@@ -114,6 +120,7 @@ class Connection final : public event::StreamEvents {
   TimePoint own_deadline_;  // connecting, or idle
   bool connected_ = false;
   bool tls_established_ = false;
+  bool session_started_ = false;
   bool draining_ = false;
   unsigned sending_ = 0;  // SendChunks that are not all in the kernel yet
   bool idle_ = false;

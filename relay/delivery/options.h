@@ -15,6 +15,20 @@
 
 namespace postrider::delivery {
 
+// Where mail goes instead of to the mail hosts of its domain.
+struct RouteOptions {
+  // "example.org", ".example.org" for all domains below it, "*" for all that have no other.
+  std::string domain;
+  std::string host;  // a name, whose addresses are used and no MX records, or an IP address
+  std::uint16_t port = 587;
+  policy::TlsLevel tls = policy::TlsLevel::kEncrypt;
+  bool implicit_tls = false;  // RFC 8314: no STARTTLS, as on port 465
+  // A login where `user` is set; the password stands in one of the two.
+  std::string user;
+  std::string password;
+  std::string password_file;
+};
+
 struct Options {
   // The port on which MX hosts are contacted.
   std::uint16_t port = 25;
@@ -36,6 +50,7 @@ struct Options {
   // Addresses that lead to this relay besides those its listeners have, such as that of an address
   // translator in front of it.
   std::vector<Network> own_addresses;
+  std::vector<RouteOptions> routes;
   policy::RetryOptions retry;
   policy::WindowOptions window;
   // A connection carries so many messages, then it quits.

@@ -6,6 +6,14 @@
 
 namespace postrider::delivery {
 
+namespace {
+
+const std::string& site_of(const Hop& hop, const dns::Route& route) {
+  return hop.is_smart_host() ? hop.site : route.site;
+}
+
+}  // namespace
+
 Scheduler::Scheduler(Shared& shared, event::Loop& loop)
     : shared_(shared), loop_(loop), peers_{this}, sweeper_(loop, [this] { sweep(); }) {
   sweeper_.arm(shared_.clock.now() + kSweepInterval);
@@ -31,11 +39,24 @@ void Scheduler::accept(std::vector<queue::Lease> leases) {
     const std::string name = lease.domain();
     domain.resolving.push_back(std::move(lease));
     if (std::exchange(domain.asked, true)) continue;
-    shared_.resolver.resolve(
-        name, loop_,
-        [this, name](const std::shared_ptr<const dns::Route>& route) { resolved(name, route); });
+    domain.hop = &shared_.routes.find(name);
+    look_up(name, *domain.hop);
   }
-  for (auto& [name, group] : routed) forward(domains_[name].route, std::move(group));
+  for (auto& [name, group] : routed) {
+    const Domain& domain = domains_[name];
+    forward(*domain.hop, domain.route, std::move(group));
+  }
+}
+
+void Scheduler::look_up(const std::string& name, const Hop& hop) {
+  auto done = [this, name](const std::shared_ptr<const dns::Route>& route) {
+    resolved(name, route);
+  };
+  if (hop.is_smart_host()) {
+    shared_.resolver.resolve_host(hop.host, loop_, std::move(done));
+  } else {
+    shared_.resolver.resolve(name, loop_, std::move(done));
+  }
 }
 
 void Scheduler::resolved(const std::string& name, const std::shared_ptr<const dns::Route>& route) {
@@ -47,32 +68,33 @@ void Scheduler::resolved(const std::string& name, const std::shared_ptr<const dn
   // A failure is remembered by the resolver alone, which knows for how long.
   const bool failed = route->status == dns::RouteStatus::kTemporary;
   domain.route_until = shared_.clock.now() + (failed ? Duration(0) : kRouteReuse);
-  forward(route, std::exchange(domain.resolving, {}));
+  forward(*domain.hop, route, std::exchange(domain.resolving, {}));
 }
 
-void Scheduler::forward(const std::shared_ptr<const dns::Route>& route,
+void Scheduler::forward(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
                         std::vector<queue::Lease> leases) {
   if (stopping_) return;
   if (route->status != dns::RouteStatus::kFound) {
     const message::Status verdict =
-        targets_of(*route, shared_.options, shared_.own_addresses).verdict;
+        targets_of(*route, hop, shared_.options, shared_.own_addresses).verdict;
     for (queue::Lease& lease : leases) {
       conclude_all(shared_, loop_, std::move(lease), message::Stage::kRoute, verdict, {});
     }
     return;
   }
-  Scheduler* owner = peers_[std::hash<std::string>{}(route->site) % peers_.size()];
-  if (owner == this) return accept_routed(route, std::move(leases));
-  owner->loop_.post([owner, route, leases = std::move(leases)]() mutable {
-    owner->accept_routed(route, std::move(leases));
+  Scheduler* owner = peers_[std::hash<std::string>{}(site_of(hop, *route)) % peers_.size()];
+  if (owner == this) return accept_routed(hop, route, std::move(leases));
+  owner->loop_.post([owner, &hop, route, leases = std::move(leases)]() mutable {
+    owner->accept_routed(hop, route, std::move(leases));
   });
 }
 
-void Scheduler::accept_routed(const std::shared_ptr<const dns::Route>& route,
+void Scheduler::accept_routed(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
                               std::vector<queue::Lease> leases) {
   if (stopping_) return;
-  std::unique_ptr<Site>& site = sites_[route->site];
-  if (!site) site = std::make_unique<Site>(shared_, loop_, route->site);
+  const std::string& name = site_of(hop, *route);
+  std::unique_ptr<Site>& site = sites_[name];
+  if (!site) site = std::make_unique<Site>(shared_, loop_, name, hop);
   site->accept(route, std::move(leases));
 }
 

@@ -43,6 +43,7 @@ class Scheduler {
 
  private:
   struct Domain {
+    const Hop* hop = nullptr;
     std::shared_ptr<const dns::Route> route;
     TimePoint route_until{};
     std::vector<queue::Lease> resolving;  // waits for the answer
@@ -51,8 +52,10 @@ class Scheduler {
 
   void accept(std::vector<queue::Lease> leases);
   void resolved(const std::string& domain, const std::shared_ptr<const dns::Route>& route);
-  void forward(const std::shared_ptr<const dns::Route>& route, std::vector<queue::Lease> leases);
-  void accept_routed(const std::shared_ptr<const dns::Route>& route,
+  void look_up(const std::string& name, const Hop& hop);
+  void forward(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
+               std::vector<queue::Lease> leases);
+  void accept_routed(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
                      std::vector<queue::Lease> leases);
   void sweep();
 

@@ -13,6 +13,7 @@
 #include "relay/base/random.h"
 #include "relay/delivery/meters.h"
 #include "relay/delivery/options.h"
+#include "relay/delivery/routes.h"
 #include "relay/tls/context.h"
 
 namespace postrider::delivery {
@@ -28,6 +29,7 @@ struct Shared {
   std::shared_ptr<const tls::Context> tls;  // of options.tls's policy class
   // What leads to this relay: an MX record that names one of these is a loop.
   std::vector<Network> own_addresses;
+  Routes routes{mail_hosts(options, tls)};
   Meters meters{metrics};
 };
 

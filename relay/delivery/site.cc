@@ -11,10 +11,11 @@ namespace postrider::delivery {
 
 using message::Stage;
 
-Site::Site(Shared& shared, event::Loop& loop, std::string name)
+Site::Site(Shared& shared, event::Loop& loop, std::string name, const Hop& hop)
     : shared_(shared),
       loop_(loop),
       name_(std::move(name)),
+      hop_(hop),
       window_(shared.options.window),
       redial_(loop, [this] { pump(); }),
       active_at_(shared.clock.now()),
@@ -32,7 +33,7 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
   if (stopping_) return;  // given back as they are destroyed
   active_at_ = shared_.clock.now();
   if (route != route_) {
-    TargetList list = targets_of(*route, shared_.options, shared_.own_addresses);
+    TargetList list = targets_of(*route, hop_, shared_.options, shared_.own_addresses);
     if (list.targets.empty()) {  // what came by an earlier route keeps its addresses
       for (queue::Lease& lease : leases) {
         conclude_all(shared_, loop_, std::move(lease), Stage::kRoute, list.verdict,
@@ -130,7 +131,7 @@ bool Site::open_one(std::size_t allowed) {
     std::erase_if(targets, [this](const Target& t) { return !loaded_.front().may_go_to(t); });
     if (targets.empty()) targets = targets_;  // the route has changed meanwhile
   }
-  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, std::move(targets)));
+  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, hop_, std::move(targets)));
   channels_.back()->open();
   return true;
 }

@@ -23,7 +23,8 @@ namespace postrider::delivery {
 
 class Site final : public ChannelOwner {
  public:
-  Site(Shared& shared, event::Loop& loop, std::string name);
+  // `hop` outlives it.
+  Site(Shared& shared, event::Loop& loop, std::string name, const Hop& hop);
   ~Site() override;
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
@@ -79,6 +80,7 @@ class Site final : public ChannelOwner {
   Shared& shared_;
   event::Loop& loop_;
   const std::string name_;
+  const Hop& hop_;
   std::shared_ptr<const dns::Route> route_;
   std::vector<Target> targets_;  // of route_; never empty once there is one
   policy::Window window_;

@@ -13,7 +13,10 @@ bool family_usable(const IpAddress& ip, const Options& options) {
   return ip.is_v4() ? options.source_ipv4.has_value() : options.source_ipv6.has_value();
 }
 
-Status verdict_of(const dns::Route& route) {
+Status verdict_of(const dns::Route& route, const Hop& hop) {
+  if (hop.is_smart_host()) {
+    return {451, {4, 4, 3}, "The smart host could not be looked up (" + route.detail + ")"};
+  }
   switch (route.status) {
     case dns::RouteStatus::kNoDomain:
       return {550, {5, 1, 2}, "The domain does not exist (" + route.detail + ")"};
@@ -42,12 +45,12 @@ const dns::Host* best_own(const dns::Route& route, const std::vector<Network>& o
 
 }  // namespace
 
-TargetList targets_of(const dns::Route& found, const Options& options,
+TargetList targets_of(const dns::Route& found, const Hop& hop, const Options& options,
                       const std::vector<Network>& own) {
-  if (found.status != dns::RouteStatus::kFound) return {{}, verdict_of(found)};
+  if (found.status != dns::RouteStatus::kFound) return {{}, verdict_of(found, hop)};
 
   dns::Route route = found;
-  if (const dns::Host* self = best_own(found, own)) {
+  if (const dns::Host* self = hop.is_smart_host() ? nullptr : best_own(found, own)) {
     std::erase_if(route.hosts,
                   [self](const dns::Host& host) { return host.preference >= self->preference; });
     if (route.hosts.empty()) {
@@ -57,6 +60,7 @@ TargetList targets_of(const dns::Route& found, const Options& options,
                "Mail loop: the domain's best mail host is this relay itself (" + self->name + ")"}};
     }
   }
+  const bool guarded = !hop.is_smart_host() && !options.allow_special_addresses;
   TargetList list;
   std::size_t refused = 0;
   std::size_t longest = 0;
@@ -65,7 +69,7 @@ TargetList targets_of(const dns::Route& found, const Options& options,
     for (const dns::Host& host : route.hosts) {
       if (turn >= host.addresses.size()) continue;
       const IpAddress& ip = host.addresses[turn];
-      if (ip.is_special() && !options.allow_special_addresses) {
+      if (ip.is_special() && guarded) {
         ++refused;
       } else if (family_usable(ip, options) && list.targets.size() < options.addresses_max) {
         list.targets.push_back({host.name, ip});

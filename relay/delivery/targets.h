@@ -7,6 +7,7 @@
 
 #include "dns/resolver.h"
 #include "relay/delivery/options.h"
+#include "relay/delivery/routes.h"
 #include "relay/message/status.h"
 
 namespace postrider::delivery {
@@ -32,7 +33,10 @@ struct TargetList {
 // Where a host has an address in `own`, this relay is an exchanger of the domain, on whatever port:
 // that host, and those of equal or worse preference, are left out (RFC 5321 section 5.1), and a
 // domain that has no other is a loop.
-TargetList targets_of(const dns::Route& route, const Options& options,
+//
+// Neither of the two for a smart host, which an operator has named; and where it cannot be found
+// the mail waits.
+TargetList targets_of(const dns::Route& route, const Hop& hop, const Options& options,
                       const std::vector<Network>& own);
 
 }  // namespace postrider::delivery

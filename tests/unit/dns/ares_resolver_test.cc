@@ -161,6 +161,21 @@ TEST_F(ResolverTest, WithoutMxTheDomainIsItsOwnHost) {
   EXPECT_THAT(addresses(found->hosts.at(0)), ElementsAre("192.0.2.7"));
 }
 
+TEST_F(ResolverTest, OfAHostTheAddressesAreAllThatIsAskedFor) {
+  serve_domain("example.org");
+  server_.on("A example.org", {.answers = {address("example.org", "192.0.2.9")}});
+  EXPECT_EQ(route("example.org")->hosts.at(0).name, "mx.example.org");
+  const std::size_t mx_questions = server_.count("MX example.org");
+  auto promise = std::make_shared<std::promise<RoutePtr>>();
+  resolver_->resolve_host("Example.org", inline_,
+                          [promise](RoutePtr found) { promise->set_value(found); });
+  const RoutePtr found = wait(promise->get_future());
+  ASSERT_EQ(found->status, RouteStatus::kFound) << found->detail;
+  EXPECT_THAT(names(*found), ElementsAre("example.org"));
+  EXPECT_THAT(addresses(found->hosts[0]), ElementsAre("192.0.2.9"));
+  EXPECT_EQ(server_.count("MX example.org"), mx_questions);
+}
+
 TEST_F(ResolverTest, NeitherMxNorAddressIsNoHosts) {
   for (const char* question : {"MX example.org", "A example.org", "AAAA example.org"}) {
     server_.on(question, {.authority = {soa(60, 60)}});

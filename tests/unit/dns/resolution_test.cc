@@ -48,7 +48,7 @@ class ResolutionTest : public ::testing::Test {
   }
 
   SeededRandom random_{3};
-  Resolution resolution_{"example.org", true, random_};
+  Resolution resolution_{"example.org", Resolution::Kind::kDomain, true, random_};
 };
 
 TEST_F(ResolutionTest, AsksForMxFirstAndForAddressesThen) {
@@ -75,7 +75,7 @@ TEST_F(ResolutionTest, FamiliesAlternate) {
 TEST_F(ResolutionTest, EveryFailureOfTheMxQuestionIsTemporary) {
   for (const Outcome outcome : {Outcome::kServerFailure, Outcome::kRefused, Outcome::kNotUnderstood,
                                 Outcome::kMalformed, Outcome::kTimeout, Outcome::kUnreachable}) {
-    Resolution resolution("example.org", true, random_);
+    Resolution resolution("example.org", Resolution::Kind::kDomain, true, random_);
     resolution.take_questions();
     resolution.answer({"example.org", QueryType::kMx}, nothing(outcome));
     EXPECT_EQ(resolution.route()->status, RouteStatus::kTemporary) << to_string(outcome);

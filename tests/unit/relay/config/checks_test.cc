@@ -57,6 +57,42 @@ TEST(Checks, CertificateAndKeyGoTogether) {
               ElementsAre("8: listener.key: set without certificate; they go together"));
 }
 
+// --- routes
+
+std::vector<std::string> route_problems(const std::string& route) {
+  return problems_of(
+      with({kServer, kTls, "[[listener]]\naddress = \"127.0.0.1:587\"\n", "[[route]]\n", route}));
+}
+
+TEST(Checks, ARouteNeedsADomainAndAHost) {
+  EXPECT_THAT(route_problems("domain = \"*\"\nhost = \"smtp.example\"\n"), IsEmpty());
+  EXPECT_THAT(route_problems("domain = \".example.org\"\nhost = \"192.0.2.1\"\n"), IsEmpty());
+  EXPECT_THAT(route_problems("port = 25\n"),
+              ElementsAre("8: route.domain: missing; every [[route]] needs one",
+                          "8: route.host: missing; every [[route]] needs one"));
+  EXPECT_THAT(route_problems("domain = \"a b\"\nhost = \"smtp.example\"\n"),
+              ElementsAre(HasSubstr("is not a host name")));
+}
+
+TEST(Checks, ADomainHasOneRoute) {
+  EXPECT_THAT(route_problems("domain = \"a.example\"\nhost = \"x.example\"\n"
+                             "[[route]]\ndomain = \"A.example\"\nhost = \"y.example\"\n"),
+              ElementsAre(HasSubstr("'a.example' is there twice")));
+}
+
+TEST(Checks, ALoginOfARouteNeedsAPasswordAndTls) {
+  const std::string to = "domain = \"*\"\nhost = \"smtp.example\"\n";
+  EXPECT_THAT(route_problems(to + "user = \"u\"\npassword = \"p\"\n"), IsEmpty());
+  EXPECT_THAT(route_problems(to + "user = \"u\"\n"), ElementsAre(HasSubstr("needs password")));
+  EXPECT_THAT(route_problems(to + "password = \"p\"\n"), ElementsAre(HasSubstr("missing")));
+  EXPECT_THAT(route_problems(to + "user = \"u\"\npassword = \"p\"\npassword_file = \"/p\"\n"),
+              ElementsAre(HasSubstr("one of the two")));
+  EXPECT_THAT(route_problems(to + "user = \"u\"\npassword = \"p\"\ntls = \"may\"\n"),
+              ElementsAre(HasSubstr("a login needs tls")));
+  EXPECT_THAT(route_problems(to + "implicit_tls = true\ntls = \"none\"\n"),
+              ElementsAre(HasSubstr("needs tls")));
+}
+
 TEST(Checks, ATrustedListenerNeedsNetworks) {
   const std::string listener = "[[listener]]\naddress = \"127.0.0.1:2525\"\nmode = \"trusted\"\n";
   EXPECT_THAT(problems_of(with({kServer, listener})),

@@ -69,6 +69,7 @@ inline const void* address_of(const Option& option, const Record& record) {
 inline bool applies(const Option& option, const Record& record) {
   if (option.section == "listener") return record.listener != nullptr;
   if (option.section == "user") return record.user != nullptr;
+  if (option.section == "route") return record.route != nullptr;
   return record.config != nullptr;
 }
 

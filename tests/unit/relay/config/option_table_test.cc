@@ -15,7 +15,9 @@ struct Defaults {
   submission::ListenerOptions listener;
   auth::User user;
 
-  Record record() { return {&config, &listener, &user}; }
+  delivery::RouteOptions route;
+
+  Record record() { return {&config, &listener, &user, &route}; }
 };
 
 TEST(OptionTable, NamesAreUniqueAndWellFormed) {

@@ -9,13 +9,20 @@ TEST(RowsDelivery, EveryMemberHasARow) {
   Config config;
   const Record record{&config};
   const delivery::Options& options = config.delivery;
-  EXPECT_EQ(members_without_row(
-                options, record,
-                {nested(options.timeouts), nested(options.retry), nested(options.window)}),
-            0);
+  EXPECT_EQ(
+      members_without_row(options, record,
+                          {nested(options.timeouts), nested(options.retry), nested(options.window)},
+                          {"routes"}),
+      0);
   EXPECT_EQ(members_without_row(options.timeouts, record), 0);
   EXPECT_EQ(members_without_row(options.retry, record), 0);
   EXPECT_EQ(members_without_row(options.window, record), 0);
+}
+
+TEST(RowsDelivery, EveryMemberOfARouteHasARow) {
+  Config config;
+  delivery::RouteOptions route;
+  EXPECT_EQ(members_without_row(route, Record{&config, nullptr, nullptr, &route}), 0);
 }
 
 TEST(RowsDelivery, EveryMemberOfDnsHasARow) {

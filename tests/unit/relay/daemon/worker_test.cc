@@ -24,6 +24,11 @@ class NoDomains final : public dns::Resolver {
                    done = std::move(done)]() mutable { done(route); });
   }
 
+  void resolve_host(std::string host, Executor& reply_on,
+                    UniqueFunction<void(std::shared_ptr<const dns::Route>)> done) override {
+    resolve(std::move(host), reply_on, std::move(done));
+  }
+
   void stop() override {}
 };
 

@@ -60,7 +60,8 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
     }
     idle_ = 0;
     ended_ = false;
-    channel_ = std::make_unique<Channel>(*shared_, *loop_, *this, std::move(targets));
+    channel_ = std::make_unique<Channel>(*shared_, *loop_, *this, shared_->routes.mail_hosts(),
+                                         std::move(targets));
     channel_->open();
   }
 

@@ -37,8 +37,18 @@ class DeliveryConnectionTest : public DeliveryTest, public ConnectionOwner {
     ended_.reset();
     connection_ = std::make_unique<Connection>(
         *shared_, *loop_, *this,
-        ConnectionOptions{{"mx.example", *IpAddress::parse(ip)}, start_tls, std::move(resume)});
+        ConnectionOptions{{"mx.example", *IpAddress::parse(ip)},
+                          start_tls,
+                          std::move(resume),
+                          hop_ ? &*hop_ : &shared_->routes.mail_hosts()});
     connection_->start();
+  }
+
+  // Connections from now on begin with TLS.
+  void begin_with_tls() {
+    open();
+    hop_ = shared_->routes.mail_hosts();
+    hop_->implicit_tls = true;
   }
 
   void connect_until_ready() {
@@ -74,6 +84,7 @@ class DeliveryConnectionTest : public DeliveryTest, public ConnectionOwner {
   int ready_ = 0;
   int idle_timeouts_ = 0;
   std::optional<smtp::TransactionDone> done_;
+  std::optional<Hop> hop_;
   std::optional<smtp::Ended> ended_;
   std::optional<tls::Session> session_;
   std::unique_ptr<Connection> connection_;
@@ -260,6 +271,36 @@ TEST_F(DeliveryConnectionTest, DestroyingItClosesIt) {
   connection_.reset();
   EXPECT_TRUE(run_until([&] { return host_->open() == 0; }));
   EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 0);
+}
+
+// --- implicit TLS (RFC 8314); against a real server in tests/e2e/test_routes.py
+
+TEST_F(DeliveryConnectionTest, ImplicitTlsToAHostThatSpeaksPlainTextFails) {
+  add_host();
+  begin_with_tls();
+  connect();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(ended_->stage, message::Stage::kHandshake);
+  EXPECT_EQ(ready_, 0);
+  EXPECT_EQ(counted(Metric::kTlsHandshakesOut, "failed"), 1U);
+}
+
+TEST_F(DeliveryConnectionTest, ImplicitTlsToASilentHostTimesOut) {
+  add_host().replies[""] = kSilence;
+  options_.timeouts.start_tls = Milliseconds(30);
+  begin_with_tls();
+  connect();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(ended_->stage, message::Stage::kHandshake);
+  EXPECT_THAT(ended_->status.text, HasSubstr("timed out"));
+}
+
+TEST_F(DeliveryConnectionTest, ImplicitTlsToAHostThatClosesFails) {
+  add_host().replies[""] = kClose;
+  begin_with_tls();
+  connect();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(ended_->stage, message::Stage::kHandshake);
 }
 
 }  // namespace

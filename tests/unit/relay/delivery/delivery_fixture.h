@@ -78,6 +78,11 @@ class ScriptedResolver final : public dns::Resolver {
     }
   }
 
+  void resolve_host(std::string host, Executor& reply_on,
+                    UniqueFunction<void(std::shared_ptr<const dns::Route>)> done) override {
+    resolve("host " + host, reply_on, std::move(done));
+  }
+
   void stop() override {}
 
   void release() {

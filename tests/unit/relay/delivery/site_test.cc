@@ -17,7 +17,7 @@ class SiteTest : public DeliveryTest {
 
   void make_site() {
     if (!shared_) open();
-    site_ = std::make_unique<Site>(*shared_, *loop_, "mx.example");
+    site_ = std::make_unique<Site>(*shared_, *loop_, "mx.example", shared_->routes.mail_hosts());
   }
 
   // A lease is given back by being destroyed, so the site gets it before anything else can fail.

@@ -1,0 +1,59 @@
+// Routes: which next hop mail for a domain takes, and how it is spoken to: the domain's own mail
+// hosts, or a smart host. Thread: immutable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "relay/delivery/options.h"
+#include "relay/policy/tls_demand.h"
+#include "relay/smtp/client_session.h"
+#include "relay/tls/context.h"
+
+namespace postrider::delivery {
+
+struct Hop {
+  // Of a smart host: a name, or an address literal; "": the mail hosts of the domain itself.
+  std::string host;
+  // Of a smart host: the site its mail waits at.
+  std::string site;
+  std::uint16_t port = 25;
+  policy::TlsLevel tls = policy::TlsLevel::kMay;
+  // The connection begins with TLS (RFC 8314); only with level encrypt or verify.
+  bool implicit_tls = false;
+  std::optional<smtp::Login> login;
+  std::shared_ptr<const tls::Context> context;  // of the policy class of `tls`
+
+  // Chosen by an operator: the guard against special and own addresses is for what the DNS says.
+  [[nodiscard]] bool is_smart_host() const { return !host.empty(); }
+};
+
+// To the mail hosts of the domains themselves.
+Hop mail_hosts(const Options& options, std::shared_ptr<const tls::Context> context);
+// As `options` say; its password is given, wherever it came from.
+Hop smart_host(const RouteOptions& options, std::string password,
+               std::shared_ptr<const tls::Context> context);
+
+class Routes {
+ public:
+  explicit Routes(Hop mail_hosts) : mail_hosts_(std::move(mail_hosts)) {}
+
+  // `domain` as RouteOptions::domain has it. The first one for a domain counts.
+  void add(std::string_view domain, Hop hop);
+  // Of the nearest entry: the domain's own, the longest of its parents', that for all. As
+  // long-lived as the table, once nothing is added.
+  [[nodiscard]] const Hop& find(std::string_view domain) const;
+
+  [[nodiscard]] const Hop& mail_hosts() const { return mail_hosts_; }
+
+ private:
+  Hop mail_hosts_;
+  std::unordered_map<std::string, Hop> by_domain_;
+};
+
+}  // namespace postrider::delivery

@@ -1,0 +1,60 @@
+#include "relay/delivery/routes.h"
+
+#include <gtest/gtest.h>
+
+namespace postrider::delivery {
+namespace {
+
+RouteOptions to(const std::string& host) {
+  RouteOptions options;
+  options.host = host;
+  options.port = 587;
+  return options;
+}
+
+TEST(SmartHost, IsANameOrAnAddress) {
+  EXPECT_EQ(smart_host(to("Relay.Example"), "", nullptr).host, "relay.example");
+  EXPECT_EQ(smart_host(to("192.0.2.1"), "", nullptr).host, "[192.0.2.1]");
+  EXPECT_EQ(smart_host(to("2001:db8::1"), "", nullptr).host, "[IPv6:2001:db8::1]");
+  EXPECT_TRUE(smart_host(to("192.0.2.1"), "", nullptr).is_smart_host());
+}
+
+TEST(SmartHost, LogsInWhereThereIsAUser) {
+  RouteOptions options = to("relay.example");
+  EXPECT_FALSE(smart_host(options, "secret", nullptr).login);
+  options.user = "app";
+  EXPECT_EQ(smart_host(options, "secret", nullptr).login, (smtp::Login{"app", "secret"}));
+}
+
+// Connections with different rights or demands are never shared.
+TEST(SmartHost, HasASiteOfItsOwnForEachLoginAndLevel) {
+  RouteOptions options = to("relay.example");
+  const std::string plain = smart_host(options, "", nullptr).site;
+  options.user = "app";
+  const std::string app = smart_host(options, "", nullptr).site;
+  options.tls = policy::TlsLevel::kVerify;
+  const std::string verified = smart_host(options, "", nullptr).site;
+  EXPECT_NE(plain, app);
+  EXPECT_NE(app, verified);
+  EXPECT_EQ(app.find("secret"), std::string::npos);
+}
+
+TEST(Routes, TheNearestEntryCounts) {
+  Routes routes{Hop{}};
+  EXPECT_FALSE(routes.find("example.org").is_smart_host());
+  routes.add(".example.org", smart_host(to("parent"), "", nullptr));
+  routes.add("Example.ORG", smart_host(to("own"), "", nullptr));
+  routes.add(".deep.example.org", smart_host(to("deep"), "", nullptr));
+  EXPECT_EQ(routes.find("example.org").host, "own");
+  EXPECT_EQ(routes.find("a.example.org").host, "parent");
+  EXPECT_EQ(routes.find("a.deep.example.org").host, "deep");
+  EXPECT_EQ(routes.find("deep.example.org").host, "parent");
+  EXPECT_FALSE(routes.find("badexample.org").is_smart_host());
+  EXPECT_FALSE(routes.find("[192.0.2.1]").is_smart_host());
+  routes.add("*", smart_host(to("all"), "", nullptr));
+  EXPECT_EQ(routes.find("badexample.org").host, "all");
+  EXPECT_EQ(routes.find("[192.0.2.1]").host, "all");
+}
+
+}  // namespace
+}  // namespace postrider::delivery
