@@ -23,7 +23,12 @@ bool wants_new_connection(const smtp::TransactionDone& done) {
 
 Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const Hop& hop,
                  std::vector<Target> targets)
-    : shared_(shared), loop_(loop), owner_(owner), hop_(hop), targets_(std::move(targets)) {
+    : shared_(shared),
+      loop_(loop),
+      owner_(owner),
+      hop_(hop),
+      targets_(std::move(targets)),
+      next_attempt_(loop, [this] { dial_next(); }) {
   // Not the ranges form: Clang 14 does not compile it with this standard library.
   std::stable_partition(targets_.begin(), targets_.end(),
                         [&owner](const Target& target) { return !owner.is_avoided(target); });
@@ -34,13 +39,37 @@ Channel::~Channel() {
 }
 
 void Channel::open() {
-  dial();
+  for (std::size_t i = 0; i < targets_.size(); ++i) left_.push_back(i);
+  dial_next();
 }
 
-void Channel::dial() {
-  ConnectionOptions options{target(), start_tls_use(), owner_.session_for(target()), &hop_};
-  connection_ = std::make_unique<Connection>(shared_, loop_, *this, std::move(options));
-  connection_->start();
+void Channel::dial_next() {
+  const std::size_t next = left_.front();
+  left_.pop_front();
+  dial(next);
+}
+
+void Channel::dial(std::size_t target) {
+  target_ = target;
+  const Target& to = targets_[target];
+  ConnectionOptions options{to, start_tls_use(), owner_.session_for(to), &hop_};
+  attempts_.push_back(
+      {target, std::make_unique<Connection>(shared_, loop_, *this, std::move(options))});
+  next_attempt_.arm(left_.empty() ? TimePoint::max() : shared_.clock.now() + kNextAttemptAfter);
+  attempts_.back().connection->start();
+}
+
+void Channel::on_connected(Connection& connection) {
+  next_attempt_.disarm();
+  for (Attempt& attempt : std::exchange(attempts_, {})) {
+    if (attempt.connection.get() == &connection) {
+      target_ = attempt.target;
+      connection_ = std::move(attempt.connection);
+    } else {
+      // It may be the one that serves us, should this one not.
+      left_.push_back(attempt.target);
+    }
+  }
 }
 
 smtp::StartTlsUse Channel::start_tls_use() const {
@@ -121,34 +150,47 @@ void Channel::on_transaction_done(smtp::TransactionDone done) {
   owner_.on_carried(*this, std::move(parcel), std::move(done.results), facts());
 }
 
-void Channel::on_ended(const smtp::Ended& ended) {
-  set_idle(false);
-  const Target target = connection_->target();
-  if (auto session = connection_->take_session()) owner_.keep_session(target, std::move(*session));
+void Channel::on_ended(Connection& connection, const smtp::Ended& ended) {
   const smtp::Ended met = ended;  // the connection that holds it goes first
-  if (ready_) {
-    connection_.reset();
-    return owner_.on_ended(*this, std::nullopt);
+  if (&connection != connection_.get()) {
+    const auto attempt = std::ranges::find_if(
+        attempts_, [&connection](const Attempt& a) { return a.connection.get() == &connection; });
+    const std::size_t target = attempt->target;
+    const std::unique_ptr<Connection> gone = std::move(attempt->connection);
+    attempts_.erase(attempt);
+    return give_up(target, met);
+  }
+  set_idle(false);
+  if (auto session = connection_->take_session()) {
+    owner_.keep_session(target(), std::move(*session));
   }
   connection_.reset();
+  if (ready_) return owner_.on_ended(*this, std::nullopt);
+  if (met.stage == Stage::kHandshake && !plaintext_once_ &&
+      policy::after_tls_failure(hop_.tls) == policy::AfterTlsFailure::kPlaintextOnce) {
+    note_failure(target(), met);
+    plaintext_once_ = true;
+    return dial(target_);
+  }
+  plaintext_once_ = false;
+  give_up(target_, met);
+}
+
+void Channel::note_failure(const Target& target, const smtp::Ended& met) {
   shared_.meters.connections_failed.at(met.stage).add();
   log::info("delivery", "no connection",
             {{"host", target.host},
              {"ip", target.ip.to_string()},
              {"stage", message::name_of(met.stage)},
              {"reason", met.status.to_line()}});
-  const bool tls_failed = met.stage == Stage::kHandshake;
-  if (tls_failed && !plaintext_once_ &&
-      policy::after_tls_failure(hop_.tls) == policy::AfterTlsFailure::kPlaintextOnce) {
-    plaintext_once_ = true;
-    return dial();
-  }
-  plaintext_once_ = false;
-  owner_.note_target(target, false);
-  if (next_target_ + 1 < targets_.size()) {
-    ++next_target_;
-    return dial();
-  }
+}
+
+void Channel::give_up(std::size_t target, const smtp::Ended& met) {
+  note_failure(targets_[target], met);
+  owner_.note_target(targets_[target], false);
+  if (!left_.empty()) return dial_next();
+  if (!attempts_.empty()) return;
+  target_ = target;
   owner_.on_ended(*this, met);
 }
 

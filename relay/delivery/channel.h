@@ -1,11 +1,13 @@
 // Channel: one place for a connection of a site. Dials the site's addresses in order until one is
-// ready, then carries one delivery after another over it until the connection ends; then the
-// channel has ended too.
+// ready, the next beside one that does not answer, then carries one delivery after another over it
+// until the connection ends; then the channel has ended too.
 //
 // Thread: loop-affine.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "relay/delivery/report.h"
 #include "relay/delivery/shared.h"
 #include "relay/delivery/targets.h"
+#include "relay/event/timer.h"
 
 namespace postrider::delivery {
 
@@ -77,7 +80,7 @@ class Channel final : public ConnectionOwner {
   [[nodiscard]] bool idle() const { return idle_; }
 
   // Being tried, or tried last.
-  [[nodiscard]] const Target& target() const { return targets_[next_target_]; }
+  [[nodiscard]] const Target& target() const { return targets_[target_]; }
 
   // An address has answered.
   [[nodiscard]] bool ready() const { return ready_; }
@@ -86,13 +89,28 @@ class Channel final : public ConnectionOwner {
   [[nodiscard]] bool leaving() const { return leaving_; }
 
   // ConnectionOwner
+  void on_connected(Connection& connection) override;
   void on_ready() override;
   void on_idle_timeout() override;
   void on_transaction_done(smtp::TransactionDone done) override;
-  void on_ended(const smtp::Ended& ended) override;
+  void on_ended(Connection& connection, const smtp::Ended& ended) override;
 
  private:
-  void dial();
+  // A connection that does not stand yet.
+  struct Attempt {
+    std::size_t target;
+    std::unique_ptr<Connection> connection;
+  };
+
+  // While one address does not answer the next is tried beside it after so long (RFC 8305 section
+  // 5), so that a family that leads nowhere costs a moment and not a timeout.
+  static constexpr Duration kNextAttemptAfter = Milliseconds(250);
+
+  // Each may end the channel.
+  void dial(std::size_t target);
+  void dial_next();
+  void note_failure(const Target& target, const smtp::Ended& met);
+  void give_up(std::size_t target, const smtp::Ended& met);
   void set_idle(bool idle);
   [[nodiscard]] AttemptFacts facts() const;
   [[nodiscard]] smtp::StartTlsUse start_tls_use() const;
@@ -102,10 +120,13 @@ class Channel final : public ConnectionOwner {
   ChannelOwner& owner_;
   const Hop& hop_;
   std::vector<Target> targets_;
-  std::size_t next_target_ = 0;
-  bool plaintext_once_ = false;  // after a failed handshake, where the level allows it
-  std::unique_ptr<Connection> connection_;
-  std::optional<Parcel> parcel_;  // being carried
+  std::size_t target_ = 0;        // of connection_, or tried last
+  std::deque<std::size_t> left_;  // targets to be tried, in order
+  std::vector<Attempt> attempts_;
+  event::Timer next_attempt_;
+  bool plaintext_once_ = false;             // after a failed handshake, where the level allows it
+  std::unique_ptr<Connection> connection_;  // the one that stands
+  std::optional<Parcel> parcel_;            // being carried
   bool ready_ = false;
   bool idle_ = false;
   bool leaving_ = false;

@@ -64,6 +64,7 @@ void Connection::connect_failed(std::string_view text) {
 
 void Connection::on_connected() {
   connected_ = true;
+  owner_.on_connected(*this);
   if (options_.hop->implicit_tls) {
     own_deadline_ = now() + shared_.options.timeouts.start_tls;
     start_tls();
@@ -301,7 +302,7 @@ void Connection::settle() {
       }
       stream_->finish();
     }
-    return owner_.on_ended(*ended_);
+    return owner_.on_ended(*this, *ended_);
   }
   timer_.arm(std::min(own_deadline_, session_.deadline()));
 }

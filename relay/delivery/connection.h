@@ -25,6 +25,9 @@ class Connection;
 class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
+  // The TCP connection stands; nothing has been said on it. Others may be destroyed now, not this
+  // one.
+  virtual void on_connected(Connection& connection) = 0;
   // Greeted, or ready for the next transaction: send() or quit() may be called now or later.
   virtual void on_ready() = 0;
   // Ready, and neither was called for Options::idle_timeout: call quit().
@@ -32,7 +35,7 @@ class ConnectionOwner {
   virtual void on_transaction_done(smtp::TransactionDone done) = 0;
   // It is over; the last thing that is told. The owner destroys the connection, in this call or
   // later.
-  virtual void on_ended(const smtp::Ended& ended) = 0;
+  virtual void on_ended(Connection& connection, const smtp::Ended& ended) = 0;
 };
 
 struct ConnectionOptions {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <set>
+#include <sys/socket.h>
 
 #include "tests/unit/relay/delivery/delivery_fixture.h"
 
@@ -257,6 +258,67 @@ TEST_F(ChannelTest, QuitsAfterATransactionInWhichItWasRetired) {
   ASSERT_TRUE(run_until_ended());
   EXPECT_EQ(idle_, 1);
   EXPECT_EQ(host_->commands.back(), "QUIT");
+}
+
+// --- an address that does not answer (RFC 8305); a listener whose queue is full drops what comes
+
+class DeafAddress {
+ public:
+  explicit DeafAddress(const Endpoint& at) {
+    sockaddr_storage storage{};
+    const auto length = at.to_sockaddr(storage);
+    const auto* const address = reinterpret_cast<const sockaddr*>(&storage);
+    const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockets_.emplace_back(listening);
+    const int on = 1;
+    ::setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    EXPECT_EQ(::bind(listening, address, length), 0);
+    EXPECT_EQ(::listen(listening, 0), 0);
+    for (int i = 0; i < 4; ++i) {
+      const int filling = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      ::connect(filling, address, length);
+      sockets_.emplace_back(filling);
+    }
+  }
+
+ private:
+  std::vector<event::Descriptor> sockets_;
+};
+
+TEST_F(ChannelTest, WhileAnAddressIsDeafTheNextIsTriedBesideIt) {
+  add_host();
+  const DeafAddress deaf({*IpAddress::parse("127.0.0.3"), host_->endpoint().port});
+  const TimePoint began = clock_.now();
+  dial({"127.0.0.3", "127.0.0.1"});
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_LT(clock_.now() - began, options_.connect_timeout / 4);
+  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  EXPECT_EQ(facts_.ip, "127.0.0.1");
+  EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 1);
+}
+
+TEST_F(ChannelTest, TheDeafAddressHasItsTurnWhereTheOtherRefuses) {
+  add_host().replies[""] = "554 5.3.2 No service";
+  const DeafAddress deaf({*IpAddress::parse("127.0.0.3"), host_->endpoint().port});
+  options_.connect_timeout = Milliseconds(600);
+  dial({"127.0.0.3", "127.0.0.1"});
+  ASSERT_TRUE(run_until_ended());
+  ASSERT_TRUE(met_);
+  EXPECT_EQ(met_->stage, Stage::kConnect);
+  EXPECT_EQ(host_->connections, 1U);
+  EXPECT_EQ(counted(Metric::kConnectionsOut, "greeting"), 1U);
+  EXPECT_EQ(counted(Metric::kConnectionsOut, "connect"), 1U);
+}
+
+TEST_F(ChannelTest, AllAddressesMayBeDeaf) {
+  add_host();
+  const DeafAddress one({*IpAddress::parse("127.0.0.3"), host_->endpoint().port});
+  const DeafAddress two({*IpAddress::parse("127.0.0.4"), host_->endpoint().port});
+  options_.connect_timeout = Milliseconds(400);
+  dial({"127.0.0.3", "127.0.0.4"});
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(counted(Metric::kConnectionsOut, "connect"), 2U);
+  EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 0);
 }
 
 // It must not be handed a delivery while it waits for the reply to QUIT.

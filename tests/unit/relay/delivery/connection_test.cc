@@ -23,7 +23,9 @@ class DeliveryConnectionTest : public DeliveryTest, public ConnectionOwner {
 
   void on_transaction_done(smtp::TransactionDone done) override { done_ = std::move(done); }
 
-  void on_ended(const smtp::Ended& ended) override {
+  void on_connected(Connection& connection) override { EXPECT_EQ(&connection, connection_.get()); }
+
+  void on_ended(Connection&, const smtp::Ended& ended) override {
     ended_ = ended;
     session_ = connection_->take_session();
     connection_.reset();  // from within its own call
