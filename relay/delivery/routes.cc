@@ -30,7 +30,7 @@ Hop smart_host(const RouteOptions& options, std::string password,
   hop.site = hop.host + ":" + std::to_string(hop.port) + " " + std::string(name_of(hop.tls));
   if (!options.user.empty()) {
     hop.site += " " + options.user;
-    hop.login = smtp::Login{options.user, std::move(password)};
+    hop.login = smtp::ClientLogin{options.user, std::move(password)};
   }
   return hop;
 }

@@ -26,7 +26,7 @@ struct Hop {
   policy::TlsLevel tls = policy::TlsLevel::kMay;
   // The connection begins with TLS (RFC 8314); only with level encrypt or verify.
   bool implicit_tls = false;
-  std::optional<smtp::Login> login;
+  std::optional<smtp::ClientLogin> login;
   std::shared_ptr<const tls::Context> context;  // of the policy class of `tls`
 
   // Chosen by an operator: the guard against special and own addresses is for what the DNS says.

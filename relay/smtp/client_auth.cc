@@ -26,7 +26,7 @@ bool offers(const std::vector<std::string>& mechanisms, std::string_view name) {
 // TLS is settled: is a login next?
 void ClientSession::Machine::settle_auth() {
   if (!options_.login) return become_ready();
-  const Login& login = *options_.login;
+  const ClientLogin& login = *options_.login;
   if (!tls_) return end_locally(Stage::kAuth, "a login is not sent without TLS");
   std::string plain;
   plain.append(1, '\0').append(login.user).append(1, '\0').append(login.password);

@@ -49,18 +49,18 @@ struct ClientTimeouts {
 };
 
 // What to log in with at a server that wants it.
-struct Login {
+struct ClientLogin {
   std::string user;
   std::string password;
 
-  bool operator==(const Login&) const = default;
+  bool operator==(const ClientLogin&) const = default;
 };
 
 struct ClientOptions {
   std::string helo_name = "localhost";
   // With it the session logs in before it is ready, by PLAIN or LOGIN and over TLS alone; otherwise
   // it fails at Stage::kAuth.
-  std::optional<Login> login;
+  std::optional<ClientLogin> login;
   StartTlsUse start_tls = StartTlsUse::kIfOffered;
   ClientTimeouts timeouts;
   bool pipelining = true;  // used where offered

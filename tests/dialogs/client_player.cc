@@ -58,7 +58,7 @@ const smtp::ClientOptions& ClientPlay::prepare(const Exchange& exchange) {
   if (use == "required") options_.start_tls = smtp::StartTlsUse::kRequired;
   if (use == "offered") options_.start_tls = smtp::StartTlsUse::kIfOffered;
   const std::vector<std::string> login = words_of(exchange.setting("login", ""));
-  if (login.size() == 2) options_.login = smtp::Login{login[0], login[1]};
+  if (login.size() == 2) options_.login = smtp::ClientLogin{login[0], login[1]};
   options_.pipelining = exchange.setting("pipelining", "yes") == "yes";
   return options_;
 }

@@ -23,7 +23,7 @@ TEST(SmartHost, LogsInWhereThereIsAUser) {
   RouteOptions options = to("relay.example");
   EXPECT_FALSE(smart_host(options, "secret", nullptr).login);
   options.user = "app";
-  EXPECT_EQ(smart_host(options, "secret", nullptr).login, (smtp::Login{"app", "secret"}));
+  EXPECT_EQ(smart_host(options, "secret", nullptr).login, (smtp::ClientLogin{"app", "secret"}));
 }
 
 // Connections with different rights or demands are never shared.

@@ -9,7 +9,7 @@ class ClientAuthTest : public ClientFixture {
  protected:
   ClientAuthTest() {
     tls = TlsFacts{"TLSv1.3", "TLS_AES_256_GCM_SHA384"};
-    options.login = Login{"app", "secret"};
+    options.login = ClientLogin{"app", "secret"};
   }
 
   std::string greet(std::string_view offer) {
