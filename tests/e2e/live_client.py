@@ -22,17 +22,22 @@ NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}
 
 def needs(dialog):
     """What the relay of this dialog must be set to; dialogs with the same needs share a relay."""
-    return dialog.setting("starttls", "never"), dialog.has("WAIT")
+    return dialog.setting("starttls", "never"), dialog.has("WAIT"), dialog.setting("login")
 
 
-def settings(dialog, port):
-    """The sections of the configuration that `needs` asks for."""
+def settings(dialog, port, hosts):
+    """The sections of the configuration that `needs` asks for; hosts: {domain: address of its mail host}."""
     delivery = {"port": port, "tls": LEVELS[dialog.setting("starttls", "never")], "idle_timeout": f"{IDLE_TIMEOUT}s"}
     if dialog.has("WAIT"):
         delivery |= {name: f"{value // CLOCK}s" for name, value in TIMEOUTS.items()}
-    return {"server": {"host_name": "relay.test"}, "delivery": delivery,
-            # One attempt is what a dialog is about.
-            "retry": {"first_interval": "1h", "interval_max": "1h"}}
+    sections = {"server": {"host_name": "relay.test"}, "delivery": delivery,
+                # One attempt is what a dialog is about.
+                "retry": {"first_interval": "1h", "interval_max": "1h"}}
+    if login := dialog.setting("login"):
+        user, password = login.split()
+        sections["route"] = [{"domain": domain, "host": host, "port": port, "tls": delivery["tls"], "user": user,
+                              "password": password} for domain, host in hosts.items()]
+    return sections
 
 
 class Submission:
@@ -217,8 +222,6 @@ class ClientPlay:
 
     def check_end(self):
         """Nothing but QUIT may follow."""
-        if self.wire.input_ended_within_tls:
-            return
         rest = self.wire.rest()
         if rest is None and self.dialog.lines[-1].mark != "C:":
             raise Differs(self.dialog, None, "the connection stays open")

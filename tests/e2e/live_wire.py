@@ -21,7 +21,6 @@ class Wire:
         self.link = link
         self.buffer = b""
         self.ended = False
-        self.input_ended_within_tls = False  # what comes from then on cannot be read
 
     def send(self, pieces):
         with contextlib.suppress(OSError):  # what comes behind a close is not read, and nothing is missed
@@ -79,9 +78,9 @@ class Wire:
 
     def end_input(self):
         """Nothing more is sent."""
-        self.input_ended_within_tls = isinstance(self.link, ssl.SSLSocket)
         with contextlib.suppress(OSError):
-            self.link.shutdown(socket.SHUT_WR)
+            # An SSLSocket's own would forget TLS, and what still comes could not be read.
+            socket.socket.shutdown(self.link, socket.SHUT_WR)
 
     def close_orderly(self):
         """Ends the connection from this side; what the other end still had to say."""

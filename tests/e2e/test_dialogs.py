@@ -125,7 +125,7 @@ def test_the_player_notices_what_differs(new_relay, new_internet, block, monkeyp
 def test_the_player_notices_what_the_client_says_differently(new_relay, new_internet, block, certificate, right, wrong):
     (dialog,) = [dialog for dialog in choose("client") if dialog.title == "No keyword, no parameter"]
     port, sockets = live_client.listeners(block, [10])
-    relay = new_relay(new_internet("b.test mx=@1", "d10.test mx=@10"), **live_client.settings(dialog, port))
+    relay = new_relay(new_internet("b.test mx=@1", "d10.test mx=@10"), **live_client.settings(dialog, port, {}))
     next(line for line in dialog.lines if line.mark in ("C:", "R:") and line.text == right).text = wrong
     with pytest.raises(live_wire.Differs):
         live_client.ClientPlay(dialog, relay, sockets[10], 10, certificate).run()
@@ -138,11 +138,12 @@ def test_the_relay_as_client(new_relay, new_internet, block, certificate, seed, 
     port, sockets = live_client.listeners(block, numbers)
     # Names in the simulated DNS; the port at their addresses is that of our own mail hosts.
     internet = new_internet("b.test mx=@1", *(f"d{n}.test mx=@{n}" for n in numbers))
+    hosts = {f"d{n}.test": block.address(n) for n in numbers}
     relays, work = {}, []
     for n, dialog in zip(numbers, dialogs):
         needs = live_client.needs(dialog)
         if needs not in relays:
-            relays[needs] = new_relay(internet, **live_client.settings(dialog, port))
+            relays[needs] = new_relay(internet, **live_client.settings(dialog, port, hosts))
         chance = random.Random(f"{seed} {dialog.file} {dialog.title} {number}") if number else None
         work.append(live_client.ClientPlay(dialog, relays[needs], sockets[n], n, certificate, chance))
     work.sort(key=lambda play: not play.dialog.has("WAIT"))  # the longest first

@@ -3,7 +3,7 @@
 //   PR_FAULT_BELOW    the directory; files elsewhere are left alone
 //   PR_FAULT_CONTROL  a file; while it is there, its one line says what happens:
 //                     CALLS ACTION NTH COUNT
-//     CALLS   names with commas: write pwrite fsync fdatasync sync_file_range fallocate open rename
+//     CALLS   names with commas: write pwrite fsync fdatasync sync_file_range open rename
 //     ACTION  an errno to fail with, or 0: success is returned and nothing done
 //     NTH     the first such call that is hit, counted from the file's appearance
 //     COUNT   how many are hit; 0: all, until the file is gone
@@ -182,17 +182,8 @@ int fdatasync(int fd) {
 int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {
   static auto* const next = real<int(int, off64_t, off64_t, unsigned)>("sync_file_range");
   int error = 0;
+  if (flags == 0) return next(fd, offset, size, flags);  // only asks whether the file system has it
   return hit_file("sync_file_range", fd, error) ? outcome(error, 0) : next(fd, offset, size, flags);
-}
-
-int fallocate(int fd, int mode, off_t offset, off_t size) {
-  static auto* const next = real<int(int, int, off_t, off_t)>("fallocate");
-  int error = 0;
-  return hit_file("fallocate", fd, error) ? outcome(error, 0) : next(fd, mode, offset, size);
-}
-
-int fallocate64(int fd, int mode, off64_t offset, off64_t size) {
-  return fallocate(fd, mode, offset, size);
 }
 
 int rename(const char* from, const char* to) {
