@@ -13,6 +13,7 @@ import urllib.request
 from waiting import wait_for
 
 POSTRIDER = pathlib.Path(os.environ["POSTRIDER_BIN_DIR"]) / os.environ.get("POSTRIDER_BINARY", "relay/postrider")
+IN_MEMORY = POSTRIDER.name == "memory_relay"  # its queue does not survive a restart
 RUN_AS = "nobody"  # what the relay becomes where the tests run as root
 USER, PASSWORD = "app", "a secret with a space"
 # What no run may ever leave in the log.
