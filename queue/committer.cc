@@ -294,7 +294,8 @@ void Committer::take_space(const Space& space) {
   core_.disk_files = space.files;
   const std::uint64_t reserve = core_.options.disk_reserve;
   const std::int64_t waiting =
-      Core::disk_cost(core_.waiting_bytes, 0) + core_.waiting_count * Core::disk_cost(0, 1);
+      Core::disk_cost(core_.waiting_bytes, 0) +
+      static_cast<std::int64_t>(core_.waiting_count) * Core::disk_cost(0, 1);
   const auto left = static_cast<std::int64_t>(space.free - std::min(space.free, space.owed)) -
                     static_cast<std::int64_t>(reserve) - waiting;
   const bool was_short = core_.space_left <= 0;

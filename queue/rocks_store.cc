@@ -31,8 +31,6 @@ constexpr std::uint64_t kShortPart = 8;
 // Moves the library's bound on all tables out of the way of its bound on compactions.
 constexpr std::uint64_t kNoTableBound = 1ULL << 50;
 
-const std::string kUnflushed = rocksdb::DB::Properties::kCurSizeAllMemTables;
-
 Error being_reopened() {
   return Error("the queue's store is being opened anew", EAGAIN);
 }
@@ -261,7 +259,8 @@ std::optional<Space> RocksStore::space() {
   if (disk.f_files != 0) space.files = disk.f_favail;  // 0: the file system makes them as needed
   // What stands in memory and log becomes tables before the log is given back.
   const auto database = current();
-  if (database) database->db->GetIntProperty(kUnflushed, &space.owed);
+  if (database)
+    database->db->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &space.owed);
   return space;
 }
 

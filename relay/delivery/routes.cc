@@ -36,7 +36,7 @@ Hop smart_host(const RouteOptions& options, std::string password,
 }
 
 void Routes::add(std::string_view domain, Hop hop) {
-  by_domain_.try_emplace(ascii::lower(domain), std::move(hop));
+  by_domain_.emplace(ascii::lower(domain), std::move(hop));
 }
 
 const Hop& Routes::find(std::string_view domain) const {
