@@ -129,6 +129,13 @@ int report_refusal(const AdminReply& reply) {
 }  // namespace
 
 int run_queue(const QueueRequest& request) {
+  const bool removes_all = request.action == QueueRequest::Action::kRemove && request.all;
+  if (removes_all && !request.yes && !can_ask()) {
+    complain(
+        "'queue remove --all' removes every message, and there is no terminal to ask on; "
+        "say --yes as well");
+    return kUsage;
+  }
   const auto [target, code] = target_of(request);
   if (!target) return code;
   if (!is_wanted(request)) {

@@ -99,6 +99,17 @@ TEST_F(QueueCommandTest, RemovesAndRetries) {
   EXPECT_EQ(filled_.queue->stats().messages, 0U);
 }
 
+TEST_F(QueueCommandTest, RemovesAllOnlyWhenSomebodySaidSo) {
+  add_deferred("one.example");
+  const TypedInput input("y\n");  // no terminal: nobody is there who could have read the question
+  const Said said = queue({"remove", "--all"});
+  EXPECT_EQ(said.code, kUsage);
+  EXPECT_THAT(said.err, HasSubstr("say --yes as well"));
+  EXPECT_EQ(filled_.queue->stats().messages, 1U);
+  EXPECT_EQ(queue({"remove", "--all", "--yes"}).code, kDone);
+  EXPECT_EQ(filled_.queue->stats().messages, 0U);
+}
+
 TEST_F(QueueCommandTest, SomebodyAtATerminalIsAsked) {
   add_deferred("one.example");
   {
