@@ -1,19 +1,17 @@
 #include "relay/admin/server.h"
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <httplib.h>
 #include <mutex>
-#include <poll.h>
-#include <set>
+#include <string_view>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 
+#include "relay/admin/exchanges.h"
 #include "relay/admin/routes.h"
 #include "relay/base/log.h"
 
@@ -21,149 +19,61 @@ namespace postrider::admin {
 
 namespace {
 
-constexpr std::size_t kThreads = 2;
-// Connections accepted and not yet closed; beyond it a new one is closed at once.
-constexpr std::size_t kConnectionsMax = 64;
-constexpr int kBacklog = 64;
-// Octets of a request; ours have no body.
-constexpr std::size_t kRequestBytesMax = 64U << 10;
-// Absolute, for the whole request and the whole answer.
-constexpr Seconds kRequestDeadline{5};
-constexpr Seconds kAnswerDeadline{10};
-// For a client to close after its answer.
-constexpr Milliseconds kCloseDeadline{500};
+constexpr int kBacklog = 511;
+// Octets of a request's body; ours have none.
+constexpr std::size_t kPayloadMax = 64U << 10;
 constexpr Seconds kRebindInterval{1};
 
-bool wait_for(int socket, short events, TimePoint deadline) {
-  for (;;) {
-    const auto left = std::chrono::ceil<Milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return false;
-    pollfd poll{socket, events, 0};
-    const int ready = ::poll(&poll, 1, static_cast<int>(left.count()));
-    if (ready > 0) return true;
-    if (ready == 0 || errno != EINTR) return false;
-  }
-}
-
-// One connection as the library reads and writes it, with deadlines that dripping octets cannot
-// push back, and a limit on what a request may hold.
-class DeadlineStream final : public httplib::Stream {
+// A request that has been read, as the library reads it, and the answer as it writes it.
+class MemoryStream final : public httplib::Stream {
  public:
-  explicit DeadlineStream(int socket)
-      : socket_(socket), read_deadline_(std::chrono::steady_clock::now() + kRequestDeadline) {}
+  explicit MemoryStream(std::string_view request) : request_view_(request) {}
 
-  [[nodiscard]] bool is_readable() const override {
-    return begin_ < end_ || wait_for(socket_, POLLIN, read_deadline_);
-  }
+  [[nodiscard]] bool is_readable() const override { return true; }
 
-  [[nodiscard]] bool is_writable() const override {
-    return wait_for(socket_, POLLOUT, std::chrono::steady_clock::now() + kAnswerDeadline);
-  }
+  [[nodiscard]] bool is_writable() const override { return true; }
 
   ssize_t read(char* to, std::size_t size) override {
-    // The library asks for one octet at a time.
-    if (begin_ == end_ && !fill()) return ended_ ? 0 : -1;
-    const std::size_t count = std::min(size, end_ - begin_);
-    std::copy_n(buffer_.data() + begin_, count, to);
-    begin_ += count;
+    const std::size_t count = request_view_.copy(to, size);
+    request_view_.remove_prefix(count);
     return static_cast<ssize_t>(count);
   }
 
   ssize_t write(const char* from, std::size_t size) override {
-    if (write_deadline_ == TimePoint{}) {
-      write_deadline_ = std::chrono::steady_clock::now() + kAnswerDeadline;
-    }
-    std::size_t sent = 0;
-    while (sent < size) {
-      if (!wait_for(socket_, POLLOUT, write_deadline_)) return -1;
-      const ssize_t count = ::send(socket_, from + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (count >= 0) {
-        sent += static_cast<std::size_t>(count);
-      } else if (errno != EINTR && errno != EAGAIN) {
-        return -1;
-      }
-    }
+    answer_.append(from, size);
     return static_cast<ssize_t>(size);
   }
 
-  void get_remote_ip_and_port(std::string& ip, int& port) const override {
-    fill_name(::getpeername, ip, port);
-  }
+  void get_remote_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
 
-  void get_local_ip_and_port(std::string& ip, int& port) const override {
-    fill_name(::getsockname, ip, port);
-  }
+  void get_local_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
 
-  // The library asks only to refuse descriptors that select(2) cannot hold, which a relay with many
-  // connections soon reaches; poll(2) holds any.
+  // The library asks only to refuse descriptors that select(2) cannot hold.
   [[nodiscard]] socket_t socket() const override { return INVALID_SOCKET; }
 
-  // Tells the client that the answer is over and lets it close first: a close with octets unread
-  // would destroy the answer on its way.
-  void linger() {
-    ::shutdown(socket_, SHUT_WR);
-    const TimePoint deadline = std::chrono::steady_clock::now() + kCloseDeadline;
-    while (total_ < kRequestBytesMax && wait_for(socket_, POLLIN, deadline)) {
-      const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-      if (count <= 0) return;
-      total_ += static_cast<std::size_t>(count);
-    }
-  }
+  std::string take_answer() { return std::move(answer_); }
 
  private:
-  bool fill() {
-    if (total_ >= kRequestBytesMax || !wait_for(socket_, POLLIN, read_deadline_)) return false;
-    const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
-    if (count <= 0) {
-      ended_ = count == 0;
-      return false;
-    }
-    begin_ = 0;
-    end_ = static_cast<std::size_t>(count);
-    total_ += end_;
-    return true;
-  }
-
-  template <class Call>
-  void fill_name(Call call, std::string& ip, int& port) const {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (call(socket_, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return;
-    const auto endpoint = Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
-    if (!endpoint) return;
-    ip = endpoint->ip.to_string();
-    port = endpoint->port;
-  }
-
-  int socket_;
-  TimePoint read_deadline_;
-  TimePoint write_deadline_{};
-  std::array<char, 4096> buffer_{};
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::size_t total_ = 0;
-  bool ended_ = false;
+  std::string_view request_view_;
+  std::string answer_;
 };
 
-// The library's server, one request a connection, that knows its sockets.
+// The library's server, one request a connection, without its ways with sockets: it accepts, and
+// answers in memory; Exchanges does what lies between.
 class HttpServer final : public httplib::Server {
  public:
-  HttpServer() {
-    new_task_queue = [this] { return new Pool(*this); };
+  HttpServer() : exchanges_({}, [this](const std::string& request) { return answer(request); }) {
+    new_task_queue = [] { return new AtOnce; };
     // Not the library's own choice, which lets a second process share the port unseen.
     set_socket_options([](socket_t socket) {
       const int on = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     });
-    set_payload_max_length(kRequestBytesMax);
+    set_payload_max_length(kPayloadMax);
   }
 
   // Requests not read yet end now; those being answered are answered.
-  void interrupt() {
-    const std::lock_guard lock(mutex_);
-    interrupted_ = true;
-    for (const int socket : open_) ::shutdown(socket, SHUT_RD);
-  }
+  void interrupt() { exchanges_.interrupt(); }
 
   [[nodiscard]] int listening_socket() const { return svr_sock_; }
 
@@ -180,41 +90,24 @@ class HttpServer final : public httplib::Server {
   }
 
  private:
-  class Pool final : public httplib::ThreadPool {
+  // What the library would queue is quick: it hands the socket on.
+  class AtOnce final : public httplib::TaskQueue {
    public:
-    explicit Pool(HttpServer& server) : ThreadPool(kThreads), server_(server) {}
+    void enqueue(std::function<void()> task) override { task(); }
 
-    void enqueue(std::function<void()> serve_one) override {
-      // `serve_one` owns the socket and knows no other way to close it than to be called.
-      if (server_.waiting_.fetch_add(1) >= kConnectionsMax) {
-        server_.refuses_ = std::this_thread::get_id();
-        serve_one();
-        server_.refuses_ = std::thread::id();
-      } else {
-        ThreadPool::enqueue(std::move(serve_one));
-      }
-    }
-
-   private:
-    HttpServer& server_;
+    void shutdown() override {}
   };
 
   bool process_and_close_socket(socket_t socket) override {
-    const bool refused = refuses_.load() == std::this_thread::get_id();
-    if (!refused && enter(socket)) {
-      DeadlineStream stream(socket);
-      bool closed = false;
-      process_request(stream, true, closed, ask_for_all_of_it);
-      stream.linger();
-      const std::lock_guard lock(mutex_);
-      open_.erase(socket);
-      // Within the lock: interrupt() must never meet a descriptor that is somebody else's by then.
-      ::close(socket);
-    } else {
-      ::close(socket);
-    }
-    waiting_.fetch_sub(1);
-    return !refused;
+    exchanges_.adopt(socket);
+    return true;
+  }
+
+  std::string answer(const std::string& request) {
+    MemoryStream stream(request);
+    bool closed = false;
+    process_request(stream, true, closed, ask_for_all_of_it);
+    return stream.take_answer();
   }
 
   // Neither parts nor compression: they cost more here than they save.
@@ -223,18 +116,7 @@ class HttpServer final : public httplib::Server {
     request.headers.erase("Accept-Encoding");
   }
 
-  bool enter(int socket) {
-    const std::lock_guard lock(mutex_);
-    if (interrupted_) return false;
-    open_.insert(socket);
-    return true;
-  }
-
-  std::atomic<std::size_t> waiting_ = 0;
-  std::atomic<std::thread::id> refuses_;
-  std::mutex mutex_;
-  std::set<int> open_;        // guarded by mutex_
-  bool interrupted_ = false;  // guarded by mutex_
+  Exchanges exchanges_;
 };
 
 Request to_request(const httplib::Request& from) {
