@@ -30,6 +30,11 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kAuthentications, "postrider_authentications_total", kCounter, "result",
      "Password checks by their result. Rising rejections mean guessing or a client with an old "
      "password; rising busy answers mean too few hashing threads, see auth.threads."},
+    {kUsers, "postrider_users", kGauge, "",
+     "Accounts that can log in: those of the configuration and of auth.users_file."},
+    {kUsersReads, "postrider_users_reads_total", kCounter, "result",
+     "Readings of auth.users_file by their result. Any failed one means that a new version has a "
+     "mistake and the users before it stay; the log names it."},
     {kTlsHandshakesIn, "postrider_tls_handshakes_in_total", kCounter, "result",
      "TLS handshakes with clients by their result. Rising failures mean clients that distrust the "
      "certificate or know no TLS 1.2; see tls.certificate and tls.key."},

@@ -13,7 +13,9 @@ enum class Metric {
   kConnectionsRefused,   // label reason
   kSessionsOpen,         // label listener
   kAuthentications,      // label result
-  kTlsHandshakesIn,      // label result
+  kUsers,
+  kUsersReads,       // label result
+  kTlsHandshakesIn,  // label result
   kMessagesAccepted,
   kBytesAccepted,
   kRecipientsAccepted,

@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
-#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -22,7 +21,8 @@ namespace {
 struct Request {
   std::string user;
   std::string password;
-  Digest digest;  // of both
+  Digest digest;  // of both, and of the user's verifier
+  std::shared_ptr<const Users> users;
   Executor* reply_on;
   UniqueFunction<void(Verdict)> done;
 };
@@ -43,22 +43,19 @@ struct Authenticator::State {
   State(Options given, const Clock& time)
       : options(std::move(given)),
         clock(time),
-        memory(SuccessMemory(options.remember_success, options.remembered_max)) {
-    for (std::size_t i = 0; i < options.users.size(); ++i) {
-      index_of.emplace(options.users[i].name, i);
-    }
-  }
+        users(std::make_shared<const Users>(options.users)),
+        memory(SuccessMemory(options.remember_success, options.remembered_max)) {}
 
   bool remembered(const Digest& digest);
   void work();
   std::optional<Request> enqueue(Request request);
   std::optional<Request> next_request();
   [[nodiscard]] bool is_right(const Request& request) const;
-  [[nodiscard]] const User* stand_in(const std::string& name) const;
+  [[nodiscard]] const User* stand_in(const Request& request) const;
 
   Options options;
   const Clock& clock;
-  std::map<std::string, std::size_t, std::less<>> index_of;
+  Guarded<std::shared_ptr<const Users>> users;
   KeyedDigest digests;
   Guarded<SuccessMemory> memory;
   Guarded<Queue> queue;
@@ -93,23 +90,21 @@ std::optional<Request> Authenticator::State::next_request() {
 
 // An unknown name is checked against the verifier of some user, always the same one for that name,
 // and refused then: names that exist and names that do not are spread over the same costs.
-const User* Authenticator::State::stand_in(const std::string& name) const {
-  if (options.users.empty()) return nullptr;
-  const Digest digest = digests.of({"stand-in", name});
+const User* Authenticator::State::stand_in(const Request& request) const {
+  const Digest digest = digests.of({"stand-in", request.user});
   std::uint64_t number = 0;
   std::memcpy(&number, digest.data(), sizeof number);
-  return &options.users[number % options.users.size()];
+  return request.users->any(number);
 }
 
 bool Authenticator::State::is_right(const Request& request) const {
-  const auto found = index_of.find(request.user);
-  const bool known = found != index_of.end();
-  const User* user = known ? &options.users[found->second] : stand_in(request.user);
+  const User* known = request.users->find(request.user);
+  const User* user = known != nullptr ? known : stand_in(request);
   if (user == nullptr) return false;
   const bool matches = user->plain_password.empty()
                            ? verify_password(request.password, user->password_hash)
                            : digests.equal(request.password, user->plain_password);
-  return matches && known;
+  return matches && known != nullptr;
 }
 
 void Authenticator::State::work() {
@@ -144,10 +139,23 @@ Authenticator::~Authenticator() {
   for (std::thread& thread : state_->threads) thread.join();
 }
 
+void Authenticator::set_users(std::vector<User> users) {
+  auto made = std::make_shared<const Users>(std::move(users));
+  state_->users.lock()->swap(made);
+}
+
+std::shared_ptr<const Users> Authenticator::users() const {
+  return *state_->users.lock();
+}
+
 void Authenticator::check(std::string user, std::string password, Executor& reply_on,
                           UniqueFunction<void(Verdict)> done) {
-  const Digest digest = state_->digests.of({user, password});
-  Request request{std::move(user), std::move(password), digest, &reply_on, std::move(done)};
+  const std::shared_ptr<const Users> users = this->users();
+  const User* known = users->find(user);
+  const std::string verifier =
+      known == nullptr ? "" : known->password_hash + "\n" + known->plain_password;
+  const Digest digest = state_->digests.of({user, password, verifier});
+  Request request{std::move(user), std::move(password), digest, users, &reply_on, std::move(done)};
   // Before the queue: who is known already gets in while strangers fill the pool.
   if (state_->remembered(digest)) return reply(std::move(request), Verdict::kAccepted);
   if (auto refused = state_->enqueue(std::move(request))) {

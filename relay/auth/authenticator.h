@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/auth/users.h"
 #include "relay/base/clock.h"
 #include "relay/base/executor.h"
 #include "relay/base/result.h"
@@ -16,15 +17,11 @@
 
 namespace postrider::auth {
 
-struct User {
-  std::string name;  // compared as bytes
-  std::string password_hash;
-  // For tests and demos, only where the configuration allows it; exactly one of the two is set.
-  std::string plain_password;
-};
-
 struct Options {
-  std::vector<User> users;
+  std::vector<User> users;  // of the main configuration
+  // The file with the users that `postrider user` keeps; "": none. Whoever reads it calls
+  // set_users().
+  std::string users_file;
   // Threads that hash; each check of yescrypt takes about 25 ms of one core.
   unsigned threads = 1;
   // Checks waiting for a thread; beyond, kBusy.
@@ -46,6 +43,12 @@ class Authenticator {
   ~Authenticator();
   Authenticator(const Authenticator&) = delete;
   Authenticator& operator=(const Authenticator&) = delete;
+
+  // From now on these are the users, instead of those there were; checks in progress end with the
+  // users they began with. A success stays remembered where the user's verifier is the same.
+  void set_users(std::vector<User> users);
+  // Those there are now.
+  [[nodiscard]] std::shared_ptr<const Users> users() const;
 
   // `done` runs through `reply_on`, exactly once. `reply_on` outlives the check. A check that is
   // remembered is answered without waiting, even while the pool's queue is full.

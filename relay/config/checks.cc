@@ -45,6 +45,9 @@ class Checker {
   void routes();
   void admin();
 
+  // Nobody else may have this name, which lives on.
+  void take_name(std::string_view name) { user_names_.insert(name); }
+
   void add(const std::string& name, const std::string& text) { problems_.add(lines_, name, text); }
 
  private:
@@ -165,7 +168,8 @@ void Checker::user(const std::string& prefix, const auth::User& user) {
   if (has_hash && has_plain) {
     add(prefix + ".password", "set beside password_hash; one of the two is enough");
   } else if (!has_hash && !has_plain) {
-    add(prefix + ".password_hash", "missing; make one with 'postrider user hash'");
+    add(prefix + ".password_hash",
+        "missing; 'postrider user add' and 'postrider user hash' make one");
   } else if ((has_hash ? user.password_hash : user.plain_password).empty()) {
     add(prefix + (has_hash ? ".password_hash" : ".password"), "must not be empty");
   }
@@ -245,6 +249,13 @@ void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
   checker.users();
   checker.routes();
   checker.admin();
+}
+
+void check_users(Config& config, const std::vector<auth::User>& others, const Lines& lines,
+                 ProblemList& problems) {
+  Checker checker(config, lines, problems);
+  for (const auth::User& other : others) checker.take_name(other.name);
+  checker.users();
 }
 
 }  // namespace postrider::config

@@ -12,4 +12,8 @@ namespace postrider::config {
 void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
             ProblemList& problems);
 
+// What is wrong with the users of a file that has nothing else, `others` being there already.
+void check_users(Config& config, const std::vector<auth::User>& others, const Lines& lines,
+                 ProblemList& problems);
+
 }  // namespace postrider::config

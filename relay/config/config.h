@@ -71,6 +71,17 @@ struct LoadResult {
   Lines lines;
 };
 
+// The users of a file of their own, or all that is wrong with it.
+struct UsersResult {
+  std::vector<auth::User> users;
+  std::vector<Problem> problems;  // in the order of lines; empty: the users are good
+};
+
+// A file with [[user]] sections and nothing else: auth.users_file. Plain passwords are refused, and
+// names of `others`, the users of the main configuration.
+UsersResult load_users(const std::filesystem::path& path,
+                       const std::vector<auth::User>& others = {});
+
 // The full host name of the system. Error: it has none.
 Result<std::string> system_host_name();
 using HostNameSource = std::function<Result<std::string>()>;

@@ -55,6 +55,7 @@ std::vector<Needed> files_of(const Config& config) {
   std::vector<Needed> needed;
   add_file(needed, "tls.certificate", config.tls.certificate_file);
   add_file(needed, "tls.key", config.tls.key_file);
+  add_file(needed, "auth.users_file", config.auth.users_file);
   for (const submission::ListenerOptions& listener : config.submission.listeners) {
     add_file(needed, "listener.certificate", listener.certificate);
     add_file(needed, "listener.key", listener.key);

@@ -70,7 +70,9 @@ std::string did_you_mean(const std::string& name) {
 
 class Loader {
  public:
-  Loader(LoadResult& result, ProblemList& problems) : result_(result), problems_(problems) {}
+  // `only`: the one section that the file may have; "": all.
+  Loader(LoadResult& result, ProblemList& problems, std::string_view only = "")
+      : result_(result), problems_(problems), only_(only) {}
 
   void load(const toml::table& root);
 
@@ -82,6 +84,7 @@ class Loader {
 
   LoadResult& result_;
   ProblemList& problems_;
+  std::string_view only_;
 };
 
 void Loader::load(const toml::table& root) {
@@ -93,6 +96,9 @@ void Loader::load(const toml::table& root) {
           node.is_table() || node.is_array_of_tables() ? "unknown section" : "unknown key";
       problems_.add(line, fmt::format("{}: {}{}", shown_key(key.str()), what,
                                       did_you_mean(nearest_section(key.str()))));
+    } else if (!only_.empty() && section->name != only_) {
+      problems_.add(
+          line, fmt::format("{}: this file has nothing but [[{}]] sections", section->name, only_));
     } else if (section->repeats()) {
       entries(*section, node);
     } else if (const auto* table = node.as_table()) {
@@ -174,23 +180,23 @@ std::string describe(const toml::parse_error& error) {
   return "not TOML: " + ascii::printable(error.description(), 300);
 }
 
-void load_into(LoadResult& result, std::string_view text, const HostNameSource& host_name,
-               ProblemList& problems) {
+// Into `result`; false: it is not even TOML.
+bool load_sections(LoadResult& result, std::string_view text, std::string_view only,
+                   ProblemList& problems) {
   if (text.size() > kFileMax) {
     problems.add(0, fmt::format("larger than {} MiB", kFileMax >> 20));
-    return;
+    return false;
   }
   try {
     const toml::table root = toml::parse(text);
-    Loader(result, problems).load(root);
+    Loader(result, problems, only).load(root);
+    return true;
   } catch (const toml::parse_error& error) {
     problems.add(line_of(error.source()), describe(error));
-    return;
   } catch (const std::exception& error) {
     problems.add(0, "cannot be parsed: " + ascii::printable(error.what(), 300));
-    return;
   }
-  finish(result.config, result.lines, host_name, problems);
+  return false;
 }
 
 }  // namespace
@@ -207,9 +213,22 @@ LoadResult load_text(std::string_view text, const std::string& name,
                      const HostNameSource& host_name) {
   LoadResult result;
   ProblemList problems(name);
-  load_into(result, text, host_name, problems);
+  if (load_sections(result, text, "", problems)) {
+    finish(result.config, result.lines, host_name, problems);
+  }
   result.problems = problems.take();
   return result;
+}
+
+UsersResult load_users(const std::filesystem::path& path, const std::vector<auth::User>& others) {
+  const auto text = read_file(path);
+  if (!text) return {{}, {{path.string(), text.error().text()}}};
+  LoadResult result;
+  ProblemList problems(path.string());
+  if (load_sections(result, *text, "user", problems)) {
+    check_users(result.config, others, result.lines, problems);
+  }
+  return {std::move(result.config.auth.users), problems.take()};
 }
 
 }  // namespace postrider::config

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "relay/auth/password.h"
+#include "relay/auth/scram.h"
 #include "relay/base/ascii.h"
 #include "relay/config/option_rows.h"
 #include "relay/config/option_value.h"
@@ -81,6 +82,12 @@ Result<void> check_name(std::string_view text) {
 Result<void> check_password_hash(std::string_view text) {
   if (text.empty()) return {};
   return auth::check_hash(std::string(text));
+}
+
+Result<void> check_scram_verifier(std::string_view text) {
+  if (text.empty()) return {};
+  if (auto parsed = auth::parse_scram_verifier(text); !parsed) return failure(parsed.error());
+  return {};
 }
 
 Result<void> check_mailbox(std::string_view text) {

@@ -36,6 +36,7 @@ Result<void> check_route_host(std::string_view text);
 Result<void> check_unix_user(std::string_view text);
 Result<void> check_name(std::string_view text);
 Result<void> check_password_hash(std::string_view text);
+Result<void> check_scram_verifier(std::string_view text);
 Result<void> check_mailbox(std::string_view text);
 Result<void> check_ipv4(std::string_view text);
 Result<void> check_ipv6(std::string_view text);

@@ -64,13 +64,8 @@ mode = "submissions"
 # mode = "trusted"
 )";
 
-// The password behind this hash was random and is kept nowhere, so nobody can log in with it.
-constexpr std::string_view kSampleUsers = R"([[user]]
-name = "app"
-# Replace it: `postrider user hash` makes one for your password. Nobody knows the
-# password of this one.
-password_hash = "$y$j9T$U6qZvJ4bldmGjLi/esl9R1$8.U1mK7Byy5SNzq6tYEzI6PqMrQhzPdVL46I4MXUY79"
-)";
+constexpr std::string_view kSampleUsers =
+    "# `postrider user add NAME` writes them to auth.users_file.\n";
 
 constexpr std::string_view kSampleRoutes = R"(# [[route]]
 # domain = "*"

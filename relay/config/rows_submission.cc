@@ -131,6 +131,16 @@ constexpr Option kSubmissionRows[] = {
      .more = "At least submission.message_size_max."},
 
     {.section = "auth",
+     .key = "users_file",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(config->auth.users_file),
+     .check = check_path,
+     .help = "The file with the users, which `postrider user add|passwd|list|remove` keeps.",
+     .more = "It has [[user]] sections and nothing else. It is read again within seconds of a "
+             "change, and at SIGHUP; while a new version has a mistake, which the log names, the "
+             "users that were read last stay. The user to become must be able to read it.",
+     .sample = "\"/etc/postrider/users.toml\""},
+    {.section = "auth",
      .key = "threads",
      .kind = Kind::kCount,
      .slot = PR_SLOT(config->auth.threads),
@@ -169,7 +179,7 @@ constexpr Option kSubmissionRows[] = {
      .kind = Kind::kSecret,
      .slot = PR_SLOT(user->password_hash),
      .check = check_password_hash,
-     .help = "The hash of the password, as `postrider user hash` prints it (crypt(5): yescrypt, "
+     .help = "The hash of the password, as `postrider user` makes it (crypt(5): yescrypt, "
              "bcrypt, sha512crypt).",
      .example = "\"$y$j9T$...\""},
     {.section = "user",
@@ -177,7 +187,16 @@ constexpr Option kSubmissionRows[] = {
      .kind = Kind::kSecret,
      .slot = PR_SLOT(user->plain_password),
      .help = "The password itself instead of a hash; only where server.allow_plain_passwords is "
-             "true."},
+             "true, and never in auth.users_file."},
+    {.section = "user",
+     .key = "scram",
+     .kind = Kind::kSecret,
+     .slot = PR_SLOT(user->scram_verifier),
+     .check = check_scram_verifier,
+     .help = "What SCRAM-SHA-256 needs, as `postrider user add` and `passwd` write it; an account "
+             "without it cannot use SCRAM.",
+     .more = "An attacker who has it can try passwords faster than with a password_hash.",
+     .example = "\"SCRAM-SHA-256$10000:...\""},
 };
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include "relay/daemon/own_addresses.h"
 #include "relay/daemon/password_file.h"
 #include "relay/daemon/privileges.h"
+#include "relay/daemon/users_watch.h"
 #include "relay/daemon/worker.h"
 #include "relay/delivery/scheduler.h"
 #include "relay/event/signal.h"
@@ -83,6 +84,7 @@ class Daemon {
   Result<void> open_queue();
   Result<void> start_resolver();
   Result<void> start_workers();
+  Result<void> read_users();
   [[nodiscard]] std::vector<Network> own_networks() const;
   Result<delivery::Routes> make_routes() const;
   Result<void> start_accepting();
@@ -119,6 +121,7 @@ class Daemon {
   std::vector<std::unique_ptr<Worker>> workers_;
   // After the workers: its threads end before their loops go.
   std::unique_ptr<auth::Authenticator> authenticator_;
+  std::unique_ptr<UsersWatch> users_;
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
   std::unique_ptr<policy::ClientLedger> ledger_;
   std::unique_ptr<submission::Acceptor> acceptor_;
@@ -136,7 +139,7 @@ Result<void> Daemon::start() {
   // Signals first: one that comes during the start is acted on as soon as the start is through.
   for (auto step : {&Daemon::watch_signals, &Daemon::bind_sockets, &Daemon::drop_root,
                     &Daemon::load_certificates, &Daemon::open_queue, &Daemon::start_resolver,
-                    &Daemon::start_workers, &Daemon::start_accepting}) {
+                    &Daemon::read_users, &Daemon::start_workers, &Daemon::start_accepting}) {
     if (auto done = (this->*step)(); !done) return done;
   }
   return {};
@@ -232,10 +235,21 @@ Result<void> Daemon::start_resolver() {
   return {};
 }
 
+Result<void> Daemon::read_users() {
+  authenticator_ = std::make_unique<auth::Authenticator>(config_.auth, clock_);
+  metrics_.gauge(Metric::kUsers).set(static_cast<double>(config_.auth.users.size()));
+  if (config_.auth.users_file.empty()) return {};
+  auto users = UsersWatch::start(
+      config_.auth.users_file, config_.auth.users, metrics_,
+      [this](std::vector<auth::User> all) { authenticator_->set_users(std::move(all)); });
+  if (!users) return failure(users.error());
+  users_ = std::move(*users);
+  return {};
+}
+
 Result<void> Daemon::start_workers() {
   auto routes = make_routes();
   if (!routes) return failure(routes.error());
-  authenticator_ = std::make_unique<auth::Authenticator>(config_.auth, clock_);
   submission_.reset(new submission::Shared{config_.submission, *queue_, *authenticator_, clock_,
                                            metrics_, config_.delivery.retry.lifetime});
   delivery_.reset(new delivery::Shared{config_.delivery, config_.server.host_name, *queue_,
@@ -325,10 +339,12 @@ Result<void> Daemon::watch_signals() {
     if (!signal) return failure(signal.error());
     signals_.push_back(std::move(*signal));
   }
-  // An outside tool that renamed the journal sends this to have it reopened.
+  // An outside tool that renamed the journal sends this to have it reopened; and whoever changed
+  // the users and does not want to wait.
   auto hangup = event::Signal::create(*main_loop_, SIGHUP, [this] {
     journal_->reopen();
     log::info("journal", "reopened");
+    if (users_) users_->read_again();
   });
   if (!hangup) return failure(hangup.error());
   signals_.push_back(std::move(*hangup));
@@ -385,6 +401,7 @@ void Daemon::take_down() {
   if (queue_ && dispatcher_) queue_->stop_leasing();
   for (const auto& worker : workers_) worker->stop();
   for (const auto& worker : workers_) worker->join();
+  users_.reset();
   authenticator_.reset();
   if (dns_thread_.joinable()) {
     dns_loop_->post([this] {

@@ -66,7 +66,8 @@ bool has_secrets(const Config& config) {
   return !config.admin.token.empty() || !config.auth.users.empty();
 }
 
-std::vector<std::string> warnings_of(const Config& config, const std::filesystem::path& file) {
+std::vector<std::string> warnings_of(const Examined& examined, const std::filesystem::path& file) {
+  const Config& config = examined.loaded.config;
   std::vector<std::string> warnings;
   for (const Endpoint& server : config.dns.servers) {
     if (server.ip.is_loopback()) continue;
@@ -78,7 +79,7 @@ std::vector<std::string> warnings_of(const Config& config, const std::filesystem
   const bool has_login = std::any_of(
       config.submission.listeners.begin(), config.submission.listeners.end(),
       [](const auto& listener) { return listener.mode != smtp::ListenerMode::kTrusted; });
-  if (has_login && config.auth.users.empty()) {
+  if (has_login && examined.users == 0) {
     warnings.emplace_back("user: there is none, so nobody can log in");
   }
   if (config.delivery.allow_special_addresses) {
@@ -120,11 +121,18 @@ Examined examine(const std::filesystem::path& file) {
   for (const Problem& problem : found) {
     examined.problems.push_back(located(problem, examined.loaded, file.string()));
   }
-  examined.warnings = warnings_of(config, file);
+  if (examined.problems.empty() && !config.auth.users_file.empty()) {
+    config::UsersResult more = config::load_users(config.auth.users_file, config.auth.users);
+    examined.problems = std::move(more.problems);
+    examined.users = more.users.size();
+  }
+  examined.users += config.auth.users.size();
+  examined.warnings = warnings_of(examined, file);
   return examined;
 }
 
-std::string summary(const Config& config) {
+std::string summary(const Examined& examined) {
+  const Config& config = examined.loaded.config;
   const std::string_view tls = policy::name_of(config.delivery.tls);
   std::string out;
   const auto line = [&](std::string_view title, const std::string& text) {
@@ -132,7 +140,7 @@ std::string summary(const Config& config) {
   };
   line("host name", config.server.host_name);
   line("listeners", listeners_text(config));
-  line("users", format_count(config.auth.users.size(), "user"));
+  line("users", format_count(examined.users, "user"));
   line("outbound", fmt::format("port {}, TLS {}", config.delivery.port, tls));
   line("retry", fmt::format("after {}, at most every {}, for {}",
                             config::format_duration(config.delivery.retry.first_interval),
@@ -165,8 +173,7 @@ int run_check(const std::filesystem::path& file, bool dump) {
   if (dump) {
     print(config::dump_toml(examined.loaded));
   } else {
-    print(fmt::format("{}: configuration is good\n{}", file.string(),
-                      summary(examined.loaded.config)));
+    print(fmt::format("{}: configuration is good\n{}", file.string(), summary(examined)));
   }
   return kDone;
 }

@@ -16,12 +16,14 @@ struct Examined {
   std::vector<config::Problem> problems;
   // What is allowed but rarely meant: "dns.servers: ...".
   std::vector<std::string> warnings;
+  // Of the configuration and of the file of users.
+  std::size_t users = 0;
 };
 
 Examined examine(const std::filesystem::path& file);
 
 // A few lines that tell an operator what the configuration does.
-std::string summary(const config::Config& config);
+std::string summary(const Examined& examined);
 
 // "where: what" lines on standard error.
 void print_problems(const std::vector<config::Problem>& problems);

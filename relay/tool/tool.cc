@@ -29,6 +29,7 @@ struct Arguments {
   bool dump = false;
   std::string format = "toml";
   std::string user_name = "NAME";
+  UserRequest user;
   bool version = false;
   QueueRequest queue;
 };
@@ -44,9 +45,10 @@ class CommandLine {
   using Action = std::function<int()>;
 
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
-                    const std::string& examples, Action action = {});
+                    const std::string& examples = "", Action action = {});
   void add_config(CLI::App* command);
   void add_queue();
+  void add_user();
   void add_relay(CLI::App* command);
   void add_selection(CLI::App* command);
   [[nodiscard]] int refuse(const std::string& what) const;
@@ -102,14 +104,7 @@ CommandLine::CommandLine(Arguments& arguments, const Serve& serve)
   add_config(check);
   check->add_flag("--dump", arguments_.dump, "Print every option and where it was set");
   add_queue();
-  auto* user = command(app_, "user", "Make what the users of the relay need", "");
-  user->require_subcommand(1);
-  auto* hash = command(*user, "hash", "Print the hash of a password that is typed or piped in",
-                       "  postrider user hash --name app\n"
-                       "  printf %s \"$PASSWORD\" | postrider user hash",
-                       [this] { return run_user_hash(arguments_.user_name); });
-  hash->add_option("--name", arguments_.user_name, "The user's name, for the printed lines")
-      ->option_text("NAME");
+  add_user();
   auto* options = command(app_, "options", "Print a sample configuration with every option",
                           "  postrider options > postrider.toml\n"
                           "  postrider options --format markdown > options.md",
@@ -200,6 +195,45 @@ void CommandLine::add_queue() {
                         act(Kind::kRetry));
   add_selection(retry);
   add_relay(retry);
+}
+
+void CommandLine::add_user() {
+  using Kind = UserRequest::Action;
+  UserRequest& request = arguments_.user;
+  auto* user = command(app_, "user", "Keep the file of users (auth.users_file)",
+                       "  postrider user add shop\n"
+                       "  postrider user list");
+  user->require_subcommand(1);
+  const auto keep = [&](Kind kind, const std::string& name, const std::string& what,
+                        const std::string& examples) {
+    auto* added = command(*user, name, what, examples, [this, &request, kind] {
+      request.action = kind;
+      request.config = arguments_.config;
+      return run_user(request);
+    });
+    add_config(added);
+    added->add_option("--file", request.file, "The file of users, instead of that of --config")
+        ->option_text("FILE");
+    if (kind != Kind::kList) {
+      added->add_option("NAME", request.name, "The name to log in with")->type_name("")->required();
+    }
+    if (kind == Kind::kAdd || kind == Kind::kPassword) {
+      added->add_flag("--no-scram", request.no_scram,
+                      "Keep nothing for SCRAM-SHA-256, only the password's hash");
+    }
+  };
+  keep(Kind::kAdd, "add", "Add a user, whose password is typed or piped in",
+       "  postrider user add shop\n"
+       "  printf %s \"$PASSWORD\" | postrider user add shop");
+  keep(Kind::kPassword, "passwd", "Change a user's password", "  postrider user passwd shop");
+  keep(Kind::kRemove, "remove", "Remove a user", "  postrider user remove shop");
+  keep(Kind::kList, "list", "Show the users", "  postrider user list");
+  auto* hash = command(*user, "hash", "Print the hash of a password that is typed or piped in",
+                       "  postrider user hash --name app\n"
+                       "  printf %s \"$PASSWORD\" | postrider user hash",
+                       [this] { return run_user_hash(arguments_.user_name); });
+  hash->add_option("--name", arguments_.user_name, "The user's name, for the printed lines")
+      ->option_text("NAME");
 }
 
 int CommandLine::refuse(const std::string& what) const {

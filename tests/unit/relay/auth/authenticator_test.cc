@@ -152,6 +152,16 @@ TEST_F(AuthenticatorTest, ARememberedSuccessHelpsNobodyElse) {
   EXPECT_EQ(check("alice", "plain"), Verdict::kRejected);
 }
 
+TEST_F(AuthenticatorTest, OtherUsersCountFromNowOn) {
+  EXPECT_EQ(check("bob", "plain"), Verdict::kAccepted);
+  pool_->set_users({{"bob", "", "changed"}, {"dave", "", "new"}});
+  EXPECT_EQ(check("bob", "plain"), Verdict::kRejected);  // though it was remembered
+  EXPECT_EQ(check("bob", "changed"), Verdict::kAccepted);
+  EXPECT_EQ(check("dave", "new"), Verdict::kAccepted);
+  EXPECT_EQ(check("alice", "sesame"), Verdict::kRejected);
+  EXPECT_EQ(pool_->users()->size(), 2U);
+}
+
 TEST_F(AuthenticatorTest, AFailureIsNotRemembered) {
   ASSERT_EQ(check("alice", "wrong"), Verdict::kRejected);
   occupy();

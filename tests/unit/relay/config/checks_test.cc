@@ -144,8 +144,10 @@ constexpr const char* kHash =
     "$y$j9T$U6qZvJ4bldmGjLi/esl9R1$8.U1mK7Byy5SNzq6tYEzI6PqMrQhzPdVL46I4MXUY79";
 
 TEST(Checks, AUserNeedsNameAndHash) {
-  EXPECT_THAT(problems_of(with({"[[user]]\nname = \"a\"\n", kRest})),
-              ElementsAre("1: user.password_hash: missing; make one with 'postrider user hash'"));
+  EXPECT_THAT(
+      problems_of(with({"[[user]]\nname = \"a\"\n", kRest})),
+      ElementsAre("1: user.password_hash: missing; 'postrider user add' and 'postrider user "
+                  "hash' make one"));
   EXPECT_THAT(problems_of(with({"[[user]]\npassword_hash = \"", kHash, "\"\n", kRest})),
               ElementsAre("1: user.name: missing; every [[user]] needs one"));
   EXPECT_THAT(

@@ -46,7 +46,7 @@ TEST(Reference, TheSampleIsAGoodConfiguration) {
   EXPECT_EQ(loaded.config.server.host_name, "relay.example.com");
   EXPECT_EQ(loaded.config.server.user, "postrider");
   EXPECT_EQ(loaded.config.submission.listeners.size(), 2U);
-  EXPECT_EQ(loaded.config.auth.users.size(), 1U);
+  EXPECT_EQ(loaded.config.auth.users_file, "/etc/postrider/users.toml");
 }
 
 // The sample with every "# key = value" uncommented.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "relay/auth/password.h"
+#include "relay/auth/scram.h"
 #include "relay/config/config.h"
 #include "tests/unit/relay/tool/tool_run.h"
 
@@ -35,6 +36,88 @@ TEST(UserHash, RefusesAnEmptyPassword) {
 TEST(UserHash, RefusesNoInput) {
   const TypedInput input("");
   EXPECT_EQ(run_tool({"user", "hash"}).code, kFailed);
+}
+
+class UserCommandTest : public testing::Test {
+ protected:
+  Said user(std::vector<std::string> arguments, const std::string& password = "") {
+    const TypedInput input(password);
+    arguments.insert(arguments.begin(), "user");
+    arguments.insert(arguments.end(), {"--file", folder_.path("users.toml")});
+    return run_tool(arguments);
+  }
+
+  [[nodiscard]] std::vector<auth::User> users() const {
+    return config::load_users(folder_.path("users.toml")).users;
+  }
+
+  Folder folder_;
+};
+
+TEST_F(UserCommandTest, AddsChangesListsAndRemoves) {
+  Said said = user({"add", "shop"}, "correct horse\n");
+  ASSERT_EQ(said.code, kDone) << said.err;
+  EXPECT_EQ(said.out, "added 'shop'\n");
+  ASSERT_EQ(users().size(), 1U);
+  EXPECT_TRUE(auth::verify_password("correct horse", users()[0].password_hash));
+  EXPECT_TRUE(auth::parse_scram_verifier(users()[0].scram_verifier));
+
+  EXPECT_EQ(user({"passwd", "shop", "--no-scram"}, "other\n").code, kDone);
+  EXPECT_TRUE(auth::verify_password("other", users()[0].password_hash));
+  EXPECT_EQ(users()[0].scram_verifier, "");
+
+  said = user({"list"});
+  EXPECT_EQ(said.out, "NAME  LOGIN WITH\nshop  PLAIN LOGIN\n");
+  EXPECT_EQ(user({"remove", "shop"}).code, kDone);
+  EXPECT_EQ(user({"list"}).out, "there are no users\n");
+}
+
+TEST_F(UserCommandTest, NeverPrintsASecret) {
+  Said said = user({"add", "shop"}, "correct horse\n");
+  const Said listed = user({"list"});
+  said.out += said.err + listed.out + listed.err;
+  EXPECT_THAT(said.out, testing::Not(HasSubstr("correct horse")));
+  EXPECT_THAT(said.out, testing::Not(HasSubstr("$")));
+}
+
+TEST_F(UserCommandTest, RefusesWhatMakesNoSense) {
+  EXPECT_EQ(user({"add", "shop"}, "x\n").code, kDone);
+  Said said = user({"add", "shop"}, "x\n");
+  EXPECT_EQ(said.code, kFailed);
+  EXPECT_THAT(said.err, HasSubstr("there is a user 'shop' already"));
+  EXPECT_EQ(user({"remove", "nobody"}).code, kFailed);
+  EXPECT_EQ(user({"passwd", "nobody"}, "x\n").code, kFailed);
+  EXPECT_EQ(user({"add", "two\nlines"}, "x\n").code, kFailed);
+  EXPECT_EQ(user({"add", "empty"}, "\n").code, kFailed);
+  EXPECT_EQ(user({"add"}).code, kUsage);
+  EXPECT_EQ(users().size(), 1U);
+}
+
+TEST_F(UserCommandTest, AFileWithAMistakeIsNotTouched) {
+  folder_.write("users.toml", "# mine\n[[user]]\nname = 5\n");
+  EXPECT_EQ(user({"add", "shop"}, "x\n").code, kBadConfig);
+  EXPECT_FALSE(config::load_users(folder_.path("users.toml")).problems.empty());
+}
+
+TEST_F(UserCommandTest, TellsWhenAPasswordIsNoneForScram) {
+  const Said said = user({"add", "shop"}, "p\xc3\xa4ss\n");
+  EXPECT_EQ(said.code, kDone);
+  EXPECT_THAT(said.err, HasSubstr("PLAIN and LOGIN only"));
+  EXPECT_EQ(users()[0].scram_verifier, "");
+}
+
+TEST_F(UserCommandTest, TheConfigurationSaysWhereTheUsersAre) {
+  const std::string without = folder_.write_config();
+  EXPECT_EQ(run_tool({"user", "list", "--config", without}).code, kBadConfig);
+  const std::string with =
+      folder_.write_config("[auth]\nusers_file = \"" + folder_.path("users.toml") + "\"\n");
+  const TypedInput input("x\n");
+  ASSERT_EQ(run_tool({"user", "add", "shop", "--config", with}).code, kDone);
+  const Said said = run_tool({"check", "--config", with});
+  EXPECT_EQ(said.code, kDone) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("1 user\n"));
+  folder_.write("users.toml", "[[user]]\nname = \"shop\"\n");
+  EXPECT_EQ(run_tool({"check", "--config", with}).code, kBadConfig);
 }
 
 }  // namespace
