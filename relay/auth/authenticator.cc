@@ -148,6 +148,10 @@ std::shared_ptr<const Users> Authenticator::users() const {
   return *state_->users.lock();
 }
 
+ScramExchange Authenticator::begin_scram() const {
+  return {users(), state_->digests};
+}
+
 void Authenticator::check(std::string user, std::string password, Executor& reply_on,
                           UniqueFunction<void(Verdict)> done) {
   const std::shared_ptr<const Users> users = this->users();

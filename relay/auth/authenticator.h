@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/auth/scram.h"
 #include "relay/auth/users.h"
 #include "relay/base/clock.h"
 #include "relay/base/executor.h"
@@ -49,6 +50,9 @@ class Authenticator {
   void set_users(std::vector<User> users);
   // Those there are now.
   [[nodiscard]] std::shared_ptr<const Users> users() const;
+
+  // With the users there are now; not after this authenticator.
+  [[nodiscard]] ScramExchange begin_scram() const;
 
   // `done` runs through `reply_on`, exactly once. `reply_on` outlives the check. A check that is
   // remembered is answered without waiting, even while the pool's queue is full.

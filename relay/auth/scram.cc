@@ -4,7 +4,7 @@
 #include <array>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "relay/base/ascii.h"
@@ -53,6 +53,44 @@ bool is_printable_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
+constexpr std::size_t kNonceSize = 18;  // octets of ours, before base64
+constexpr std::size_t kClientNonceMax = 512;
+constexpr std::size_t kUserMax = 255;
+
+// The value of "k=value" up to the next comma, taken off the front of `text`; nullopt: another
+// letter stands there.
+std::optional<std::string_view> take_attribute(std::string_view& text, char letter) {
+  if (text.size() < 2 || text[0] != letter || text[1] != '=') return std::nullopt;
+  const std::size_t comma = text.find(',');
+  const std::string_view value = text.substr(2, comma - 2);
+  text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+  return value;
+}
+
+// RFC 5802 section 5.1: "=2C" is a comma and "=3D" an equals sign.
+std::optional<std::string> decode_name(std::string_view text) {
+  std::string name;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if ((c >= 0 && c < ' ') || c == 0x7f) return std::nullopt;
+    if (c != '=') {
+      name += c;
+      continue;
+    }
+    const std::string_view escape = text.substr(i, 3);
+    if (escape != "=2C" && escape != "=3D") return std::nullopt;
+    name += escape == "=2C" ? ',' : '=';
+    i += 2;
+  }
+  if (name.empty() || name.size() > kUserMax) return std::nullopt;
+  return name;
+}
+
+bool is_nonce(std::string_view text) {
+  return !text.empty() && text.size() <= kClientNonceMax &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
 }  // namespace
 
 // RFC 5802 section 3.
@@ -97,6 +135,95 @@ Result<ScramVerifier> parse_scram_verifier(std::string_view text) {
                    std::to_string(kIterationsMax) + " iterations");
   }
   return ScramVerifier{static_cast<unsigned>(*iterations), *salt, *stored_key, *server_key};
+}
+
+ScramExchange::ScramExchange(std::shared_ptr<const Users> users, const KeyedDigest& digests)
+    : users_(std::move(users)), digests_(digests) {
+  std::array<std::byte, kNonceSize> random{};
+  SystemRandom().fill(random);
+  nonce_ = ascii::base64_encode({reinterpret_cast<const char*>(random.data()), random.size()});
+}
+
+ScramExchange::Step ScramExchange::respond(std::string_view message) {
+  switch (std::exchange(turn_, Turn::kOver)) {
+    case Turn::kFirst:
+      return first(message);
+    case Turn::kLast:
+      return last(message);
+    case Turn::kAcknowledgement:
+      return message.empty() ? Step::kAccepted : Step::kMalformed;
+    case Turn::kOver:
+      break;
+  }
+  return Step::kMalformed;
+}
+
+// "n,,n=user,r=nonce". 'y': the client could bind the channel and thinks that we cannot, which is
+// true.
+ScramExchange::Step ScramExchange::first(std::string_view message) {
+  const std::string_view whole_view = message;
+  if (!message.starts_with("n,") && !message.starts_with("y,")) return Step::kMalformed;
+  message.remove_prefix(2);
+  std::optional<std::string> identity;
+  if (message.starts_with(',')) {
+    message.remove_prefix(1);
+  } else {
+    const auto given = take_attribute(message, 'a');
+    identity = given ? decode_name(*given) : std::nullopt;
+    if (!identity) return Step::kMalformed;
+  }
+  header_ = whole_view.substr(0, whole_view.size() - message.size());
+  first_bare_ = message;
+  const auto name = take_attribute(message, 'n');  // an "m=" before it is an extension we lack
+  const auto user = name ? decode_name(*name) : std::nullopt;
+  const auto client_nonce = take_attribute(message, 'r');
+  if (!user || !client_nonce || !is_nonce(*client_nonce)) return Step::kMalformed;
+  user_ = *user;
+  // On behalf of another: no.
+  verifier_ = verifier_of(identity && *identity != user_ ? "" : user_);
+  nonce_ = std::string(*client_nonce) + nonce_;
+  challenge_ = "r=" + nonce_ + ",s=" + ascii::base64_encode(verifier_.salt) +
+               ",i=" + std::to_string(verifier_.iterations);
+  turn_ = Turn::kLast;
+  return Step::kChallenge;
+}
+
+ScramVerifier ScramExchange::verifier_of(const std::string& user) {
+  const User* known = users_->find(user);
+  if (known != nullptr) {
+    if (auto verifier = parse_scram_verifier(known->scram_verifier)) {
+      real_ = true;
+      return *verifier;
+    }
+  }
+  // The same salt each time, as if it were kept somewhere.
+  const Digest salt = digests_.of({"scram-salt", user_});
+  const Digest key = digests_.of({"scram-key", user_});
+  return {kIterations, std::string(salt.data(), kSaltSize), std::string(key.data(), key.size()),
+          std::string(key.data(), key.size())};
+}
+
+// "c=header,r=nonce,p=proof"; what stands between nonce and proof is an extension to ignore.
+ScramExchange::Step ScramExchange::last(std::string_view message) {
+  const std::size_t proof_at = message.rfind(",p=");
+  if (proof_at == std::string_view::npos) return Step::kMalformed;
+  const std::string_view without_proof = message.substr(0, proof_at);
+  const auto proof = ascii::base64_decode(message.substr(proof_at + 3));
+  std::string_view rest = without_proof;
+  const auto binding = take_attribute(rest, 'c');
+  const auto nonce = take_attribute(rest, 'r');
+  if (!binding || !nonce || !proof || proof->size() != kDigestSize) return Step::kMalformed;
+  if (*binding != ascii::base64_encode(header_) || *nonce != nonce_) return Step::kRejected;
+  const std::string all = first_bare_ + "," + challenge_ + "," + std::string(without_proof);
+  std::string client_key = hmac(verifier_.stored_key, all);
+  for (std::size_t i = 0; i < client_key.size(); ++i) {
+    client_key[i] = static_cast<char>(client_key[i] ^ (*proof)[i]);
+  }
+  const bool right = digests_.equal(sha256(client_key), verifier_.stored_key);
+  if (!right || !real_) return Step::kRejected;
+  challenge_ = "v=" + ascii::base64_encode(hmac(verifier_.server_key, all));
+  turn_ = Turn::kAcknowledgement;
+  return Step::kChallenge;
 }
 
 }  // namespace postrider::auth

@@ -2,6 +2,7 @@
 // Thread: immutable.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -41,6 +42,12 @@ class Users {
   // Some user, always the same one for one number; null: there are none.
   [[nodiscard]] const User* any(std::uint64_t number) const {
     return users_.empty() ? nullptr : &users_[number % users_.size()];
+  }
+
+  // Whether somebody can use SCRAM.
+  [[nodiscard]] bool has_scram() const {
+    return std::any_of(users_.begin(), users_.end(),
+                       [](const User& user) { return !user.scram_verifier.empty(); });
   }
 
   [[nodiscard]] std::size_t size() const { return users_.size(); }

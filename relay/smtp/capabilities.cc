@@ -54,7 +54,7 @@ void apply_keyword(std::string_view line, ClientSession::Capabilities& out) {
 
 }  // namespace
 
-std::string offer_capabilities(const ServerOptions& options, bool in_tls) {
+std::string offer_capabilities(const ServerOptions& options, bool in_tls, bool scram) {
   std::string text = options.host_name;
   text += "\nPIPELINING\nSIZE " + std::to_string(options.message_size_max);
   text += "\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\nDSN";
@@ -62,6 +62,7 @@ std::string offer_capabilities(const ServerOptions& options, bool in_tls) {
   if (in_tls && options.mode != ListenerMode::kTrusted) {
     text += "\nAUTH ";
     text += kSaslMechanisms;
+    if (scram) text += " " + std::string(kScramMechanism);
   }
   text += "\nLIMITS";  // RFC 9422
   if (options.messages_max > 0) text += " MAILMAX=" + std::to_string(options.messages_max);

@@ -20,10 +20,14 @@ inline constexpr std::size_t kSaslPasswordMax = 1024;
 
 // What EHLO offers, in this order.
 inline constexpr std::string_view kSaslMechanisms = "PLAIN LOGIN";
+// Offered, behind those, only where some account can use it: clients that know it prefer it, and
+// fail where the account has no verifier.
+inline constexpr std::string_view kScramMechanism = "SCRAM-SHA-256";
 
 enum class SaslStep : std::uint8_t {
   kChallenge,        // send challenge(), then call respond() with what comes back
   kCredentials,      // user() and password() are there
+  kForward,          // what to answer is decided elsewhere, and so is the rest of the exchange
   kMalformed,        // not what the mechanism's grammar says
   kForeignIdentity,  // authorization identity that is not the user's own
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "relay/base/ascii.h"
+#include "relay/base/check.h"
 #include "relay/smtp/reply.h"
 #include "relay/smtp/server_machine.h"
 
@@ -32,7 +33,9 @@ void ServerSession::Machine::verb_auth(std::string_view argument) {
     return;
   }
   sasl_ = start_sasl(name);
-  if (!sasl_) {
+  scram_begun_ = false;
+  if (!takes_mechanism()) {
+    sasl_.reset();
     deny_fault("auth_mechanism", {504, {5, 5, 4}, "Authentication mechanism not recognized"});
     return;
   }
@@ -41,6 +44,22 @@ void ServerSession::Machine::verb_auth(std::string_view argument) {
   } else {
     respond_sasl(decode_initial_response(initial));
   }
+}
+
+bool ServerSession::Machine::takes_mechanism() const {
+  return sasl_ && (scram_offered_ || sasl_->name != kScramMechanism);
+}
+
+void ServerSession::Machine::challenge(std::string_view message, std::string_view user,
+                                       TimePoint now) {
+  if (mode_ == Mode::kClosed) return;  // the session ended while the answer was on its way
+  PR_CHECK(ask_ == Ask::kCredentials && sasl_.has_value(), "a challenge outside an exchange");
+  now_ = quiet_since_ = now;
+  ask_ = Ask::kNothing;
+  user_ = user;
+  append_plain_reply(unsent_, 334, ascii::base64_encode(message));
+  mode_ = Mode::kSasl;
+  close_if_due();
 }
 
 void ServerSession::Machine::read_sasl() {
@@ -56,6 +75,7 @@ void ServerSession::Machine::read_sasl() {
     end_sasl({500, {5, 5, 6}, "Authentication exchange line is too long"});
   } else if (verdict != LineVerdict::kGood) {
     sasl_.reset();
+    user_.clear();
     deny_bad_line(verdict);
   } else if (lines_.line() == "*") {
     end_sasl({501, {5, 7, 0}, "Authentication cancelled"});
@@ -69,7 +89,13 @@ void ServerSession::Machine::respond_sasl(const std::optional<std::string>& resp
     end_sasl({501, {5, 5, 2}, "Cannot decode base64"});
     return;
   }
-  follow_sasl(sasl_->exchange->respond(*response));
+  const SaslStep step = sasl_->exchange->respond(*response);
+  if (step == SaslStep::kForward) {
+    ask_ = Ask::kCredentials;
+    emit(AskScram{*response, !std::exchange(scram_begun_, true)});
+    return;
+  }
+  follow_sasl(step);
 }
 
 void ServerSession::Machine::follow_sasl(SaslStep step) {
@@ -85,6 +111,8 @@ void ServerSession::Machine::follow_sasl(SaslStep step) {
       sasl_.reset();
       return;
     }
+    case SaslStep::kForward:  // taken where the response is at hand
+      return;
     case SaslStep::kMalformed:
       end_sasl({501, {5, 5, 2}, "Malformed authentication response"});
       return;
@@ -97,6 +125,7 @@ void ServerSession::Machine::follow_sasl(SaslStep step) {
 
 void ServerSession::Machine::end_sasl(const Status& status) {
   sasl_.reset();
+  user_.clear();  // a challenge may have named one
   deny_fault("auth_exchange", status);
 }
 

@@ -40,6 +40,10 @@ class ServerSession::Machine {
   void refuse(const message::Status& status, TimePoint now);
   void receive(std::string_view bytes, TimePoint now);
   void answer(const message::Status& status, TimePoint now);
+
+  void offer_scram(bool offered) { scram_offered_ = offered; }
+
+  void challenge(std::string_view message, std::string_view user, TimePoint now);
   void tls_established(const TlsFacts& facts, TimePoint now);
   void end_of_input(TimePoint now);
   void shut_down(TimePoint now);
@@ -100,6 +104,7 @@ class ServerSession::Machine {
   void close(std::string_view reason);
   void close_with(std::string_view reason, const message::Status& status);
   void reset_transaction();
+  void close_if_due();
   void settle_answer(Ask ask, const message::Status& status);
   void credentials_answered(const message::Status& status);
   void sender_answered(const message::Status& status);
@@ -135,6 +140,7 @@ class ServerSession::Machine {
   // server_auth.cc
   void verb_auth(std::string_view argument);
   void read_sasl();
+  [[nodiscard]] bool takes_mechanism() const;
   void respond_sasl(const std::optional<std::string>& response);
   void follow_sasl(SaslStep step);
   void end_sasl(const message::Status& status);
@@ -184,6 +190,8 @@ class ServerSession::Machine {
   unsigned errors_ = 0;  // since the last accepted message
   unsigned auth_failures_ = 0;
   std::optional<SaslMechanism> sasl_;
+  bool scram_offered_ = false;
+  bool scram_begun_ = false;
 
   // The transaction.
   bool in_transaction_ = false;  // MAIL was accepted

@@ -34,6 +34,14 @@ void ServerSession::answer(const Status& status, TimePoint now) {
   machine_->answer(status, now);
 }
 
+void ServerSession::offer_scram(bool offered) {
+  machine_->offer_scram(offered);
+}
+
+void ServerSession::challenge(std::string_view message, std::string_view user, TimePoint now) {
+  machine_->challenge(message, user, now);
+}
+
 void ServerSession::tls_established(const TlsFacts& facts, TimePoint now) {
   machine_->tls_established(facts, now);
 }
@@ -139,6 +147,11 @@ void ServerSession::Machine::answer(const Status& status, TimePoint now) {
     return;
   }
   settle_answer(ask, status);
+  close_if_due();
+}
+
+// What was put off while an answer was awaited.
+void ServerSession::Machine::close_if_due() {
   if (mode_ == Mode::kClosed) return;
   if (shutting_down_) close_with("shutdown", {421, {4, 3, 2}, "Shutting down; try again"});
   if (input_ended_) close("peer_closed");
@@ -330,6 +343,7 @@ void ServerSession::Machine::reset_transaction() {
 // --- Answers ---
 
 void ServerSession::Machine::credentials_answered(const Status& status) {
+  sasl_.reset();
   if (status.is_positive()) {
     authenticated_ = true;
     login_due_ = TimePoint::max();

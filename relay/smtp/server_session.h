@@ -92,6 +92,13 @@ struct AskCredentials {
   std::string password;
 };
 
+// A message of a SCRAM exchange, decoded: call challenge() with the next one of ours, or answer()
+// when the exchange is over.
+struct AskScram {
+  std::string message;
+  bool first;  // of its exchange: one before it that was not answered is off
+};
+
 struct AskSender {};  // envelope() holds the sender
 
 struct AskRecipient {
@@ -122,7 +129,7 @@ struct Close {
   std::string_view reason;  // static, bounded label: "quit", "timeout", "errors", ...
 };
 
-using ServerAction = std::variant<Send, StartTls, AskCredentials, AskSender, AskRecipient,
+using ServerAction = std::variant<Send, StartTls, AskCredentials, AskScram, AskSender, AskRecipient,
                                   BeginBody, BodyPart, AskCommit, AbortBody, Refused, Close>;
 
 class ServerSession {
@@ -133,6 +140,8 @@ class ServerSession {
   ServerSession(const ServerSession&) = delete;
   ServerSession& operator=(const ServerSession&) = delete;
 
+  // SCRAM-SHA-256 is offered and taken, or not (the default). Before start().
+  void offer_scram(bool offered);
   // Greets. In mode kSubmissions call tls_established() first.
   void start(TimePoint now);
   // Refuses the connection instead of greeting it: `status` (421 or 554) and close.
@@ -142,6 +151,8 @@ class ServerSession {
   void receive(std::string_view bytes, TimePoint now);
   // The reply to the pending Ask: positive accepts. A 421 closes.
   void answer(const message::Status& status, TimePoint now);
+  // The reply to AskScram that goes on with the exchange, which is about `user`.
+  void challenge(std::string_view message, std::string_view user, TimePoint now);
   void tls_established(const TlsFacts& facts, TimePoint now);
   // The peer closed or the connection broke.
   void end_of_input(TimePoint now);

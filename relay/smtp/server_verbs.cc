@@ -187,8 +187,9 @@ void ServerSession::Machine::hello(std::string_view argument, bool extended) {
   pardons_ = 0;
   helo_ = argument;
   extended_ = extended;
-  append_plain_reply(
-      unsent_, 250, extended ? offer_capabilities(options_, tls_.has_value()) : options_.host_name);
+  append_plain_reply(unsent_, 250,
+                     extended ? offer_capabilities(options_, tls_.has_value(), scram_offered_)
+                              : options_.host_name);
 }
 
 void ServerSession::Machine::verb_ehlo(std::string_view argument) {

@@ -37,6 +37,7 @@ void Connection::start() {
     return settle();
   }
   stream_ = std::move(*stream);
+  session_.offer_scram(receiver_.shared().authenticator.users()->has_scram());
   if (listener_.options.mode == smtp::ListenerMode::kSubmissions) {
     // A refusal before TLS cannot be said in words the client understands.
     if (refusal_) {
@@ -159,31 +160,45 @@ void Connection::begin_tls() {
 }
 
 void Connection::carry_out(smtp::AskCredentials& action) {
-  receiver_.shared().authenticator.check(
-      std::move(action.user), std::move(action.password), receiver_.loop(),
-      [&receiver = receiver_, id = id_](auth::Verdict verdict) {
-        Connection* self = receiver.find(id);
-        if (self == nullptr || self->phase_ != Phase::kOpen) return;
-        const Receiver::Counters& counters = receiver.counters();
-        switch (verdict) {
-          case auth::Verdict::kAccepted:
-            counters.auth_accepted.add();
-            self->session_.answer({235, {2, 7, 0}, "Authentication successful"}, self->now());
-            break;
-          case auth::Verdict::kRejected:
-            counters.auth_rejected.add();
-            log::info("submission", "authentication failed", {{"peer", self->peer_.to_string()}});
-            self->session_.answer({535, {5, 7, 8}, "User name or password is wrong"}, self->now());
-            break;
-          case auth::Verdict::kBusy:
-            counters.auth_busy.add();
-            self->session_.answer(
-                {454, {4, 7, 0}, "Too many logins are waiting to be checked; try again soon"},
-                self->now());
-            break;
-        }
-        self->drain();
-      });
+  receiver_.shared().authenticator.check(std::move(action.user), std::move(action.password),
+                                         receiver_.loop(),
+                                         [&receiver = receiver_, id = id_](auth::Verdict verdict) {
+                                           Connection* self = receiver.find(id);
+                                           if (self == nullptr || self->phase_ != Phase::kOpen)
+                                             return;
+                                           self->credentials_checked(verdict);
+                                           self->drain();
+                                         });
+}
+
+void Connection::credentials_checked(auth::Verdict verdict) {
+  const Receiver::Counters& counters = receiver_.counters();
+  switch (verdict) {
+    case auth::Verdict::kAccepted:
+      counters.auth_accepted.add();
+      return session_.answer({235, {2, 7, 0}, "Authentication successful"}, now());
+    case auth::Verdict::kRejected:
+      counters.auth_rejected.add();
+      log::info("submission", "authentication failed", {{"peer", peer_.to_string()}});
+      return session_.answer({535, {5, 7, 8}, "User name or password is wrong"}, now());
+    case auth::Verdict::kBusy:
+      counters.auth_busy.add();
+      return session_.answer(
+          {454, {4, 7, 0}, "Too many logins are waiting to be checked; try again soon"}, now());
+  }
+}
+
+void Connection::carry_out(const smtp::AskScram& action) {
+  if (action.first) scram_.emplace(receiver_.shared().authenticator.begin_scram());
+  const auth::ScramExchange::Step step = scram_->respond(action.message);
+  if (step == auth::ScramExchange::Step::kChallenge) {
+    return session_.challenge(scram_->challenge(), scram_->user(), now());
+  }
+  if (step == auth::ScramExchange::Step::kMalformed) {
+    return session_.answer({501, {5, 5, 2}, "Malformed authentication response"}, now());
+  }
+  const bool accepted = step == auth::ScramExchange::Step::kAccepted;
+  credentials_checked(accepted ? auth::Verdict::kAccepted : auth::Verdict::kRejected);
 }
 
 void Connection::carry_out(const smtp::AskSender&) {

@@ -46,6 +46,8 @@ class Connection final : public event::StreamEvents {
   void carry_out(smtp::Send& action);
   void carry_out(const smtp::StartTls& action);
   void carry_out(smtp::AskCredentials& action);
+  void carry_out(const smtp::AskScram& action);
+  void credentials_checked(auth::Verdict verdict);
   void carry_out(const smtp::AskSender& action);
   void carry_out(const smtp::AskRecipient& action);
   void carry_out(const smtp::BeginBody& action);
@@ -79,6 +81,7 @@ class Connection final : public event::StreamEvents {
   std::optional<message::Status> refusal_;
   smtp::ServerSession session_;
   Intake intake_;
+  std::optional<auth::ScramExchange> scram_;  // the one in progress
   std::optional<event::Stream> stream_;
   std::optional<tls::Engine> tls_;
   event::Timer timer_;

@@ -47,6 +47,7 @@ class ServerPlay {
   Failure take(const smtp::Send& send);
   Failure take(const smtp::StartTls& action);
   Failure take(const smtp::AskCredentials& asked);
+  Failure take(const smtp::AskScram& asked);
   Failure take(const smtp::AskSender& action);
   Failure take(const smtp::AskRecipient& asked);
   Failure take(const smtp::BeginBody& action);
@@ -68,6 +69,7 @@ class ServerPlay {
   smtp::ServerSession session_;
   TimePoint now_ = TimePoint(std::chrono::hours(1));
   Heard heard_;
+  std::string scram_user_;         // of the exchange in progress
   std::optional<Status> verdict_;  // asked for, not given yet
   bool tls_wanted_ = false;
   bool whole_ = false;
@@ -114,6 +116,7 @@ Failure ServerPlay::run() {
   if (options_.mode == smtp::ListenerMode::kSubmissions) {
     session_.tls_established({"TLSv1.3", "TLS_AES_256_GCM_SHA384"}, now_);
   }
+  session_.offer_scram(exchange_.setting("scram", "no") == "yes");
   session_.start(now_);
   if (Failure failed = drain()) return failed;
   for (std::size_t at = 0; at < exchange_.lines.size();) {
@@ -227,6 +230,21 @@ Failure ServerPlay::take(const smtp::AskCredentials& asked) {
   const bool good = user != users_.end() && user->second == asked.password;
   ask(good ? Status{235, {2, 7, 0}, "Authentication succeeded"}
            : Status{535, {5, 7, 8}, "User name or password is wrong"});
+  return std::nullopt;
+}
+
+// Each message is echoed until an empty one ends the exchange; "bad" fails it. What real messages
+// mean is tested with relay/auth.
+Failure ServerPlay::take(const smtp::AskScram& asked) {
+  if (asked.first != scram_user_.empty()) return "a SCRAM exchange begins or goes on wrongly";
+  if (asked.message.empty() || asked.message == "bad") {
+    scram_user_.clear();
+    ask(asked.message.empty() ? Status{235, {2, 7, 0}, "Authentication succeeded"}
+                              : Status{535, {5, 7, 8}, "Authentication credentials invalid"});
+    return std::nullopt;
+  }
+  scram_user_ = "alice";
+  session_.challenge("re:" + asked.message, scram_user_, now_);
   return std::nullopt;
 }
 

@@ -1,13 +1,18 @@
 """Users in a file of their own: kept by the command line, followed by the relay that runs."""
 
+import base64
+import hashlib
+import hmac
+import os
 import shutil
 import signal
 import smtplib
+import subprocess
 
 import pytest
 
 from relay_process import RUN_AS, is_root, tool
-from submission import connect
+from submission import connect, message, send
 from waiting import wait_for
 
 
@@ -30,6 +35,29 @@ def relay(new_relay, internet, users):
 def change(users, *arguments, password=None):
     done = tool("user", *arguments, "--file", users, stdin=password and password + "\n")
     assert done.returncode == 0, done.stderr
+
+
+def scram(smtp, user, password):
+    """The whole exchange by hand; the code of the last reply."""
+    nonce = base64.b64encode(os.urandom(18)).decode()
+    bare = f"n={user},r={nonce}"
+    code, challenge = smtp.docmd("AUTH", "SCRAM-SHA-256 " + base64.b64encode(f"n,,{bare}".encode()).decode())
+    assert code == 334
+    server_first = base64.b64decode(challenge).decode()
+    parts = dict(part.split("=", 1) for part in server_first.split(","))
+    assert parts["r"].startswith(nonce)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(parts["s"]), int(parts["i"]))
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    final = f"c=biws,r={parts['r']}"
+    whole = f"{bare},{server_first},{final}".encode()
+    signature = hmac.digest(hashlib.sha256(client_key).digest(), whole, "sha256")
+    proof = bytes(a ^ b for a, b in zip(client_key, signature))
+    code, answer = smtp.docmd(base64.b64encode(f"{final},p={base64.b64encode(proof).decode()}".encode()).decode())
+    if code != 334:
+        return code
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    assert base64.b64decode(answer).decode() == "v=" + base64.b64encode(hmac.digest(server_key, whole, "sha256")).decode()
+    return smtp.docmd("")[0]
 
 
 def can_log_in(relay, user, password):
@@ -62,6 +90,35 @@ def test_the_relay_follows_the_file(relay, users):
     change(users, "remove", "shop")
     wait_users(relay, 1)
     assert not can_log_in(relay, "shop", "other")
+
+
+def test_scram(relay, internet, users):
+    with connect(relay, login=False) as smtp:
+        assert "SCRAM" not in smtp.esmtp_features["auth"]
+    change(users, "add", "shop", password="sesame")
+    change(users, "add", "old", "--no-scram", password="sesame")
+    wait_users(relay, 3)
+    with connect(relay, login=False) as smtp:
+        assert smtp.esmtp_features["auth"].split() == ["PLAIN", "LOGIN", "SCRAM-SHA-256"]
+        assert scram(smtp, "shop", "wrong") == 535
+        assert scram(smtp, "old", "sesame") == 535
+        assert smtp.docmd("AUTH", "SCRAM-SHA-256 " + base64.b64encode(b"n,,n=shop,r=abc").decode())[0] == 334
+        assert smtp.docmd("*")[0] == 501
+        assert scram(smtp, "shop", "sesame") == 235
+        send(smtp, ["ann@one.test"])
+    wait_for("delivery", lambda: internet.stats()["messages"] == 1)
+    assert relay.journal(event="accepted")[0]["user"] == "shop"
+
+
+def test_scram_as_msmtp_speaks_it(relay, internet, users):
+    change(users, "add", "shop", password="sesame")
+    wait_users(relay, 2)
+    done = subprocess.run(
+        ["msmtp", "--host=127.0.0.1", f"--port={relay.ports['submission']}", "--tls", "--tls-starttls",
+         "--tls-certcheck=off", "--auth=scram-sha-256", "--user=shop", "--passwordeval=echo sesame",
+         "-f", "a@client.test", "ann@one.test"], input=message(), capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    wait_for("delivery", lambda: internet.stats()["messages"] == 1)
 
 
 def test_a_file_with_a_mistake_changes_nothing(relay, users):

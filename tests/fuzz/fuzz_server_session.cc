@@ -45,6 +45,7 @@ class Run {
   // `pieces` 0: all at once; otherwise pieces of 1..`pieces` octets.
   Outcome play(std::string_view input, std::size_t pieces) {
     if (options_.mode == smtp::ListenerMode::kSubmissions) session_.tls_established({}, now_);
+    session_.offer_scram((verdicts_ & 1) != 0);
     session_.start(now_);
     drain();
     std::size_t turn = 0;
@@ -92,6 +93,14 @@ class Run {
   }
 
   void take(const smtp::StartTls& /*action*/) { outcome_.tls = true; }
+
+  void take(const smtp::AskScram& ask) {
+    if (ask.message.size() % 2 == 0) {
+      asked_ = true;
+    } else {
+      session_.challenge(ask.message, "user", now_);
+    }
+  }
 
   void take(const smtp::AskCredentials& ask) {
     require(!ask.user.empty() && session_.tls().has_value());

@@ -65,7 +65,11 @@ class UsersWatchTest : public testing::Test {
 
   bool wait_for_failures(std::uint64_t count) {
     const metrics::Counter failed = metrics_.counter(metrics::Metric::kUsersReads, "failed");
-    for (int i = 0; i < 2000 && failed.value() < count; ++i) ::usleep(10'000);
+    const TimePoint until = std::chrono::steady_clock::now() + Seconds(20);
+    auto seen = seen_.lock();  // nobody tells of a failure: it is looked for
+    while (failed.value() < count && std::chrono::steady_clock::now() < until) {
+      changed_.wait_for(seen.mutex_lock(), Milliseconds(10));
+    }
     return failed.value() == count;
   }
 

@@ -113,6 +113,11 @@ class ServerFixture : public testing::Test {
     ask(what.mechanism + " " + what.user + " " + what.password, {235, {2, 7, 0}, "Ok"});
   }
 
+  void take(const AskScram& what) {
+    asked = "scram " + what.message;
+    if (answers) session_->challenge("re:" + what.message, "user", now);
+  }
+
   void take(const AskSender& /*action*/) { ask("sender", kYes); }
 
   void take(const AskRecipient& what) {
