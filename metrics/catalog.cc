@@ -29,7 +29,8 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "submission.idle_timeout."},
     {kAuthentications, "postrider_authentications_total", kCounter, "result",
      "Password checks by their result. Rising rejections mean guessing or a client with an old "
-     "password; rising busy answers mean too few hashing threads, see auth.threads."},
+     "password; backoff counts those put off for earlier failures, see auth.failures_free; rising "
+     "busy answers mean too few hashing threads, see auth.threads."},
     {kUsers, "postrider_users", kGauge, "",
      "Accounts that can log in: those of the configuration and of auth.users_file."},
     {kUsersReads, "postrider_users_reads_total", kCounter, "result",

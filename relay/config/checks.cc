@@ -25,6 +25,7 @@ constexpr Order kOrders[] = {
     {"submission.message_size_max", "submission.bodies_in_flight_max"},
     {"submission.message_size_max", "queue.commit_waiting_bytes_max"},
     {"submission.message_size_max", "queue.bytes_max"},
+    {"auth.backoff_first", "auth.backoff_max"},
     {"delivery.connections_first", "delivery.connections_max"},
     {"delivery.probe_first", "delivery.probe_max"},
     {"retry.first_interval", "retry.interval_max"},

@@ -9,7 +9,6 @@ namespace postrider::policy {
 
 namespace {
 
-// An IPv6 host chooses among the addresses of its /64 as it likes.
 constexpr std::size_t kClientOctetsV6 = 8;
 
 ClientLedger::Refusal refuse_client(const IpAddress& client, std::size_t limit) {
@@ -54,7 +53,7 @@ void ClientLedger::Slot::give_back() {
 
 ClientLedger::ClientLedger(const AdmissionOptions& options) : options_(options) {}
 
-IpAddress ClientLedger::key_of(const IpAddress& client) {
+IpAddress client_network(const IpAddress& client) {
   if (client.is_v4()) return client;
   std::string bytes(client.bytes());
   std::fill(bytes.begin() + kClientOctetsV6, bytes.end(), '\0');
@@ -62,7 +61,7 @@ IpAddress ClientLedger::key_of(const IpAddress& client) {
 }
 
 ClientLedger::Verdict ClientLedger::admit(const IpAddress& client) {
-  const IpAddress key = key_of(client);
+  const IpAddress key = client_network(client);
   Verdict verdict;
   auto counts = counts_.lock();
   if (counts->total >= options_.connections_max) {

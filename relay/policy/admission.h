@@ -27,6 +27,10 @@ struct AdmissionOptions {
 
 bool is_trusted(const AdmissionOptions& options, const IpAddress& client);
 
+// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, among whose addresses a
+// host chooses as it likes.
+IpAddress client_network(const IpAddress& client);
+
 // Counts open connections by client. A slot is given back when it is destroyed; the ledger outlives
 // its slots, and `options` the ledger.
 class ClientLedger {
@@ -74,7 +78,6 @@ class ClientLedger {
     std::size_t total = 0;
   };
 
-  static IpAddress key_of(const IpAddress& client);
   void give_back(const IpAddress& key);
 
   const AdmissionOptions& options_;

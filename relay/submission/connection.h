@@ -47,7 +47,9 @@ class Connection final : public event::StreamEvents {
   void carry_out(const smtp::StartTls& action);
   void carry_out(smtp::AskCredentials& action);
   void carry_out(const smtp::AskScram& action);
-  void credentials_checked(auth::Verdict verdict);
+  // Answers for a login that has to wait; false: it may be tried.
+  bool put_off(std::string_view user);
+  void credentials_checked(auth::Verdict verdict, const std::string& user);
   void carry_out(const smtp::AskSender& action);
   void carry_out(const smtp::AskRecipient& action);
   void carry_out(const smtp::BeginBody& action);

@@ -6,6 +6,7 @@
 
 #include "relay/base/ip.h"
 #include "relay/policy/admission.h"
+#include "relay/policy/login_guard.h"
 #include "relay/smtp/server_session.h"
 
 namespace postrider::submission {
@@ -21,6 +22,7 @@ struct ListenerOptions {
 struct Options {
   std::vector<ListenerOptions> listeners;
   policy::AdmissionOptions admission;
+  policy::LoginGuardOptions login_guard;
   // Mode and tls_available are set for each listener.
   smtp::ServerOptions session;
   // Where mail to the bare name <postmaster> goes (RFC 5321 section 4.5.1); empty: it is refused.

@@ -15,6 +15,7 @@ Receiver::Receiver(event::Loop& loop, Shared& shared) : loop_(loop), shared_(sha
   counters_.auth_accepted = registry.counter(Metric::kAuthentications, "accepted");
   counters_.auth_rejected = registry.counter(Metric::kAuthentications, "rejected");
   counters_.auth_busy = registry.counter(Metric::kAuthentications, "busy");
+  counters_.auth_backoff = registry.counter(Metric::kAuthentications, "backoff");
   counters_.tls_ok = registry.counter(Metric::kTlsHandshakesIn, "ok");
   counters_.tls_failed = registry.counter(Metric::kTlsHandshakesIn, "failed");
   counters_.messages = registry.counter(Metric::kMessagesAccepted);

@@ -18,6 +18,7 @@
 #include "relay/event/loop.h"
 #include "relay/event/tcp.h"
 #include "relay/policy/admission.h"
+#include "relay/policy/login_guard.h"
 #include "relay/submission/intake.h"
 #include "relay/submission/options.h"
 #include "relay/tls/context.h"
@@ -45,6 +46,7 @@ struct Shared {
   Milliseconds message_lifetime{};
   // Octets of message texts held by sessions; see Options::bodies_in_flight_max.
   std::atomic<std::size_t> bodies_in_flight{0};
+  policy::LoginGuard login_guard{options.login_guard};
 };
 
 // A connection on its way from the acceptor to a worker.
@@ -91,6 +93,7 @@ class Receiver {
     metrics::Counter auth_accepted;
     metrics::Counter auth_rejected;
     metrics::Counter auth_busy;
+    metrics::Counter auth_backoff;
     metrics::Counter tls_ok;
     metrics::Counter tls_failed;
     metrics::Counter messages;

@@ -9,11 +9,13 @@ TEST(RowsSubmission, EveryMemberHasARow) {
   Config config;
   const Record record{&config};
   const submission::Options& options = config.submission;
-  EXPECT_EQ(
-      members_without_row(options, record, {nested(options.admission), nested(options.session)},
-                          {"listeners: entries of [[listener]]"}),
-      0);
+  EXPECT_EQ(members_without_row(
+                options, record,
+                {nested(options.admission), nested(options.session), nested(options.login_guard)},
+                {"listeners: entries of [[listener]]"}),
+            0);
   EXPECT_EQ(members_without_row(options.admission, record), 0);
+  EXPECT_EQ(members_without_row(options.login_guard, record), 0);
   EXPECT_EQ(members_without_row(options.session, record, {},
                                 {"host_name: server.host_name", "mode: listener.mode",
                                  "tls_available: of each listener"}),

@@ -89,6 +89,20 @@ TEST_F(ConnectionTest, CountsWrongPasswords) {
   EXPECT_EQ(counted(Metric::kRepliesRefused, "auth_failed"), 1U);
 }
 
+TEST_F(ConnectionTest, GuessingGetsSlow) {
+  use_submission();
+  options_.login_guard.failures_free = 1;
+  open();
+  auto client = secured();
+  EXPECT_TRUE(say(*client, plain_login("wrong")).starts_with("535 5.7.8"));
+  EXPECT_TRUE(say(*client, plain_login("wrong")).starts_with("535 5.7.8"));
+  // Whatever the password.
+  EXPECT_TRUE(say(*client, plain_login("secret"))
+                  .starts_with("421 4.7.0 Too many failed logins from your address; try again in"));
+  EXPECT_EQ(counted(metrics::Metric::kAuthentications, "backoff"), 1U);
+  EXPECT_EQ(counted(metrics::Metric::kAuthentications, "rejected"), 2U);
+}
+
 TEST_F(ConnectionTest, PutsLoginsOffWhenTheyCannotBeChecked) {
   auth_options_.waiting_max = 0;
   use_submission();

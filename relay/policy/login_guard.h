@@ -1,0 +1,78 @@
+// LoginGuard: makes guessing passwords slow. It counts failed logins by client and by user, and
+// once a few have failed lets the next one be tried only after a while that doubles each time.
+//
+// A user is not locked out by strangers: where somebody logged in as the user within the memory of
+// the guard, only failures of that client count. Memory is bounded: the guard keeps two
+// generations, drops the older when the younger is full or old, and so forgets a failure within two
+// generations. Thread: any (one mutex).
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "relay/base/clock.h"
+#include "relay/base/guarded.h"
+#include "relay/base/ip.h"
+
+namespace postrider::policy {
+
+struct LoginGuardOptions {
+  // Failed logins of one client (an IPv4 address, an IPv6 /64), or for one user, that are free; 0:
+  // logins are never put off.
+  unsigned failures_free = 10;
+  // After the first that is not free, and at most.
+  Duration backoff_first = Seconds(5);
+  Duration backoff_max = Seconds(900);
+  // How long failures are remembered, at least.
+  Duration memory = Seconds(3600);
+};
+
+class LoginGuard {
+ public:
+  explicit LoginGuard(const LoginGuardOptions& options) : options_(options) {}
+
+  enum class Whose { kClient, kUser };
+
+  struct Wait {
+    Whose whose;
+    Duration left;
+  };
+
+  // nullopt: the login may be tried. User "" is nobody: only the client counts.
+  [[nodiscard]] std::optional<Wait> wait(const IpAddress& client, std::string_view user,
+                                         TimePoint now);
+  void failed(const IpAddress& client, std::string_view user, TimePoint now);
+  void succeeded(const IpAddress& client, std::string_view user, TimePoint now);
+
+  // Keys of a generation; beyond, the older one is dropped.
+  static constexpr std::size_t kEntriesMax = 50'000;
+
+ private:
+  struct Entry {
+    unsigned failures = 0;
+    TimePoint free_at{};
+    bool logged_in = false;  // of a user and a client together
+  };
+
+  using Generation = std::map<std::string, Entry, std::less<>>;
+
+  struct State {
+    Generation young;
+    Generation old;
+    TimePoint begun{};
+  };
+
+  static std::string key_of(const IpAddress& client);
+  void age(State& state, TimePoint now) const;
+  Entry& entry(State& state, const std::string& key) const;
+  static const Entry* find(const State& state, const std::string& key);
+  void count(State& state, const std::string& key, TimePoint now) const;
+
+  const LoginGuardOptions& options_;
+  Guarded<State> state_;
+};
+
+}  // namespace postrider::policy
