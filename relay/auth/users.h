@@ -19,6 +19,15 @@ struct User {
   std::string plain_password;
   // What SCRAM-SHA-256 needs, see scram.h; "": this account cannot use it.
   std::string scram_verifier = {};
+  // In whose name it may send, in the envelope and in From: patterns, see policy/senders.h.
+  std::vector<std::string> senders = {};
+  // Whose its messages are; "*": the message may say so itself.
+  std::string tenant = {};
+  // 0: no limit; see policy/quota.h.
+  std::uint64_t messages_per_minute = 0;
+  std::uint64_t messages_per_day = 0;
+  std::uint64_t recipients_per_day = 0;
+  std::uint64_t bytes_per_day = 0;
 };
 
 class Users {

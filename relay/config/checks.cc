@@ -44,6 +44,7 @@ class Checker {
   void listeners();
   void users();
   void routes();
+  void allow_senders();
   void admin();
 
   // Nobody else may have this name, which lives on.
@@ -220,6 +221,14 @@ void Checker::routes() {
   for (std::size_t i = 0; i < all.size(); ++i) route(fmt::format("route[{}]", i), all[i]);
 }
 
+// For demos and tests; users of auth.users_file are denied what is not allowed.
+void Checker::allow_senders() {
+  auto& all = config_.auth.users;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!is_set(fmt::format("user[{}].senders", i))) all[i].senders = {"*"};
+  }
+}
+
 void Checker::admin() {
   const admin::Options& admin = config_.admin;
   if (!admin.enabled) return;
@@ -249,6 +258,7 @@ void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
   checker.listeners();
   checker.users();
   checker.routes();
+  checker.allow_senders();
   checker.admin();
 }
 

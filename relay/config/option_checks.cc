@@ -8,6 +8,8 @@
 #include "relay/config/option_rows.h"
 #include "relay/config/option_value.h"
 #include "relay/message/address.h"
+#include "relay/message/envelope.h"
+#include "relay/policy/senders.h"
 
 namespace postrider::config {
 
@@ -87,6 +89,28 @@ Result<void> check_password_hash(std::string_view text) {
 Result<void> check_scram_verifier(std::string_view text) {
   if (text.empty()) return {};
   if (auto parsed = auth::parse_scram_verifier(text); !parsed) return failure(parsed.error());
+  return {};
+}
+
+Result<void> check_sender_pattern(std::string_view text) {
+  return policy::check_sender_pattern(text);
+}
+
+Result<void> check_field_name(std::string_view text) {
+  // RFC 5322 section 3.6.8.
+  const auto fits = [](char c) { return c > ' ' && c <= '~' && c != ':'; };
+  constexpr std::size_t kNameMax = 64;
+  if (text.size() <= kNameMax && std::all_of(text.begin(), text.end(), fits)) return {};
+  return failure(shown(text) + " is not the name of a header field");
+}
+
+Result<void> check_tenant(std::string_view text) {
+  if (text.size() > message::kLabelMax) {
+    return failure(fmt::format("longer than {} octets", message::kLabelMax));
+  }
+  if (!message::is_label(text) && !text.empty()) {
+    return failure("only visible ASCII characters without spaces may stand in a tenant");
+  }
   return {};
 }
 

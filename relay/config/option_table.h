@@ -35,6 +35,7 @@ enum class Kind : std::uint8_t {
   kPath,    // absolute
   kChoice,  // one of a few words
   kText,
+  kTexts,
   kSecret,  // as text, but never shown
 };
 
@@ -47,10 +48,11 @@ struct Record {
 };
 
 // The member that an option sets.
-using Slot = std::variant<bool*, unsigned*, std::uint16_t*, std::uint64_t*, double*, Duration*,
-                          Milliseconds*, Seconds*, std::string*, std::optional<IpAddress>*,
-                          Endpoint*, std::vector<Endpoint>*, std::vector<Network>*, log::Level*,
-                          smtp::ListenerMode*, policy::TlsLevel*>;
+using Slot =
+    std::variant<bool*, unsigned*, std::uint16_t*, std::uint64_t*, double*, Duration*,
+                 Milliseconds*, Seconds*, std::string*, std::optional<IpAddress>*, Endpoint*,
+                 std::vector<Endpoint>*, std::vector<Network>*, std::vector<std::string>*,
+                 log::Level*, smtp::ListenerMode*, policy::TlsLevel*>;
 static_assert(std::is_same_v<std::size_t, std::uint64_t>, "one slot serves both");
 
 // Both ends belong to it. In the option's own unit: a number, octets, seconds, entries of a list.
@@ -68,7 +70,7 @@ struct Option {
   Slot (*slot)(const Record&);
   Range range{};
   std::span<const std::string_view> choices{};   // kChoice: in the order of the enumerators
-  Result<void> (*check)(std::string_view) = {};  // of a text, beyond its kind
+  Result<void> (*check)(std::string_view) = {};  // of a text, or of each in a list, beyond its kind
   std::string_view help;                         // one sentence
   std::string_view more{};                       // when to change it, what it costs
   std::string_view sample{};                     // TOML value that the sample file sets

@@ -241,6 +241,20 @@ Result<void> set_list(std::vector<Item>& slot, const Option& option, const Value
   return {};
 }
 
+Result<void> set_texts(std::vector<std::string>& slot, const Option& option, const Value& value) {
+  const auto* texts = std::get_if<std::vector<std::string>>(&value);
+  if (texts == nullptr) return wrong_type("a list of texts like [\"...\", \"...\"]", value);
+  if (!option.range.contains(static_cast<double>(texts->size()))) {
+    return failure(
+        fmt::format("{} entries are too many: at most {:.0f}", texts->size(), option.range.high));
+  }
+  for (const std::string& text : *texts) {
+    if (auto good = option.check(text); !good) return good;
+  }
+  slot = *texts;
+  return {};
+}
+
 std::string quoted_choices(const Option& option) {
   std::string all;
   for (const std::string_view choice : option.choices) {
@@ -290,6 +304,10 @@ struct Setter {
 
   Result<void> operator()(Endpoint* slot) const { return set_endpoint(*slot, value); }
 
+  Result<void> operator()(std::vector<std::string>* slot) const {
+    return set_texts(*slot, option, value);
+  }
+
   template <class Item>
   Result<void> operator()(std::vector<Item>* slot) const {
     return set_list(*slot, option, value);
@@ -334,7 +352,11 @@ struct Writer {
     std::string all;
     for (const Item& item : *slot) {
       if (!all.empty()) all += ", ";
-      all += quote(item.to_string());
+      if constexpr (std::is_same_v<Item, std::string>) {
+        all += quote(item);
+      } else {
+        all += quote(item.to_string());
+      }
     }
     return "[" + all + "]";
   }
@@ -403,6 +425,8 @@ std::string expected_value(const Option& option) {
       return "one of " + quoted_choices(option);
     case Kind::kText:
       return "text";
+    case Kind::kTexts:
+      return fmt::format("list of texts, at most {:.0f}", option.range.high);
     case Kind::kSecret:
       return "secret text";
   }

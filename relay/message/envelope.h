@@ -2,8 +2,10 @@
 // RFC 3461). Thread: values.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "relay/message/address.h"
@@ -34,6 +36,16 @@ struct Recipient {
 
   bool operator==(const Recipient&) const = default;
 };
+
+// Octets of a tenant and of a campaign.
+inline constexpr std::size_t kLabelMax = 64;
+
+// Whether `text` can be a tenant or a campaign: visible ASCII without spaces, not too long.
+inline bool is_label(std::string_view text) {
+  const auto visible = [](char c) { return c > ' ' && c <= '~'; };
+  return !text.empty() && text.size() <= kLabelMax &&
+         std::all_of(text.begin(), text.end(), visible);
+}
 
 // What is one per message; the recipients stand beside it.
 struct Envelope {

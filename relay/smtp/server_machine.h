@@ -39,7 +39,7 @@ class ServerSession::Machine {
   void start(TimePoint now);
   void refuse(const message::Status& status, TimePoint now);
   void receive(std::string_view bytes, TimePoint now);
-  void answer(const message::Status& status, TimePoint now);
+  void answer(const message::Status& status, TimePoint now, std::string_view reason);
 
   void offer_scram(bool offered) { scram_offered_ = offered; }
 
@@ -105,6 +105,11 @@ class ServerSession::Machine {
   void close_with(std::string_view reason, const message::Status& status);
   void reset_transaction();
   void close_if_due();
+
+  [[nodiscard]] std::string_view reason_or(std::string_view question) const {
+    return answer_reason_.empty() ? question : answer_reason_;
+  }
+
   void settle_answer(Ask ask, const message::Status& status);
   void credentials_answered(const message::Status& status);
   void sender_answered(const message::Status& status);
@@ -159,6 +164,7 @@ class ServerSession::Machine {
   const ServerOptions& options_;
   Mode mode_ = Mode::kCommands;
   Ask ask_ = Ask::kNothing;
+  std::string_view answer_reason_;  // static; "": that of the question
 
   // Input. `input_view_` is what is not yet looked at: in the bytes given to receive(), or, from
   // the time next() had nothing more to give, in `kept_`.

@@ -30,8 +30,8 @@ void ServerSession::receive(std::string_view bytes, TimePoint now) {
   machine_->receive(bytes, now);
 }
 
-void ServerSession::answer(const Status& status, TimePoint now) {
-  machine_->answer(status, now);
+void ServerSession::answer(const Status& status, TimePoint now, std::string_view reason) {
+  machine_->answer(status, now, reason);
 }
 
 void ServerSession::offer_scram(bool offered) {
@@ -137,13 +137,14 @@ void ServerSession::Machine::receive(std::string_view bytes, TimePoint now) {
   input_view_ = kept_;
 }
 
-void ServerSession::Machine::answer(const Status& status, TimePoint now) {
+void ServerSession::Machine::answer(const Status& status, TimePoint now, std::string_view reason) {
   if (mode_ == Mode::kClosed) return;  // the session ended while the answer was on its way
   PR_CHECK(ask_ != Ask::kNothing);
   now_ = quiet_since_ = now;
   const Ask ask = std::exchange(ask_, Ask::kNothing);
+  answer_reason_ = reason;
   if (status.code == 421) {
-    close_with("answered_421", status);
+    close_with(reason_or("answered_421"), status);
     return;
   }
   settle_answer(ask, status);
@@ -361,7 +362,7 @@ void ServerSession::Machine::sender_answered(const Status& status) {
   if (!status.is_positive()) {
     reset_transaction();
     pardon_followers();
-    deny("sender_refused", status);
+    deny(reason_or("sender_refused"), status);
     return;
   }
   in_transaction_ = true;
@@ -372,7 +373,7 @@ void ServerSession::Machine::sender_answered(const Status& status) {
 
 void ServerSession::Machine::recipient_answered(const Status& status) {
   if (!status.is_positive()) {
-    deny("recipient_refused", status);
+    deny(reason_or("recipient_refused"), status);
     return;
   }
   recipients_.push_back(std::move(asked_recipient_));
@@ -382,7 +383,7 @@ void ServerSession::Machine::recipient_answered(const Status& status) {
 void ServerSession::Machine::commit_answered(const Status& status) {
   reset_transaction();
   if (!status.is_positive()) {
-    deny("commit_refused", status);
+    deny(reason_or("commit_refused"), status);
     return;
   }
   ++messages_;

@@ -149,8 +149,9 @@ class ServerSession {
   // `bytes` must stay valid until next() has returned nullopt; what is left then is copied, and is
   // at most one read (wants_input() is false while anything is left over).
   void receive(std::string_view bytes, TimePoint now);
-  // The reply to the pending Ask: positive accepts. A 421 closes.
-  void answer(const message::Status& status, TimePoint now);
+  // The reply to the pending Ask: positive accepts. A 421 closes. `reason`: the static label of a
+  // refusal, where the caller knows a better one than that of the question.
+  void answer(const message::Status& status, TimePoint now, std::string_view reason = {});
   // The reply to AskScram that goes on with the exchange, which is about `user`.
   void challenge(std::string_view message, std::string_view user, TimePoint now);
   void tls_established(const TlsFacts& facts, TimePoint now);

@@ -226,10 +226,16 @@ void Connection::carry_out(const smtp::AskScram& action) {
 }
 
 void Connection::carry_out(const smtp::AskSender&) {
+  if (const auto denied = intake_.sender_denial(session_)) {
+    return session_.answer(denied->status, now(), denied->reason);
+  }
   session_.answer({250, {2, 1, 0}, "Ok"}, now());
 }
 
 void Connection::carry_out(const smtp::AskRecipient& action) {
+  if (const auto denied = intake_.quota_denial(session_)) {
+    return session_.answer(denied->status, now(), denied->reason);
+  }
   session_.answer(intake_.recipient_verdict(action.recipient), now());
 }
 
@@ -260,7 +266,7 @@ void Connection::carry_out(const smtp::AskCommit&) {
   };
   const auto refused =
       intake_.commit(session_, peer_.ip, listener_.session.host_name, std::move(done));
-  if (refused) session_.answer(*refused, now());
+  if (refused) session_.answer(refused->status, now(), refused->reason);
 }
 
 void Connection::committed(const Receipt& receipt) {

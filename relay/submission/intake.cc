@@ -4,8 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "relay/base/ascii.h"
 #include "relay/journal/record.h"
 #include "relay/message/headers.h"
+#include "relay/policy/senders.h"
 #include "relay/submission/receiver.h"
 
 namespace postrider::submission {
@@ -47,6 +49,50 @@ std::string accepted_events(const queue::Submission& submission, const std::stri
   return lines;
 }
 
+policy::SendingLimits limits_of(const auth::User& user) {
+  return {user.messages_per_minute, user.messages_per_day, user.recipients_per_day,
+          user.bytes_per_day};
+}
+
+bool is_anybody(const auth::User& user) {
+  return std::find(user.senders.begin(), user.senders.end(), "*") != user.senders.end();
+}
+
+Denied from_denial(const std::string& whom) {
+  return {"from_not_allowed", {550, {5, 7, 1}, "This user may not send as " + whom}};
+}
+
+// Every From field must hold addresses, all of them the user's.
+std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user) {
+  if (is_anybody(user)) return std::nullopt;
+  const std::vector<std::string> fields = header.values("from");
+  if (fields.empty()) {
+    return Denied{"from_not_allowed", {550, {5, 7, 1}, "The message has no From field"}};
+  }
+  for (const std::string& field : fields) {
+    const auto addresses = message::from_addresses(field);
+    if (addresses.empty()) {
+      return Denied{"from_not_allowed", {550, {5, 7, 1}, "The From field holds no plain address"}};
+    }
+    for (const message::Address& address : addresses) {
+      if (!policy::may_send_as(user.senders, address)) return from_denial(address.to_string());
+    }
+  }
+  return std::nullopt;
+}
+
+// RFC 6409 section 8; what a signature covers stays (HeaderSection sees to that).
+void repair(message::HeaderSection& header, std::string_view id, std::string_view host_name,
+            WallTime now) {
+  header.remove("bcc");
+  header.remove("resent-bcc");
+  header.remove("return-path");
+  if (!header.has("message-id")) {
+    header.add("Message-ID", "<" + std::string(id) + "@" + std::string(host_name) + ">");
+  }
+  if (!header.has("date")) header.add("Date", to_rfc5322(now));
+}
+
 }  // namespace
 
 Intake::~Intake() {
@@ -58,6 +104,39 @@ Status Intake::recipient_verdict(const message::Recipient& recipient) const {
     return {550, {5, 1, 1}, "There is no postmaster here; use an address with a domain"};
   }
   return {250, {2, 1, 5}, "Ok"};
+}
+
+std::shared_ptr<const auth::Users> Intake::users() const {
+  return shared_.authenticator.users();
+}
+
+std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session) const {
+  if (!session.authenticated()) return std::nullopt;
+  const auto all = users();
+  const auth::User* user = all->find(session.user());
+  if (user == nullptr) {
+    return Denied{"account_gone", {550, {5, 7, 1}, "This account is no longer there"}};
+  }
+  const message::Address& sender = session.envelope().sender;
+  if (!policy::may_send_as(user->senders, sender)) {
+    return Denied{"sender_not_allowed",
+                  {550, {5, 7, 1}, "This user may not send as <" + sender.to_string() + ">"}};
+  }
+  const auto refused =
+      shared_.quota.look(user->name, limits_of(*user), {1, 1, 0}, shared_.clock.wall());
+  if (refused) return Denied{refused->reason, refused->status};
+  return std::nullopt;
+}
+
+std::optional<Denied> Intake::quota_denial(const smtp::ServerSession& session) const {
+  if (!session.authenticated()) return std::nullopt;
+  const auto all = users();
+  const auth::User* user = all->find(session.user());
+  if (user == nullptr) return std::nullopt;  // the commit says it
+  const auto refused = shared_.quota.look(
+      user->name, limits_of(*user), {0, session.recipients().size() + 1, 0}, shared_.clock.wall());
+  if (refused) return Denied{refused->reason, refused->status};
+  return std::nullopt;
 }
 
 void Intake::begin() {
@@ -75,6 +154,18 @@ void Intake::append(std::string_view bytes) {
     over_limit_ = true;
     return;
   }
+  if (!scan_.ended()) {
+    const std::size_t before = scan_.size();
+    scan_.feed(bytes);
+    const std::size_t taken = scan_.size() - before;
+    header_too_large_ = header_too_large_ || scan_.size() > shared_.options.header_size_max;
+    if (!header_too_large_) header_ += bytes.substr(0, taken);
+    bytes.remove_prefix(taken);
+  }
+  if (!header_too_large_) keep(bytes);
+}
+
+void Intake::keep(std::string_view bytes) {
   while (!bytes.empty()) {
     if (block_.empty())
       block_.reserve(std::min(kBlockSize, std::max<std::size_t>(bytes.size(), 4096)));
@@ -99,14 +190,66 @@ void Intake::release() {
   held_ = 0;
   body_ = {};
   block_ = {};
+  scan_ = {};
+  header_ = {};
+  header_too_large_ = false;
 }
 
-std::optional<Status> Intake::commit(const smtp::ServerSession& session, const IpAddress& client,
+std::optional<Denied> Intake::header_denial(const message::HeaderSection& header) const {
+  const Options& options = shared_.options;
+  if (header_too_large_) {
+    return Denied{"header_size",
+                  {554,
+                   {5, 6, 0},
+                   "The header section is larger than " + std::to_string(options.header_size_max) +
+                       " octets"}};
+  }
+  if (header.size() > options.header_fields_max) {
+    return Denied{"header_fields",
+                  {554,
+                   {5, 6, 0},
+                   "The header section has more than " + std::to_string(options.header_fields_max) +
+                       " fields"}};
+  }
+  return std::nullopt;
+}
+
+// Tenant and campaign of the message; the fields that say them are for us alone.
+std::optional<Denied> Intake::take_labels(message::HeaderSection& header, const auth::User* user,
+                                          message::Envelope& envelope) const {
+  const Options& options = shared_.options;
+  if (user != nullptr) envelope.tenant = user->tenant;
+  const bool may_choose = user == nullptr || user->tenant == "*";
+  if (may_choose) envelope.tenant.clear();
+  for (const auto& [name, label] :
+       {std::pair(options.campaign_header, &envelope.campaign),
+        std::pair(options.tenant_header, may_choose ? &envelope.tenant : nullptr)}) {
+    if (name.empty()) continue;
+    const std::string lower = ascii::lower(name);
+    const auto values = header.values(lower);
+    header.remove(lower);
+    if (values.empty() || label == nullptr) continue;
+    if (values.size() > 1 || !message::is_label(values[0])) {
+      return Denied{"header_label",
+                    {554,
+                     {5, 6, 0},
+                     name + " stands once, with at most " + std::to_string(message::kLabelMax) +
+                         " visible ASCII characters"}};
+    }
+    *label = values[0];
+  }
+  return std::nullopt;
+}
+
+std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const IpAddress& client,
                                      std::string_view host_name, Done done) {
   if (over_limit_) {
-    return Status{452, {4, 3, 1}, "Too much message text is in memory; try again soon"};
+    return Denied{"bodies_in_flight",
+                  {452, {4, 3, 1}, "Too much message text is in memory; try again soon"}};
   }
   if (!block_.empty()) seal_block();
+  message::HeaderSection header(std::move(header_));
+  if (auto denied = header_denial(header)) return denied;
   const WallTime now = shared_.clock.wall();
   queue::Submission submission;
   submission.id = shared_.queue.next_id();
@@ -114,6 +257,14 @@ std::optional<Status> Intake::commit(const smtp::ServerSession& session, const I
   submission.envelope = session.envelope();
   submission.envelope.user = session.user();
   submission.recipients = session.recipients();
+  const auto all = users();
+  const auth::User* user = session.authenticated() ? all->find(session.user()) : nullptr;
+  if (session.authenticated()) {
+    if (auto denied = sender_denial(session)) return denied;
+    if (auto denied = check_from(header, *user)) return denied;
+    repair(header, id, host_name, now);
+  }
+  if (auto denied = take_labels(header, user, submission.envelope)) return denied;
   for (message::Recipient& recipient : submission.recipients) {
     if (!recipient.address.domain.empty()) continue;
     if (auto address = message::parse_mailbox(shared_.options.postmaster, false)) {
@@ -121,14 +272,32 @@ std::optional<Status> Intake::commit(const smtp::ServerSession& session, const I
     }
   }
   submission.body = std::move(body_);
-  submission.body.prepend(Chunk(trace_field(session, client, host_name, id, now)));
+  submission.body.prepend(
+      Chunk(trace_field(session, client, host_name, id, now) + header.to_string()));
   submission.expires = now + shared_.message_lifetime;
   submission.events = accepted_events(submission, id, client.to_string(), now);
+  return submit(std::move(submission), user, std::move(done));
+}
+
+std::optional<Denied> Intake::submit(queue::Submission submission, const auth::User* user,
+                                     Done done) {
+  const policy::SentAmount amount{1, submission.recipients.size(), submission.body.size()};
+  const WallTime now = shared_.clock.wall();
+  std::string name;
+  if (user != nullptr) {
+    name = user->name;
+    const auto refused = shared_.quota.take(name, limits_of(*user), amount, now);
+    if (refused) return Denied{refused->reason, refused->status};
+  }
   release();  // from here the queue's own limits count it
   Receipt receipt{queue::Refusal::kNone, submission.id, submission.body.size(),
                   submission.recipients.size()};
   shared_.queue.submit(std::move(submission),
-                       [receipt, done = std::move(done)](queue::Refusal refusal) mutable {
+                       [receipt, amount, name = std::move(name), &quota = shared_.quota, now,
+                        done = std::move(done)](queue::Refusal refusal) mutable {
+                         if (refusal != queue::Refusal::kNone && !name.empty()) {
+                           quota.give_back(name, amount, now);
+                         }
                          receipt.refusal = refusal;
                          done(receipt);
                        });

@@ -5,13 +5,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "queue/queue.h"
+#include "relay/auth/users.h"
 #include "relay/base/ip.h"
 #include "relay/message/body.h"
+#include "relay/message/header_section.h"
+#include "relay/message/headers.h"
 #include "relay/message/status.h"
 #include "relay/smtp/server_session.h"
 
@@ -30,6 +34,12 @@ struct Receipt {
   [[nodiscard]] message::Status reply() const;
 };
 
+// A refusal: the static label to count it under, and what the client is told.
+struct Denied {
+  std::string_view reason;
+  message::Status status;
+};
+
 class Intake {
  public:
   explicit Intake(Shared& shared) : shared_(shared) {}
@@ -41,6 +51,11 @@ class Intake {
   // May this recipient be accepted (the bare postmaster needs an address to go to)?
   [[nodiscard]] message::Status recipient_verdict(const message::Recipient& recipient) const;
 
+  // Whether the sender of the transaction may be the session's user's, and the user send now.
+  [[nodiscard]] std::optional<Denied> sender_denial(const smtp::ServerSession& session) const;
+  // Whether the user may send to one recipient more.
+  [[nodiscard]] std::optional<Denied> quota_denial(const smtp::ServerSession& session) const;
+
   void begin();
   // Copies the bytes: the one copy between the socket (or TLS) and the disk.
   void append(std::string_view bytes);
@@ -48,15 +63,24 @@ class Intake {
   void abort();
 
   using Done = UniqueFunction<void(const Receipt&)>;
-  // Puts the trace field in front and submits. A status: refused here, `done` will not be called.
-  // Otherwise `done` is called once, on the commit thread or within this call, and perhaps after
-  // the intake has gone: it only posts.
-  std::optional<message::Status> commit(const smtp::ServerSession& session, const IpAddress& client,
-                                        std::string_view host_name, Done done);
+  // Repairs the header section (RFC 6409 section 8) unless the listener is a trusted one, takes out
+  // of it what is meant for us, puts the trace field in front and submits. A denial: refused here,
+  // `done` will not be called. Otherwise `done` is called once, on the commit thread or within this
+  // call, and perhaps after the intake has gone: it only posts.
+  std::optional<Denied> commit(const smtp::ServerSession& session, const IpAddress& client,
+                               std::string_view host_name, Done done);
 
  private:
   void seal_block();
   void release();
+  void keep(std::string_view bytes);
+  // Within the user's quota; see commit().
+  std::optional<Denied> submit(queue::Submission submission, const auth::User* user, Done done);
+  [[nodiscard]] std::optional<Denied> header_denial(const message::HeaderSection& header) const;
+  std::optional<Denied> take_labels(message::HeaderSection& header, const auth::User* user,
+                                    message::Envelope& envelope) const;
+  // The account of the session; null on a trusted listener.
+  [[nodiscard]] std::shared_ptr<const auth::Users> users() const;
 
   // Text is gathered into blocks of this size, so that a large message is a list, not one growing
   // string.
@@ -65,6 +89,10 @@ class Intake {
   Shared& shared_;
   message::Body body_;
   std::string block_;
+  // The header section, until the commit.
+  message::HeaderScan scan_;
+  std::string header_;
+  bool header_too_large_ = false;
   std::size_t held_ = 0;  // counted in shared_.bodies_in_flight
   bool over_limit_ = false;
 };

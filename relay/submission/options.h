@@ -27,6 +27,12 @@ struct Options {
   smtp::ServerOptions session;
   // Where mail to the bare name <postmaster> goes (RFC 5321 section 4.5.1); empty: it is refused.
   std::string postmaster;
+  // Fields of a header section, and its octets; beyond, 554 5.6.0.
+  std::size_t header_fields_max = 1000;
+  std::size_t header_size_max = 256U << 10;
+  // Field names in which a message says its campaign and its tenant; removed. "": none.
+  std::string campaign_header;
+  std::string tenant_header;
   // Octets of message texts that all sessions together may hold in memory; beyond, 452 4.3.1.
   std::size_t bodies_in_flight_max = 512U << 20;
 };

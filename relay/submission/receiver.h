@@ -19,6 +19,7 @@
 #include "relay/event/tcp.h"
 #include "relay/policy/admission.h"
 #include "relay/policy/login_guard.h"
+#include "relay/policy/quota.h"
 #include "relay/submission/intake.h"
 #include "relay/submission/options.h"
 #include "relay/tls/context.h"
@@ -47,6 +48,7 @@ struct Shared {
   // Octets of message texts held by sessions; see Options::bodies_in_flight_max.
   std::atomic<std::size_t> bodies_in_flight{0};
   policy::LoginGuard login_guard{options.login_guard};
+  policy::QuotaLedger quota;
 };
 
 // A connection on its way from the acceptor to a worker.

@@ -201,7 +201,7 @@ void CommandLine::add_user() {
   using Kind = UserRequest::Action;
   UserRequest& request = arguments_.user;
   auto* user = command(app_, "user", "Keep the file of users (auth.users_file)",
-                       "  postrider user add shop\n"
+                       "  postrider user add shop --sender example.com\n"
                        "  postrider user list");
   user->require_subcommand(1);
   const auto keep = [&](Kind kind, const std::string& name, const std::string& what,
@@ -221,10 +221,19 @@ void CommandLine::add_user() {
       added->add_flag("--no-scram", request.no_scram,
                       "Keep nothing for SCRAM-SHA-256, only the password's hash");
     }
+    if (kind == Kind::kAdd) {
+      added
+          ->add_option("--sender", request.senders,
+                       "In whose name it may send: a domain, *.DOMAIN, an address, or *")
+          ->option_text("WHO")
+          ->allow_extra_args(false)
+          ->required();
+      added->add_option("--tenant", request.tenant, "Whose its messages are")->option_text("NAME");
+    }
   };
   keep(Kind::kAdd, "add", "Add a user, whose password is typed or piped in",
-       "  postrider user add shop\n"
-       "  printf %s \"$PASSWORD\" | postrider user add shop");
+       "  postrider user add shop --sender example.com --sender '*.example.com'\n"
+       "  printf %s \"$PASSWORD\" | postrider user add shop --sender '*'");
   keep(Kind::kPassword, "passwd", "Change a user's password", "  postrider user passwd shop");
   keep(Kind::kRemove, "remove", "Remove a user", "  postrider user remove shop");
   keep(Kind::kList, "list", "Show the users", "  postrider user list");

@@ -80,6 +80,13 @@ Result<std::string> change(const UserRequest& request, std::vector<auth::User>& 
     if (auto good = option->check(request.name); !good) return failure(good.error());
     auth::User user;
     user.name = request.name;
+    const config::Record record{nullptr, nullptr, &user};
+    for (const auto& [key, value] :
+         {std::pair<std::string_view, config::Value>("senders", request.senders),
+          {"tenant", request.tenant}}) {
+      auto set = config::assign(*config::find_option("user", key), record, value);
+      if (!set) return failure(set.error());
+    }
     if (auto set = set_password(user, request.no_scram); !set) return failure(set.error());
     users.push_back(std::move(user));
     return fmt::format("added {}\n", shown);
@@ -95,10 +102,16 @@ Result<std::string> change(const UserRequest& request, std::vector<auth::User>& 
 
 std::string list_of(const std::vector<auth::User>& users) {
   if (users.empty()) return "there are no users\n";
-  TextTable table({{"NAME"}, {"LOGIN WITH"}});
+  TextTable table({{"NAME"}, {"LOGIN WITH"}, {"TENANT"}, {"SENDERS"}});
   for (const auth::User& user : users) {
+    std::string senders;
+    for (const std::string& sender : user.senders) {
+      if (!senders.empty()) senders += " ";
+      senders += ascii::printable(sender, 80);
+    }
     table.add({ascii::printable(user.name, 60),
-               user.scram_verifier.empty() ? "PLAIN LOGIN" : "PLAIN LOGIN SCRAM-SHA-256"});
+               user.scram_verifier.empty() ? "PLAIN LOGIN" : "PLAIN LOGIN SCRAM-SHA-256",
+               user.tenant.empty() ? "-" : user.tenant, senders.empty() ? "nobody" : senders});
   }
   return table.to_string();
 }

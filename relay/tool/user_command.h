@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace postrider::tool {
 
@@ -14,6 +15,8 @@ struct UserRequest {
   std::filesystem::path file;  // of users; "": as the configuration says
   std::string name;
   bool no_scram = false;
+  std::vector<std::string> senders;  // of a user that is added
+  std::string tenant;
 };
 
 // Exit code.

@@ -79,7 +79,7 @@ def reads(relay, result):
 
 def test_the_relay_follows_the_file(relay, users):
     assert not can_log_in(relay, "shop", "sesame")
-    change(users, "add", "shop", password="sesame")
+    change(users, "add", "shop", "--sender", "*", password="sesame")
     wait_users(relay, 2)
     assert can_log_in(relay, "shop", "sesame")
     before = reads(relay, "ok")
@@ -95,8 +95,8 @@ def test_the_relay_follows_the_file(relay, users):
 def test_scram(relay, internet, users):
     with connect(relay, login=False) as smtp:
         assert "SCRAM" not in smtp.esmtp_features["auth"]
-    change(users, "add", "shop", password="sesame")
-    change(users, "add", "old", "--no-scram", password="sesame")
+    change(users, "add", "shop", "--sender", "*", password="sesame")
+    change(users, "add", "old", "--sender", "*", "--no-scram", password="sesame")
     wait_users(relay, 3)
     with connect(relay, login=False) as smtp:
         assert smtp.esmtp_features["auth"].split() == ["PLAIN", "LOGIN", "SCRAM-SHA-256"]
@@ -111,7 +111,7 @@ def test_scram(relay, internet, users):
 
 
 def test_scram_as_msmtp_speaks_it(relay, internet, users):
-    change(users, "add", "shop", password="sesame")
+    change(users, "add", "shop", "--sender", "*", password="sesame")
     wait_users(relay, 2)
     done = subprocess.run(
         ["msmtp", "--host=127.0.0.1", f"--port={relay.ports['submission']}", "--tls", "--tls-starttls",
@@ -122,7 +122,7 @@ def test_scram_as_msmtp_speaks_it(relay, internet, users):
 
 
 def test_a_file_with_a_mistake_changes_nothing(relay, users):
-    change(users, "add", "shop", password="sesame")
+    change(users, "add", "shop", "--sender", "*", password="sesame")
     wait_users(relay, 2)
     users.write_text(users.read_text() + "[[user]]\nnam = 'x'\n")
     relay.process.send_signal(signal.SIGHUP)

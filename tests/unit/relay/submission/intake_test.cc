@@ -46,9 +46,10 @@ class IntakeTest : public SubmissionTest {
   }
 
   std::optional<Status> commit() {
-    return intake_->commit(
+    const auto denied = intake_->commit(
         *session_, *IpAddress::parse("198.51.100.7"), "relay.example",
         [this](const Receipt& receipt) { loop_->post([this, receipt] { receipt_ = receipt; }); });
+    return denied ? std::optional<Status>(denied->status) : std::nullopt;
   }
 
   // Commits, and waits for the answer.
@@ -122,7 +123,7 @@ TEST_F(IntakeTest, WithoutOneTheBarePostmasterIsRefused) {
 
 TEST_F(IntakeTest, ALongTextIsStoredWhole) {
   open_with_session();
-  std::string text;
+  std::string text = "\r\n";  // no header section
   while (text.size() < 300'000) text += "line " + std::to_string(text.size()) + "\r\n";
   feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nDATA\r\n");
   for (std::size_t at = 0; at < text.size(); at += 7001) feed(text.substr(at, 7001));
@@ -202,6 +203,106 @@ TEST(Receipt, RefusesSoThatTheClientTriesAgain) {
     EXPECT_TRUE(receipt.reply().is_transient()) << receipt.reply().to_line();
     EXPECT_EQ(receipt.reply().enhanced.subject, 3);
   }
+}
+
+// Through the whole side: TLS, login, and what the queue got in the end.
+class SubmittedTest : public SubmissionTest {
+ protected:
+  auth::User& user() { return auth_options_.users[0]; }
+
+  // The reply to the whole message, or to the first command that is refused.
+  std::string submitted(const std::string& text, const std::string& sender = "a@from.example") {
+    if (!queue_) {
+      use_submission();
+      open();
+    }
+    auto client = secured();
+    EXPECT_TRUE(say(*client, plain_login("secret")).starts_with("235"));
+    const std::string reply = say(*client, "MAIL FROM:<" + sender + ">");
+    if (!reply.starts_with("250")) return reply;
+    const std::string second = say(*client, "RCPT TO:<b@to.example>");
+    if (!second.starts_with("250")) return second;
+    EXPECT_TRUE(say(*client, "DATA").starts_with("354"));
+    return say(*client, text + ".");
+  }
+
+  std::string stored() {
+    EXPECT_TRUE(run_until([&] { return leases_.count() == 1; }));
+    return leases_.at(0).body()->to_string();
+  }
+};
+
+TEST_F(SubmittedTest, TheHeaderSectionIsRepaired) {
+  options_.campaign_header = "X-Campaign";
+  user().tenant = "shop";
+  EXPECT_THAT(submitted("From: a@from.example\r\nBcc: c@to.example,\r\n d@to.example\r\n"
+                        "Return-Path: <x@y.example>\r\nX-Campaign: may\r\nX-Tenant: other\r\n"
+                        "\r\nBcc: text\r\n"),
+              StartsWith("250"));
+  const std::string text = stored();
+  EXPECT_THAT(text, HasSubstr("with ESMTPSA"));
+  EXPECT_THAT(text, HasSubstr("\r\nDate: "));
+  EXPECT_THAT(text, HasSubstr("\r\nMessage-ID: <"));
+  EXPECT_TRUE(text.ends_with("\r\nFrom: a@from.example\r\nX-Tenant: other\r\n\r\nBcc: text\r\n"))
+      << text;
+  EXPECT_EQ(leases_.at(0).message().envelope.campaign, "may");
+  EXPECT_EQ(leases_.at(0).message().envelope.tenant, "shop");
+}
+
+TEST_F(SubmittedTest, WhatIsSignedStays) {
+  const std::string signed_text =
+      "DKIM-Signature: v=1; h=from:bcc:date:message-id; b=x\r\nFrom: a@from.example\r\n"
+      "Bcc: c@to.example\r\n\r\nHello\r\n";
+  EXPECT_THAT(submitted(signed_text), StartsWith("250"));
+  EXPECT_TRUE(stored().ends_with("\r\n" + signed_text));
+}
+
+TEST_F(SubmittedTest, AUserSendsInItsOwnNameOnly) {
+  user().senders = {"from.example"};
+  EXPECT_EQ(submitted("", "a@other.example"),
+            "550 5.7.1 This user may not send as <a@other.example>\r\n");
+  EXPECT_EQ(counted(metrics::Metric::kRepliesRefused, "sender_not_allowed"), 1U);
+  EXPECT_THAT(submitted("", ""), StartsWith("550 5.7.1"));
+  EXPECT_EQ(submitted("From: x <a@from.example>, a@other.example\r\n\r\n"),
+            "550 5.7.1 This user may not send as a@other.example\r\n");
+  EXPECT_EQ(submitted("From: a@from.example\r\nFROM : a@other.example\r\n\r\n"),
+            "550 5.7.1 This user may not send as a@other.example\r\n");
+  EXPECT_THAT(submitted("Subject: x\r\n\r\n"), StartsWith("550 5.7.1 The message has no From"));
+  EXPECT_THAT(submitted("From: nobody\r\n\r\n"), StartsWith("550 5.7.1 The From field holds no"));
+  EXPECT_THAT(submitted("From: x <a@FROM.example>\r\n\r\n"), StartsWith("250"));
+}
+
+TEST_F(SubmittedTest, AUserThatIsAllowedNothingSendsNothing) {
+  user().senders = {};
+  EXPECT_THAT(submitted(""), StartsWith("550 5.7.1"));
+}
+
+TEST_F(SubmittedTest, AQuotaIsKept) {
+  user().messages_per_day = 1;
+  user().recipients_per_day = 5;
+  EXPECT_THAT(submitted("\r\n"), StartsWith("250"));
+  EXPECT_EQ(submitted("\r\n"),
+            "450 4.7.1 The limit of 1 messages a day of this user is reached; try again after "
+            "00:00 UTC\r\n");
+  EXPECT_EQ(counted(metrics::Metric::kRepliesRefused, "quota"), 1U);
+}
+
+TEST_F(SubmittedTest, TheHeaderSectionIsBounded) {
+  options_.header_fields_max = 10;
+  options_.header_size_max = 4096;
+  std::string fields;
+  for (int i = 0; i < 11; ++i) fields += "X: y\r\n";
+  EXPECT_EQ(submitted(fields + "\r\n"), "554 5.6.0 The header section has more than 10 fields\r\n");
+  std::string large = "X: " + std::string(900, 'x');
+  for (int i = 0; i < 5; ++i) large += "\r\n " + std::string(900, 'x');
+  EXPECT_EQ(submitted(large + "\r\n\r\n"),
+            "554 5.6.0 The header section is larger than 4096 octets\r\n");
+}
+
+TEST_F(SubmittedTest, ALabelIsOneWord) {
+  options_.campaign_header = "X-Campaign";
+  EXPECT_THAT(submitted("X-Campaign: two words\r\n\r\n"), StartsWith("554 5.6.0 X-Campaign"));
+  EXPECT_THAT(submitted("X-Campaign: a\r\nX-Campaign: b\r\n\r\n"), StartsWith("554 5.6.0"));
 }
 
 }  // namespace

@@ -120,6 +120,7 @@ class SubmissionTest : public event::EventTest {
     listener_.options.mode = smtp::ListenerMode::kTrusted;
     listener_.session.host_name = "relay.example";
     auth_options_.users = {{"app", "", "secret"}};
+    auth_options_.users[0].senders = {"*"};
     options_.admission.trusted_networks = {*Network::parse("127.0.0.0/8")};
   }
 

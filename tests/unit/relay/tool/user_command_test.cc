@@ -55,7 +55,8 @@ class UserCommandTest : public testing::Test {
 };
 
 TEST_F(UserCommandTest, AddsChangesListsAndRemoves) {
-  Said said = user({"add", "shop"}, "correct horse\n");
+  Said said =
+      user({"add", "shop", "--sender", "b.test", "--sender", "*.b.test"}, "correct horse\n");
   ASSERT_EQ(said.code, kDone) << said.err;
   EXPECT_EQ(said.out, "added 'shop'\n");
   ASSERT_EQ(users().size(), 1U);
@@ -67,13 +68,15 @@ TEST_F(UserCommandTest, AddsChangesListsAndRemoves) {
   EXPECT_EQ(users()[0].scram_verifier, "");
 
   said = user({"list"});
-  EXPECT_EQ(said.out, "NAME  LOGIN WITH\nshop  PLAIN LOGIN\n");
+  EXPECT_EQ(said.out,
+            "NAME  LOGIN WITH   TENANT  SENDERS\nshop  PLAIN LOGIN  -       b.test *.b.test\n");
   EXPECT_EQ(user({"remove", "shop"}).code, kDone);
   EXPECT_EQ(user({"list"}).out, "there are no users\n");
 }
 
 TEST_F(UserCommandTest, NeverPrintsASecret) {
-  Said said = user({"add", "shop"}, "correct horse\n");
+  Said said =
+      user({"add", "shop", "--sender", "b.test", "--sender", "*.b.test"}, "correct horse\n");
   const Said listed = user({"list"});
   said.out += said.err + listed.out + listed.err;
   EXPECT_THAT(said.out, testing::Not(HasSubstr("correct horse")));
@@ -81,26 +84,30 @@ TEST_F(UserCommandTest, NeverPrintsASecret) {
 }
 
 TEST_F(UserCommandTest, RefusesWhatMakesNoSense) {
-  EXPECT_EQ(user({"add", "shop"}, "x\n").code, kDone);
-  Said said = user({"add", "shop"}, "x\n");
+  EXPECT_EQ(user({"add", "shop", "--sender", "b.test", "--sender", "*.b.test"}, "x\n").code, kDone);
+  Said said = user({"add", "shop", "--sender", "b.test", "--sender", "*.b.test"}, "x\n");
   EXPECT_EQ(said.code, kFailed);
   EXPECT_THAT(said.err, HasSubstr("there is a user 'shop' already"));
   EXPECT_EQ(user({"remove", "nobody"}).code, kFailed);
   EXPECT_EQ(user({"passwd", "nobody"}, "x\n").code, kFailed);
-  EXPECT_EQ(user({"add", "two\nlines"}, "x\n").code, kFailed);
-  EXPECT_EQ(user({"add", "empty"}, "\n").code, kFailed);
+  EXPECT_EQ(user({"add", "two\nlines", "--sender", "*"}, "x\n").code, kFailed);
+  EXPECT_EQ(user({"add", "empty", "--sender", "*"}, "\n").code, kFailed);
   EXPECT_EQ(user({"add"}).code, kUsage);
+  EXPECT_EQ(user({"add", "other"}, "x\n").code, kUsage);  // in whose name?
+  EXPECT_EQ(user({"add", "other", "--sender", "not a domain"}, "x\n").code, kFailed);
   EXPECT_EQ(users().size(), 1U);
 }
 
 TEST_F(UserCommandTest, AFileWithAMistakeIsNotTouched) {
   folder_.write("users.toml", "# mine\n[[user]]\nname = 5\n");
-  EXPECT_EQ(user({"add", "shop"}, "x\n").code, kBadConfig);
+  EXPECT_EQ(user({"add", "shop", "--sender", "b.test", "--sender", "*.b.test"}, "x\n").code,
+            kBadConfig);
   EXPECT_FALSE(config::load_users(folder_.path("users.toml")).problems.empty());
 }
 
 TEST_F(UserCommandTest, TellsWhenAPasswordIsNoneForScram) {
-  const Said said = user({"add", "shop"}, "p\xc3\xa4ss\n");
+  const Said said =
+      user({"add", "shop", "--sender", "b.test", "--sender", "*.b.test"}, "p\xc3\xa4ss\n");
   EXPECT_EQ(said.code, kDone);
   EXPECT_THAT(said.err, HasSubstr("PLAIN and LOGIN only"));
   EXPECT_EQ(users()[0].scram_verifier, "");
@@ -112,7 +119,7 @@ TEST_F(UserCommandTest, TheConfigurationSaysWhereTheUsersAre) {
   const std::string with =
       folder_.write_config("[auth]\nusers_file = \"" + folder_.path("users.toml") + "\"\n");
   const TypedInput input("x\n");
-  ASSERT_EQ(run_tool({"user", "add", "shop", "--config", with}).code, kDone);
+  ASSERT_EQ(run_tool({"user", "add", "shop", "--sender", "*", "--config", with}).code, kDone);
   const Said said = run_tool({"check", "--config", with});
   EXPECT_EQ(said.code, kDone) << said.err;
   EXPECT_THAT(said.out, HasSubstr("1 user\n"));

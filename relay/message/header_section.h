@@ -1,0 +1,59 @@
+// HeaderSection: the header fields of one message, to be looked at, taken out and added to, without
+// touching what is left (RFC 5322 section 2.2). What carries a DKIM signature stays as it is: a
+// field that a signature covers is neither removed nor added.
+//
+// Thread: values.
+#pragma once
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/message/address.h"
+
+namespace postrider::message {
+
+class HeaderSection {
+ public:
+  // `text`: canonical lines up to and including the empty one, or without it where the message has
+  // no body. A line that is no field is kept where it stands.
+  explicit HeaderSection(std::string text);
+
+  [[nodiscard]] std::size_t size() const { return fields_.size(); }
+
+  [[nodiscard]] bool has(std::string_view name) const;
+  // The values of all fields of that name (in lower case), unfolded and trimmed.
+  [[nodiscard]] std::vector<std::string> values(std::string_view name) const;
+
+  // Whether a DKIM-Signature covers fields of that name, or says nothing that could be understood.
+  [[nodiscard]] bool is_signed(std::string_view name) const;
+
+  // Takes out all fields of that name that no signature covers.
+  void remove(std::string_view name);
+  // Puts `name: value` in front, unless a signature covers that name: then false.
+  bool add(std::string_view name, std::string_view value);
+
+  [[nodiscard]] std::string to_string() const;
+
+ private:
+  struct Field {
+    std::string name;  // lower case; "": no field
+    std::string text;  // with its line ends
+  };
+
+  void note_signature(std::string_view value);
+
+  std::vector<Field> fields_;
+  std::string end_;  // the empty line
+  std::set<std::string, std::less<>> signed_;
+  bool all_signed_ = false;
+};
+
+// The addresses of a From field (RFC 5322 section 3.6.2, groups included); empty: there is none, or
+// the text is no list of addresses. Strict where it is unsure: what a reader might take for another
+// address is none.
+std::vector<Address> from_addresses(std::string_view value);
+
+}  // namespace postrider::message

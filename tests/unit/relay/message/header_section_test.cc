@@ -1,0 +1,89 @@
+#include "relay/message/header_section.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace postrider::message {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::vector<std::string> from(std::string_view value) {
+  std::vector<std::string> all;
+  for (const Address& address : from_addresses(value)) all.push_back(address.to_string());
+  return all;
+}
+
+TEST(HeaderSection, KeepsWhatItDoesNotTouch) {
+  for (const std::string text :
+       {"", "\r\n", "A: b\r\n\r\n", "A:b\r\n c\r\n\td\r\nno field\r\n : x\r\nB : c\r\n\r\n",
+        "A: b\r\n", " leading\r\n\r\n"}) {
+    EXPECT_EQ(HeaderSection(text).to_string(), text);
+  }
+}
+
+TEST(HeaderSection, FindsFieldsInAnyCaseAndFolded) {
+  const HeaderSection section("SuBject: a\r\n b\r\nX: 1\r\nsubject : c\r\n\r\n");
+  EXPECT_TRUE(section.has("subject"));
+  EXPECT_FALSE(section.has("b"));
+  EXPECT_THAT(section.values("subject"), ElementsAre("a b", "c"));
+}
+
+TEST(HeaderSection, RemovesWholeFields) {
+  HeaderSection section("Bcc: a@b.test,\r\n c@d.test\r\nTo: e@f.test\r\nBCC : g@h.test\r\n\r\n");
+  section.remove("bcc");
+  EXPECT_EQ(section.to_string(), "To: e@f.test\r\n\r\n");
+}
+
+TEST(HeaderSection, AddsInFront) {
+  HeaderSection section("To: a@b.test\r\n\r\n");
+  EXPECT_TRUE(section.add("Date", "today"));
+  EXPECT_EQ(section.to_string(), "Date: today\r\nTo: a@b.test\r\n\r\n");
+  HeaderSection none("\r\n");
+  EXPECT_TRUE(none.add("Date", "today"));
+  EXPECT_EQ(none.to_string(), "Date: today\r\n\r\n");
+}
+
+TEST(HeaderSection, LeavesWhatASignatureCovers) {
+  const std::string text =
+      "DKIM-Signature: v=1; a=rsa-sha256; h=From : To:\r\n Date:BCC; b=abc\r\nBcc: a@b.test\r\n"
+      "X: 1\r\n\r\n";
+  HeaderSection section(text);
+  section.remove("bcc");
+  EXPECT_FALSE(section.add("Date", "today"));
+  section.remove("dkim-signature");
+  EXPECT_EQ(section.to_string(), text);
+  EXPECT_TRUE(section.add("Message-ID", "<1@x>"));
+  section.remove("x");
+  EXPECT_EQ(section.to_string().find("X: 1"), std::string::npos);
+}
+
+TEST(HeaderSection, ASignatureItDoesNotUnderstandCoversAll) {
+  HeaderSection section("DKIM-Signature: what?\r\nBcc: a@b.test\r\n\r\n");
+  section.remove("bcc");
+  EXPECT_TRUE(section.has("bcc"));
+  EXPECT_FALSE(section.add("Date", "today"));
+}
+
+TEST(FromAddresses, AreFoundInEveryForm) {
+  EXPECT_THAT(from("a@b.test"), ElementsAre("a@b.test"));
+  EXPECT_THAT(from("Name Surname <a@B.test>"), ElementsAre("a@b.test"));
+  EXPECT_THAT(from("\"x <c@d.test>, y\" <a@b.test>"), ElementsAre("a@b.test"));
+  EXPECT_THAT(from("a@b.test (c@d.test \\) (nested))"), ElementsAre("a@b.test"));
+  EXPECT_THAT(from("a@b.test, N <c@d.test>"), ElementsAre("a@b.test", "c@d.test"));
+  EXPECT_THAT(from("Group: a@b.test, c@d.test;"), ElementsAre("a@b.test", "c@d.test"));
+  EXPECT_THAT(from("\"quoted local\"@b.test"), ElementsAre("\"quoted local\"@b.test"));
+}
+
+TEST(FromAddresses, WhatIsUnsureIsNone) {
+  for (const std::string_view value :
+       {"", "nobody", "<>", "a@b.test <c@d.test> e@f.test", "<a@b.test> <c@d.test>", "<a@b.test",
+        "a@b.test>", "\"a@b.test", "(a@b.test", "<<a@b.test>>", "a@b.test c@d.test",
+        "undisclosed:;", "N <a@b.test>x", "a@b.test, nobody", "<a@b.test>: c@d.test"}) {
+    EXPECT_THAT(from(value), IsEmpty()) << value;
+  }
+}
+
+}  // namespace
+}  // namespace postrider::message
