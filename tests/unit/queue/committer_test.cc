@@ -156,6 +156,34 @@ TEST(Limits, RefuseMoreWaitingThanAllowed) {
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
 }
 
+TEST(Limits, CountEachRefusalByItsReason) {
+  Options options;
+  options.messages_max = 2;
+  options.commit_waiting_max = 1;
+  World world(options);
+  const auto refused = [&world](std::string_view reason) {
+    return world.registry.counter(metrics::Metric::kQueueRefused, reason).value();
+  };
+  for (int i = 0; i < 2; ++i) world.core->submit(world.message({"b@example.com"}), {});
+  EXPECT_EQ(refused("busy"), 1U);
+  world.settle();
+  world.store.set_space(Space{.free = options.disk_reserve});
+  world.advance(Seconds(1));
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNoSpace);
+  EXPECT_EQ(refused("no_space"), 1U);
+  world.store.set_space(Space{.free = options.disk_reserve * 2});
+  world.advance(Seconds(1));
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kQueueFull);
+  EXPECT_EQ(refused("queue_full"), 1U);
+  world.finish(world.take(), Fate::kDelivered);
+  world.fail("write", 1, true);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kStoreFailed);
+  EXPECT_EQ(refused("store_failed"), 1U);
+  EXPECT_EQ(refused("busy") + refused("no_space") + refused("queue_full"), 3U);
+  world.repair_store();
+}
+
 TEST(Limits, KeepTheDiskReserve) {
   World world;
   const std::uint64_t reserve = world.options.disk_reserve;
@@ -248,6 +276,51 @@ TEST(Finishing, TwoEndsOfOneMessageInOneGroup) {
   }
   world.settle();
   EXPECT_EQ(world.store.size(), kEmptyStore);
+}
+
+// As the outside reads it: each recipient ends once, by one way.
+std::string ended(World& world, std::string_view how) {
+  return std::to_string(world.registry.counter(metrics::Metric::kQueueEnded, how).value());
+}
+
+TEST(Finishing, CountsEachRecipientOnceByHowItEnded) {
+  World world;
+  world.submit({"1@b.example", "2@b.example", "3@b.example", "4@b.example", "5@b.example"});
+  Completion completion;
+  completion.fates = {Fate::kDelivered, Fate::kDelivered, Fate::kBounced, Fate::kExpired,
+                      Fate::kDeferred};
+  completion.next_attempt = world.clock.wall() + minutes(5);
+  world.core->finish(world.take(), std::move(completion));
+  world.settle();
+  const auto counts = [&world] {
+    return ended(world, "delivered") + ended(world, "bounced") + ended(world, "expired");
+  };
+  EXPECT_EQ(counts(), "211");
+  world.advance(minutes(5));
+  EXPECT_EQ(counts(), "211");  // the one that waited has not ended
+  world.finish(world.take(), Fate::kDelivered);
+  EXPECT_EQ(counts(), "311");
+}
+
+TEST(Finishing, ThatTheStoreFailedToTakeIsNotCounted) {
+  World world;
+  world.submit({"b@example.com"});
+  world.fail("write", 1, true);
+  world.finish(world.take(), Fate::kDelivered);
+  EXPECT_EQ(ended(world, "delivered"), "0");
+  world.repair_store();
+  world.advance(minutes(10));
+  world.finish(world.take(), Fate::kDelivered);
+  EXPECT_EQ(ended(world, "delivered"), "1");
+}
+
+TEST(FinishingDeathTest, ALeaseEndsOnlyOnce) {
+  World world;
+  world.submit({"b@example.com"});
+  Lease lease = world.take();
+  const Lease moved = std::move(lease);
+  EXPECT_DEATH(world.core->finish(std::move(lease), {}),
+               "lease.valid");  // NOLINT(bugprone-use-after-move)
 }
 
 TEST(Finishing, DeferredRecipientsComeBackWhenDue) {
