@@ -494,6 +494,18 @@ TEST_F(ResolverTest, WhatDoesNotExistIsKeptAsTheZoneSays) {
   EXPECT_EQ(server_.asked().size(), 2U);
 }
 
+// RFC 2308 section 5: whatever a zone says, a name that was missing may come into being today.
+TEST_F(ResolverTest, WhatDoesNotExistIsNotKeptForLongerThanThreeHours) {
+  server_.on("MX gone.example", {.rcode = 3, .authority = {soa(86'400, 86'400)}});
+  route("gone.example");
+  clock_.advance(std::chrono::hours(3) - Seconds(1));
+  route("gone.example");
+  EXPECT_EQ(server_.asked().size(), 1U);
+  clock_.advance(Seconds(2));
+  route("gone.example");
+  EXPECT_EQ(server_.asked().size(), 2U);
+}
+
 TEST_F(ResolverTest, FailuresAreKeptForAShortTime) {
   server_.on("MX example.org", {.rcode = 2});
   route("example.org");
