@@ -164,6 +164,25 @@ TEST_F(ChannelTest, NeverTriesPlaintextWhereTlsIsRequired) {
   EXPECT_EQ(host_->connections, 1U);
 }
 
+class RequiredTlsTest : public ChannelTest,
+                        public ::testing::WithParamInterface<policy::TlsLevel> {};
+
+TEST_P(RequiredTlsTest, AHostWithoutItIsToldNothing) {
+  add_host();
+  options_.tls = GetParam();
+  dial();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(met_->stage, Stage::kStartTls);
+  ASSERT_TRUE(run_until([this] { return host_->commands.size() > 1; }));
+  EXPECT_THAT(host_->commands, ElementsAre("EHLO relay.example", "QUIT"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, RequiredTlsTest,
+                         ::testing::Values(policy::TlsLevel::kEncrypt, policy::TlsLevel::kVerify),
+                         [](const auto& level) {
+                           return std::string(policy::name_of(level.param));
+                         });
+
 TEST_F(ChannelTest, SpeaksPlaintextWhereTlsIsOff) {
   add_host().tls = tls::server_context(identity_);
   options_.tls = policy::TlsLevel::kNone;
