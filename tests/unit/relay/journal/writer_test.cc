@@ -206,6 +206,22 @@ TEST_F(WriterTest, ReopenFollowsAnOutsideRename) {
   EXPECT_EQ(read("j"), "three\n");
 }
 
+// A day has many of them, and a process few descriptors.
+TEST_F(WriterTest, ReopeningAndRotatingKeepNoOldFileOpen) {
+  const auto open_files = [] {
+    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+  };
+  const auto before = open_files();
+  {
+    const auto writer = open(10);
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(append_and_rotate(*writer, "more than ten octets\n"));
+      writer->reopen();
+    }
+  }
+  EXPECT_EQ(open_files(), before);
+}
+
 TEST_F(WriterTest, AReopenThatFailsLosesNoLine) {
   const auto writer = open();
   fs::rename(path("j"), path("j.old"));
