@@ -100,6 +100,24 @@ def test_sigterm_does_not_wait_for_a_host_that_hangs(relay, internet, phase):
     internet.wait_received("ann@one.test")
 
 
+def test_sigterm_lets_a_delivery_end_and_takes_no_more_clients(relay, internet):
+    submit(relay, "ann@one.test")
+    wait_for("an idle connection", lambda: relay.metrics()["postrider_connections_out_idle"] == 1)
+    internet.set("one.test delay=1s")
+    under_way = submit(relay, "bob@one.test")
+    wait_for("the next delivery", lambda: relay.metrics()["postrider_connections_reused_total"] == 1)
+    relay.process.send_signal(signal.SIGTERM)
+    wait_for("the stop to begin", lambda: "server: stopping" in relay.log())
+    with pytest.raises(ConnectionRefusedError):
+        connect(relay, "trusted")
+    assert not internet.received("bob@one.test") and relay.running()  # or nothing was shown
+    assert relay.wait_end() == 0
+    assert len(relay.journal(event="delivered", id=under_way)) == 1
+    relay.start()
+    relay.wait_queue_empty()
+    assert len(internet.received("bob@one.test")) == 1
+
+
 def test_sigint_stops_too(relay):
     relay.process.send_signal(signal.SIGINT)
     assert relay.wait_end() == 0
