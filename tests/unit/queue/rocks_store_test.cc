@@ -105,6 +105,15 @@ TEST_F(RocksStoreTest, IsOpenedOnlyOnce) {
   put("a", "still works");
 }
 
+// What is kept while the first one recovers its log is not the second one's to sweep away.
+TEST_F(RocksStoreTest, OpeningASecondTimeTouchesNothing) {
+  const fs::path kept = fs::path(options_.directory) / "logs-before-recovery" / "000004.log";
+  fs::create_directory(kept.parent_path());
+  std::ofstream(kept) << "of the first";
+  EXPECT_FALSE(open_rocks_store(options_));
+  EXPECT_TRUE(fs::exists(kept));
+}
+
 TEST_F(RocksStoreTest, MakesItsDirectoryPrivate) {
   EXPECT_EQ(fs::status(options_.directory).permissions(), fs::perms::owner_all);
 }
