@@ -50,6 +50,8 @@ class World : public Consumer {
   // --- life and death ---
   void open() {
     ASSERT_EQ(core, nullptr);
+    // A new process opens the store anew: what the last one's failed write forbade is over.
+    ASSERT_TRUE(store.reopen());
     auto totals = recover_totals(store);
     ASSERT_TRUE(totals) << totals.error().text();
     core = std::make_unique<Core>(
