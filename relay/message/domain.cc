@@ -12,7 +12,7 @@ namespace postrider::message {
 
 namespace {
 
-constexpr std::size_t kLabelMax = 63;  // RFC 1035 section 2.3.4
+constexpr std::size_t kDnsLabelMax = 63;  // RFC 1035 section 2.3.4
 // Longer text cannot become a name of kDomainMax octets; libidn2 is not asked about it.
 constexpr std::size_t kDomainTextMax = 4 * kDomainMax;
 constexpr std::string_view kIpv6Tag = "IPv6:";
@@ -24,7 +24,7 @@ bool is_alphanumeric(char c) {
 // What is wrong with an ASCII label, or "".
 std::string_view label_defect(std::string_view label) {
   if (label.empty()) return "domain has an empty label";
-  if (label.size() > kLabelMax) return "domain has a label of more than 63 octets";
+  if (label.size() > kDnsLabelMax) return "domain has a label of more than 63 octets";
   if (label.front() == '-' || label.back() == '-') {
     return "domain has a label that begins or ends with a hyphen";
   }
