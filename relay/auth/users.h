@@ -41,6 +41,7 @@ class Users {
 
   Users(const Users&) = delete;
   Users& operator=(const Users&) = delete;
+  ~Users() = default;
 
   // Null: nobody has this name.
   [[nodiscard]] const User* find(std::string_view name) const {

@@ -118,13 +118,12 @@ bool take_character(char c, Gathered& mailbox, std::vector<Address>& found) {
 
 }  // namespace
 
-HeaderSection::HeaderSection(std::string text) {
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::size_t end = rest.find("\r\n");
-    const std::size_t length = end == std::string_view::npos ? rest.size() : end + 2;
-    const std::string_view line = rest.substr(0, length);
-    rest.remove_prefix(length);
+HeaderSection::HeaderSection(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = text.find("\r\n");
+    const std::size_t length = end == std::string_view::npos ? text.size() : end + 2;
+    const std::string_view line = text.substr(0, length);
+    text.remove_prefix(length);
     if (line == "\r\n") {
       end_ = line;
     } else if ((line.front() == ' ' || line.front() == '\t') && !fields_.empty()) {

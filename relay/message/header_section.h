@@ -19,7 +19,7 @@ class HeaderSection {
  public:
   // `text`: canonical lines up to and including the empty one, or without it where the message has
   // no body. A line that is no field is kept where it stands.
-  explicit HeaderSection(std::string text);
+  explicit HeaderSection(std::string_view text);
 
   [[nodiscard]] std::size_t size() const { return fields_.size(); }
 
