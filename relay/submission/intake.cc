@@ -113,7 +113,11 @@ std::shared_ptr<const auth::Users> Intake::users() const {
 std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session) const {
   if (!session.authenticated()) return std::nullopt;
   const auto all = users();
-  const auth::User* user = all->find(session.user());
+  return sender_denial(session, all->find(session.user()));
+}
+
+std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session,
+                                            const auth::User* user) const {
   if (user == nullptr) {
     return Denied{"account_gone", {550, {5, 7, 1}, "This account is no longer there"}};
   }
@@ -260,7 +264,8 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
   const auto all = users();
   const auth::User* user = session.authenticated() ? all->find(session.user()) : nullptr;
   if (session.authenticated()) {
-    if (auto denied = sender_denial(session)) return denied;
+    // Of the same users: a file read anew meanwhile must not take the account from under us.
+    if (auto denied = sender_denial(session, user)) return denied;
     if (auto denied = check_from(header, *user)) return denied;
     repair(header, id, host_name, now);
   }

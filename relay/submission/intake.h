@@ -71,6 +71,8 @@ class Intake {
                                std::string_view host_name, Done done);
 
  private:
+  [[nodiscard]] std::optional<Denied> sender_denial(const smtp::ServerSession& session,
+                                                    const auth::User* user) const;
   void seal_block();
   void release();
   void keep(std::string_view bytes);
