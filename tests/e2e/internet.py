@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from waiting import wait_for
+from waiting import json_lines, wait_for
 
 SIM = pathlib.Path(os.environ["POSTRIDER_BIN_DIR"]) / "bench" / "postrider-sim"
 
@@ -99,8 +99,7 @@ class Internet:
     # --- what arrived ---
 
     def records(self):
-        with open(self.saved / "log.jsonl", encoding="utf-8", errors="replace") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
+        return json_lines(self.saved / "log.jsonl")
 
     def received(self, recipient=None):
         """All messages, or those whose recipients include `recipient`, in the order they came."""

@@ -10,7 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from waiting import wait_for
+from waiting import json_lines, wait_for
 
 POSTRIDER = pathlib.Path(os.environ["POSTRIDER_BIN_DIR"]) / os.environ.get("POSTRIDER_BINARY", "relay/postrider")
 IN_MEMORY = POSTRIDER.name == "memory_relay"  # its queue does not survive a restart
@@ -177,9 +177,7 @@ class Relay:
         """The journal's records, those whose fields are as wanted."""
         if not self.journal_file.exists():
             return []
-        with open(self.journal_file, encoding="utf-8") as file:
-            records = [json.loads(line) for line in file if line.endswith("\n")]
-        return [r for r in records if all(r.get(k) == v for k, v in wanted.items())]
+        return [r for r in json_lines(self.journal_file) if all(r.get(k) == v for k, v in wanted.items())]
 
     def wait_journal(self, count=1, **wanted):
         wait_for(f"{count} journal record(s) {wanted}", lambda: len(self.journal(**wanted)) >= count)

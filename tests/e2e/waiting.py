@@ -1,5 +1,6 @@
-"""Waiting for conditions, bounded. No test waits for time alone."""
+"""Waiting for conditions, bounded, and looking at what grows meanwhile. No test waits for time alone."""
 
+import json
 import time
 
 POLL = 0.02  # seconds between two looks
@@ -24,3 +25,12 @@ def let_pass(seconds, going_on=lambda: True):
     deadline = time.monotonic() + seconds
     while going_on() and time.monotonic() < deadline:
         time.sleep(POLL)
+
+
+def json_lines(file):
+    """The records in a file of JSON lines that another process may be writing.
+
+    Read at once: read line by line, its end gives half a line, and after that the other half looks like a whole one.
+    """
+    lines = file.read_bytes().decode(errors="replace").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
