@@ -66,7 +66,7 @@ class PrivateRoot:
 
     def run(self, *command, stdin=b""):
         """Runs a command inside, to its end."""
-        enter = ("nsenter", "--target", str(self.number), "--mount", "--pid", "--wd=/", "env", "-i", PATH)
+        enter = ("nsenter", "--target", str(self.number), "--mount", "--pid", "--root", "--wdns=/", "env", "-i", PATH)
         return subprocess.run([*enter, *command], input=stdin, capture_output=True, timeout=60)
 
     def log(self):
