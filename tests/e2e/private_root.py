@@ -16,9 +16,23 @@ from waiting import wait_for
 
 SCRIPT = pathlib.Path(__file__).with_suffix(".sh")
 PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
-# setpriv and --kill-child: the end of the test process, however it comes, ends unshare, which ends the first process
-# inside, with which the kernel ends all others of its process namespace.
-ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child")
+MOUNTS = pathlib.Path("/proc/self/mountinfo")
+
+
+def is_mounted(place):
+    return any(line.split()[4] == str(place) for line in MOUNTS.read_text().splitlines())
+
+
+@functools.lru_cache
+def alone():
+    """What runs a command in mount and process namespaces of its own.
+
+    setpriv and --kill-child: the end of the test process, however it comes, ends unshare, which ends the first process
+    inside, with which the kernel ends all others of its process namespace.
+    """
+    # In a chroot on a folder that is no mount the propagation cannot be changed; missing() sees what it is.
+    propagation = ("--propagation", "private" if is_mounted("/") else "unchanged")
+    return "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *propagation, "--pid", "--fork", "--kill-child"
 
 
 @functools.lru_cache
@@ -27,10 +41,13 @@ def missing():
     if os.geteuid() != 0:
         return "mount namespaces need root"
     with tempfile.TemporaryDirectory(prefix="postrider-e2e-") as place:
-        done = subprocess.run([*ALONE, "sh", "-c", f"mount -t tmpfs none {place} && mkdir {place}/p {place}/o && "
+        done = subprocess.run([*alone(), "sh", "-c", f"mount -t tmpfs none {place} && mkdir {place}/p {place}/o && "
                                f"mount -t proc none {place}/p && "
                                f"mount -t overlay -o ro,lowerdir=/usr/lib:/usr/bin none {place}/o"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        if is_mounted(place):
+            subprocess.run(["umount", "--recursive", place], check=True)
+            return "what is mounted in a namespace of its own is seen outside"
         return None if done.returncode == 0 else f"no private mounts: {done.stderr.strip()}"
 
 
@@ -46,7 +63,7 @@ class PrivateRoot:
         self.write(files)
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [*ALONE, "env", "-i", PATH, "sh", SCRIPT, root, package, self.shared, *command],
+                [*alone(), "env", "-i", PATH, "sh", SCRIPT, root, package, self.shared, *command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         number = self.shared / "number"
         try:
