@@ -116,12 +116,30 @@ class DamagedFiles : public ::testing::Test, public Consumer {
     settle();
   }
 
-  // What a kill leaves, without the process: the files as they are now.
+  // What a kill leaves, without the process: the files of one moment, so they are copied again
+  // where RocksDB's own threads changed them meanwhile.
   void die() {
-    fs::copy(rocks_.directory, root_ + "/killed", fs::copy_options::recursive);
+    const std::string killed = root_ + "/killed";
+    for (int i = 0;; ++i) {
+      ASSERT_LT(i, 1000) << "the files never come to rest";
+      const auto before = sizes();
+      std::error_code error;
+      fs::copy(rocks_.directory, killed, fs::copy_options::recursive, error);
+      if (!error && sizes() == before) break;
+      fs::remove_all(killed);
+    }
     close();
     fs::remove_all(rocks_.directory);
-    fs::rename(root_ + "/killed", rocks_.directory);
+    fs::rename(killed, rocks_.directory);
+  }
+
+  std::map<fs::path, std::uintmax_t> sizes() const {
+    std::map<fs::path, std::uintmax_t> found;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(rocks_.directory)) {
+      found[entry.path()] = entry.file_size(error);
+    }
+    return found;
   }
 
   std::vector<fs::path> files(std::string_view extension) const {
