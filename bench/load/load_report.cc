@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 
 #include "bench/json_text.h"
 #include "bench/load/load_run.h"
@@ -35,13 +36,27 @@ std::string latency_row(std::string_view name, const LatencyHistogram& histogram
                        milliseconds(histogram.max()) + " ms");
 }
 
+// Enough of them to draw the distribution.
+constexpr std::array<std::string_view, 19> kQuantiles = {
+    "0.001", "0.01", "0.02", "0.05", "0.1",  "0.2",  "0.3",   "0.4",   "0.5",   "0.6",
+    "0.7",   "0.8",  "0.9",  "0.95", "0.98", "0.99", "0.995", "0.999", "0.9999"};
+
+std::string quantiles_json(const LatencyHistogram& histogram) {
+  JsonObject object;
+  for (const std::string_view share : kQuantiles) {
+    object.number(share, histogram.quantile(std::strtod(share.data(), nullptr)));
+  }
+  return object.str();
+}
+
 std::string latency_json(const LatencyHistogram& histogram) {
   JsonObject object;
   object.number("p50", histogram.quantile(0.5))
       .number("p99", histogram.quantile(0.99))
       .number("p999", histogram.quantile(0.999))
       .number("max", histogram.max())
-      .real("mean", histogram.mean());
+      .real("mean", histogram.mean())
+      .raw("quantiles", quantiles_json(histogram));
   return object.str();
 }
 

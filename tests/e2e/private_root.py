@@ -23,6 +23,14 @@ def is_mounted(place):
     return any(line.split()[4] == str(place) for line in MOUNTS.read_text().splitlines())
 
 
+def propagation():
+    """For unshare: mounts are to stay unseen outside.
+
+    In a chroot on a folder that is no mount the propagation cannot be changed; missing() sees what it is.
+    """
+    return "--propagation", "private" if is_mounted("/") else "unchanged"
+
+
 @functools.lru_cache
 def alone():
     """What runs a command in mount and process namespaces of its own.
@@ -30,9 +38,7 @@ def alone():
     setpriv and --kill-child: the end of the test process, however it comes, ends unshare, which ends the first process
     inside, with which the kernel ends all others of its process namespace.
     """
-    # In a chroot on a folder that is no mount the propagation cannot be changed; missing() sees what it is.
-    propagation = ("--propagation", "private" if is_mounted("/") else "unchanged")
-    return "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *propagation, "--pid", "--fork", "--kill-child"
+    return "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *propagation(), "--pid", "--fork", "--kill-child"
 
 
 @functools.lru_cache
@@ -52,9 +58,10 @@ def missing():
 
 
 class PrivateRoot:
-    """`files` (path inside: text) are written before the command runs as the first process inside."""
+    """`files` (path inside: text) are written before the command runs as the first process inside; what it is started by
+    may stand `before`."""
 
-    def __init__(self, directory, package, files, command):
+    def __init__(self, directory, package, files, command, before=()):
         root = directory / "root"
         root.mkdir()
         self.shared = directory / "shared"
@@ -63,7 +70,7 @@ class PrivateRoot:
         self.write(files)
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [*alone(), "env", "-i", PATH, "sh", SCRIPT, root, package, self.shared, *command],
+                [*before, *alone(), "env", "-i", PATH, "sh", SCRIPT, root, package, self.shared, *command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         number = self.shared / "number"
         try:

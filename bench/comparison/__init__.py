@@ -1,0 +1,1 @@
+"""What bench/compare is made of: scenarios, the relays compared, rounds, results, and the report about them."""
