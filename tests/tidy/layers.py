@@ -27,6 +27,7 @@ LIBRARIES = {
     "toml++": r"toml\+\+/|toml\.hpp",
     "CLI": r"CLI/",
     "cap-ng": r"cap-ng\.h",
+    "benchmark": r"benchmark/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.M)
 
