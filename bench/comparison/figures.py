@@ -1,11 +1,12 @@
 """Medians, spreads and ratios of the rounds of a result."""
 
 import dataclasses
+import math
 import statistics
 
 from comparison.scenarios import DEFAULT, POSTRIDER, TUNED, TUNED_NEW
 
-# Of a round: the key, how it is called, how many digits it has behind the point, whether more is better.
+# Of a round.
 ACCEPTED = "accepted_per_s"
 DELIVERED = "delivered_per_s"
 
@@ -87,8 +88,9 @@ class Target:
 
     def show(self, number):
         if self.absolute:
-            return f"{number:,.0f}"
-        return f"1/{number:.1f}" if self.inverse else f"{number:.1f}x"
+            return f"{math.ceil(number):,}"
+        rounded = f"{math.floor(10 * number) / 10:.1f}"  # not up: 7.96 is not 8
+        return f"1/{rounded}" if self.inverse else f"{rounded}x"
 
 
 TARGETS = (

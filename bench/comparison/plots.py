@@ -9,6 +9,7 @@ from comparison.scenarios import BY_NAME, DEFAULT, KIB, POSTRIDER, SIDE_NAMES, T
 
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 80, 24, 48, 64
+LEGEND_LINE, LEGEND_COLUMN = 18, 300
 # Told apart without colour, too: by dashes and marks.
 STYLES = {POSTRIDER: "#0b5fa5", TUNED: "#c2410c", DEFAULT: "#6b7280"}
 
@@ -59,7 +60,8 @@ class Chart:
         xs = [x for line in lines for x, _ in line[3]]
         ys = [y for line in lines for _, y in line[3]]
         self.x = Axis(xs, LEFT, WIDTH - RIGHT, log_x, x_ticks)
-        self.y = Axis(ys, HEIGHT - BOTTOM, TOP + 18 * len(lines), log_y)
+        self.columns = 2 if len(lines) > 3 else 1  # of the legend
+        self.y = Axis(ys, HEIGHT - BOTTOM, TOP + LEGEND_LINE * math.ceil(len(lines) / self.columns), log_y)
         self.x_names = x_names or [show(tick) for tick in self.x.ticks]
 
     def svg(self):
@@ -70,9 +72,10 @@ class Chart:
                  text(LEFT, 24, self.title, size=16, weight="bold"), *self.axes()]
         for number, (name, colour, dashes, points) in enumerate(self.lines):
             parts += self.curve(colour, dashes, points)
-            at = TOP + 18 * number
-            parts.append(line(LEFT + 8, at - 4, LEFT + 40, at - 4, colour, dashes, 2.5))
-            parts.append(text(LEFT + 48, at, name))
+            down = TOP + LEGEND_LINE * (number // self.columns)
+            right = LEFT + LEGEND_COLUMN * (number % self.columns)
+            parts.append(line(right, down - 4, right + 32, down - 4, colour, dashes, 2.5))
+            parts.append(text(right + 40, down, name))
         return "\n".join([*parts, "</svg>"]) + "\n"
 
     def axes(self):

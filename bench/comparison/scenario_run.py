@@ -96,7 +96,7 @@ def problems(scenario, extent, result):
 def sync_problems(name, side, scenario):
     traced = side.get("system_calls")
     if traced is None:
-        return
+        return  # a storm
     # A sync that had begun when counting did may be in one count alone.
     margin = 2 + traced["syncs_traced"] // 100
     if abs(traced["syncs_traced"] - traced["syncs_seen_by_shim"]) > margin:
@@ -110,6 +110,8 @@ def sync_problems(name, side, scenario):
             yield f"{name}, round {number}: no sync at all: it does not promise what the other does"
         elif scenario.sync_ms and counts["delayed"] == 0:
             yield f"{name}, round {number}: no sync was delayed"
+        elif done["ack_us"]["quantiles"]["0.001"] < 1000 * scenario.sync_ms:
+            yield f"{name}, round {number}: a 250 came sooner than a sync takes"
 
 
 def kill_test():

@@ -117,6 +117,6 @@ def versions():
     def first_line(*command):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         return re.sub(r"\s+", " ", (done.stdout or done.stderr).strip().split("\n")[0])
-    return {"postrider": first_line(BIN / "relay" / "postrider", "--version"),
-            "RocksDB": first_line("dpkg-query", "-W", "-f", "${Version}", "librocksdb7.8"),
-            "OpenSSL": first_line("openssl", "version"), "compiler": first_line("c++", "--version")}
+    return ", ".join([first_line(BIN / "relay" / "postrider", "--version"),
+                      "RocksDB " + first_line("dpkg-query", "-W", "-f", "${Version}", "librocksdb7.8"),
+                      first_line("openssl", "version").partition(" (")[0], first_line("c++", "--version")])
