@@ -9,6 +9,7 @@
 #include "queue/reader.h"
 #include "queue/recovery.h"
 #include "queue/selection.h"
+#include "queue/stepper.h"
 #include "relay/base/check.h"
 
 namespace postrider::queue {
@@ -70,6 +71,7 @@ class Queue::State {
   Core core;
   Committer committer;
   Reader reader;
+  std::optional<Stepper> stepper;  // in place of the threads
   std::atomic<bool> quit{false};
   std::thread commit_thread;
   std::thread reader_thread;
@@ -100,6 +102,20 @@ void Queue::start(Consumer& consumer) {
   state_->reader_thread = std::thread([state = state_.get()] { state->run_reader(); });
 }
 
+void Queue::start_stepped(Consumer& consumer) {
+  State& state = *state_;
+  state.core.consumer = &consumer;
+  state.stepper.emplace(state.core, state.committer, state.reader);
+}
+
+bool Queue::step() {
+  return state_->stepper->step();
+}
+
+std::optional<TimePoint> Queue::next_step() {
+  return state_->stepper->next();
+}
+
 void Queue::stop_leasing() {
   state_->core.stop_leasing();
 }
@@ -107,6 +123,11 @@ void Queue::stop_leasing() {
 void Queue::stop() {
   stop_leasing();
   state_->core.closed = true;
+  if (state_->stepper) {
+    state_->stepper.reset();
+    state_->reader.close();
+    state_->committer.finish_all();
+  }
   if (!state_->commit_thread.joinable()) return;
   state_->quit = true;
   // The reader first: what it hands to the commit thread is then still done.

@@ -235,6 +235,11 @@ class Queue {
 
   // Starts the threads; from now on `consumer` receives what is due. It must outlive stop().
   void start(Consumer& consumer);
+  // In place of start(), for a caller that gives the threads their turns himself (tests/sim): see
+  // stepper.h. step() is called from one thread, at next_step().
+  void start_stepped(Consumer& consumer);
+  bool step();
+  [[nodiscard]] std::optional<TimePoint> next_step();
   // Hands out no more leases, at once; submissions are still taken, so that sessions can end in
   // order.
   void stop_leasing();

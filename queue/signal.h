@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "relay/base/clock.h"
 
@@ -31,8 +32,20 @@ class Signal {
     raised_ = false;
   }
 
+  // Without waiting: whether there was a notification; it is taken.
+  bool take() {
+    const std::lock_guard held(mutex_);
+    return std::exchange(raised_, false);
+  }
+
+  // Whether there is one to take.
+  [[nodiscard]] bool raised() const {
+    const std::lock_guard held(mutex_);
+    return raised_;
+  }
+
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable condition_;
   bool raised_ = false;  // guarded by mutex_
 };
