@@ -8,12 +8,6 @@ namespace postrider::queue {
 
 namespace {
 
-// A limit that was hit is waited for until an eighth of it is free again, so that the reader works
-// in batches and not for each lease that ends.
-std::size_t resume_below(std::size_t limit) {
-  return limit - std::max<std::size_t>(1, limit / 8);
-}
-
 void remove_due(QueueEntry& queue, WallTime due) {
   const auto at = queue.leased.find(due);
   PR_CHECK(at != queue.leased.end());
@@ -107,10 +101,10 @@ bool DueIndex::lease_fresh(const DeliveryKey& delivery, WallTime now) {
   QueueEntry& queue = *held->queue;
   const bool no_backlog =
       queue.place == Place::kIdle || (queue.place == Place::kWaiting && queue.wake_at > now);
-  if (paused_ || short_of_leases_ || !no_backlog || leases_ >= limits_.leases_max ||
-      queue.leases >= limits_.leases_per_queue_max) {
-    return false;
-  }
+  if (paused_ || !no_backlog || queue.leases >= limits_.leases_per_queue_max) return false;
+  // What is kept goes in small portions, so that many share it.
+  const bool from_kept = queue.leases < free_leases() / kKeptPortion + 1;
+  if (free_leases() == 0 || (room(queue) == 0 && !from_kept)) return false;
   held->is_lease = true;
   ++leases_;
   ++queue.leases;
@@ -145,16 +139,12 @@ void DueIndex::enter_bound(const DeliveryKey& delivery) {
 }
 
 void DueIndex::end_lease(QueueEntry& queue) {
+  const bool blocked = queue.place == Place::kBlocked &&
+                       blocked_.erase({queue.leases, queue.blocked_turn, &queue}) > 0;
   --leases_;
   --queue.leases;
-  if (queue.place == Place::kBlocked &&
-      queue.leases <= resume_below(limits_.leases_per_queue_max)) {
-    make_ready(queue);
-  }
-  if (short_of_leases_ && leases_ <= resume_below(limits_.leases_max)) {
-    short_of_leases_ = false;
-    news_ = true;
-  }
+  if (blocked) block(queue);
+  resume_blocked();
 }
 
 void DueIndex::forget(const DeliveryKey& delivery, Holding& holding) {
@@ -216,7 +206,7 @@ void DueIndex::make_ready(QueueEntry& queue) {
 }
 
 QueueEntry* DueIndex::next_scan(WallTime now) {
-  if (paused_ || short_of_leases_) return nullptr;
+  if (paused_) return nullptr;
   while (!wake_order_.empty() && wake_order_.begin()->at <= now) {
     QueueEntry* queue = wake_order_.begin()->queue;
     wake_order_.erase(wake_order_.begin());
@@ -224,10 +214,6 @@ QueueEntry* DueIndex::next_scan(WallTime now) {
     ready_.push_back(queue);
   }
   while (!ready_.empty()) {
-    if (leases_ >= limits_.leases_max) {
-      short_of_leases_ = true;
-      return nullptr;
-    }
     QueueEntry* queue = ready_.front();
     ready_.pop_front();
     if (room(*queue) > 0) {
@@ -235,16 +221,40 @@ QueueEntry* DueIndex::next_scan(WallTime now) {
       queue->lowered = Position::end();
       return queue;
     }
-    queue->place = Place::kBlocked;
+    block(*queue);
   }
   return nullptr;
 }
 
+std::size_t DueIndex::free_leases() const {
+  return limits_.leases_max - std::min(limits_.leases_max, leases_);
+}
+
+// A queue may have no more than are still free, so that those that are slow to end theirs do not
+// hold all. Of those free an eighth is kept for fresh mail to queues without a backlog, which would
+// otherwise stand in line with all that have one. Taking a lease makes one less free, hence half of
+// the sum.
 std::size_t DueIndex::room(const QueueEntry& queue) const {
-  const std::size_t all = limits_.leases_max - std::min(limits_.leases_max, leases_);
-  const std::size_t own =
-      limits_.leases_per_queue_max - std::min(limits_.leases_per_queue_max, queue.leases);
-  return std::min(all, own);
+  const std::size_t kept = limits_.leases_max / 8;
+  const std::size_t free = free_leases() - std::min(free_leases(), kept);
+  const std::size_t most = std::min(limits_.leases_per_queue_max, (free + queue.leases + 1) / 2);
+  return most - std::min(most, queue.leases);
+}
+
+void DueIndex::block(QueueEntry& queue) {
+  if (queue.place != Place::kBlocked) queue.blocked_turn = next_blocked_turn_++;
+  queue.place = Place::kBlocked;
+  blocked_.insert({queue.leases, queue.blocked_turn, &queue});
+}
+
+// Who has many leases goes on when he may have an eighth more, not for each one that ends.
+void DueIndex::resume_blocked() {
+  while (!blocked_.empty()) {
+    QueueEntry& queue = *blocked_.begin()->queue;
+    if (room(queue) < std::max<std::size_t>(1, queue.leases / 8)) return;
+    blocked_.erase(blocked_.begin());
+    make_ready(queue);
+  }
 }
 
 void DueIndex::end_scan(QueueEntry& queue, const Position& cursor, WallTime now) {
@@ -261,7 +271,7 @@ void DueIndex::end_scan(QueueEntry& queue, const Position& cursor, WallTime now)
 }
 
 std::optional<WallTime> DueIndex::next_wake() const {
-  if (paused_ || short_of_leases_) return std::nullopt;
+  if (paused_) return std::nullopt;
   if (!ready_.empty()) return WallTime::min();
   if (wake_order_.empty()) return std::nullopt;
   return wake_order_.begin()->at;

@@ -29,7 +29,7 @@ enum class Place : std::uint8_t {
   kWaiting,   // in the wake order, until its earliest time
   kReady,     // due; its turn comes
   kScanning,  // the reader is at it
-  kBlocked,   // due, but has as many leases as one queue may have
+  kBlocked,   // due, but has as many leases as it may have
 };
 
 struct QueueEntry {
@@ -45,6 +45,7 @@ struct QueueEntry {
   Position lowered = Position::end();  // while scanning: the lowest that has come in meanwhile
   std::set<Position> returned;         // given back undone, below the cursor; at most kReturnedMax
   WallTime wake_at;                    // the key in the wake order, while waiting
+  std::uint64_t blocked_turn = 0;      // while blocked: since which turn
   std::size_t leases = 0;
   std::size_t held = 0;                      // leased or held: the entry must stay
   std::map<WallTime, std::uint32_t> leased;  // due times of those, so that disk gets a true bound
@@ -77,6 +78,8 @@ class DueIndex {
   };
 
   static constexpr std::size_t kReturnedMax = 4096;  // of one queue
+  // Of the leases that are kept for fresh mail a queue has a share of so many at most.
+  static constexpr std::size_t kKeptPortion = 64;
 
   explicit DueIndex(Limits limits) : limits_(limits) {}
 
@@ -145,6 +148,9 @@ class DueIndex {
   void schedule(QueueEntry& queue);
   void leave_wake_order(QueueEntry& queue);
   void make_ready(QueueEntry& queue);
+  [[nodiscard]] std::size_t free_leases() const;
+  void block(QueueEntry& queue);
+  void resume_blocked();
   void end_lease(QueueEntry& queue);
   void forget(const DeliveryKey& delivery, Holding& holding);
 
@@ -173,9 +179,20 @@ class DueIndex {
   std::set<Wake> wake_order_;
   std::uint64_t next_serial_ = 0;
   std::deque<QueueEntry*> ready_;
+
+  // Who has fewest leases is the first to get more, then who waits longest.
+  struct Blocked {
+    std::size_t leases = 0;
+    std::uint64_t turn = 0;
+    QueueEntry* queue = nullptr;
+
+    auto operator<=>(const Blocked&) const = default;
+  };
+
+  std::set<Blocked> blocked_;
+  std::uint64_t next_blocked_turn_ = 0;
   std::uint64_t deliveries_ = 0;
   std::size_t leases_ = 0;
-  bool short_of_leases_ = false;  // something due waits until some leases have ended
   bool paused_ = false;
   bool news_ = false;
 };

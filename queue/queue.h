@@ -40,7 +40,8 @@ struct Options {
   // A commit group ends at so many submissions and completions, or octets.
   std::size_t group_max = 512;
   std::size_t group_bytes_max = 4U << 20;
-  // Deliveries leased at one time (each about 1 KiB of memory), of all queues and of one.
+  // Deliveries leased at one time (each about 1 KiB of memory), of all queues and of one. No queue
+  // has more than are still free, so that one that has none finds some.
   std::size_t leases_max = 50'000;
   std::size_t leases_per_queue_max = 5'000;
   // Octets of bodies that leases of fresh mail may keep in memory; beyond, a body is read back when

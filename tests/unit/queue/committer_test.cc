@@ -436,7 +436,7 @@ TEST(Leases, StayWithinTheirNumberAndTheRestFollows) {
   Options options;
   options.leases_max = 8;
   World world(options);
-  for (int i = 0; i < 20; ++i) world.submit({"b@example.com"});
+  for (int i = 0; i < 20; ++i) world.submit({"b@d" + std::to_string(i) + ".example"});
   EXPECT_EQ(world.leases.size(), 8U);
   int delivered = 0;
   while (!world.leases.empty()) {
@@ -458,6 +458,16 @@ TEST(Leases, OneQueueLeavesRoomForOthers) {
   EXPECT_EQ(world.leases[2].domain(), "other.example");
   world.finish(world.take(), Fate::kDelivered);
   EXPECT_EQ(world.leases.size(), 3U);
+}
+
+TEST(Leases, OneQueueHasNoMoreThanAreFree) {
+  Options options;
+  options.leases_max = 8;
+  World world(options);
+  for (int i = 0; i < 20; ++i) world.submit({"b@slow.example"});
+  EXPECT_EQ(world.leases.size(), 4U);
+  world.submit({"b@other.example"});
+  EXPECT_EQ(world.leases.size(), 5U);
 }
 
 TEST(Leases, QueuesTakeTurns) {

@@ -86,6 +86,57 @@ TEST_F(DueIndexTest, AllLeasesTakenStopsEveryQueue) {
   EXPECT_EQ(index_.next_scan(at(5)), &queue("c"));
 }
 
+TEST(DueIndexShares, AQueueThatHasNoneFindsOneHoweverManyAreSlow) {
+  DueIndex index{{80, 80}};
+  std::uint64_t id = 0;
+  const auto take = [&](const std::string& domain) {
+    const Position fresh = position(1, ++id);
+    index.hold(index.find_or_create({domain, "", ""}), fresh);
+    const bool leased = index.lease_fresh(fresh.delivery(), at(1));
+    if (!leased) index.release(fresh.delivery());
+    return leased;
+  };
+  for (int i = 0; i < 10; ++i) {
+    for (int k = 0; k < 80; ++k) take("slow" + std::to_string(i));
+  }
+  EXPECT_TRUE(take("well"));
+  EXPECT_LE(index.leases(), 80U);
+}
+
+TEST(DueIndexShares, BacklogsLeaveAnEighthToFreshMail) {
+  DueIndex index{{80, 80}};
+  std::uint64_t id = 0;
+  for (int i = 0; i < 30; ++i) {
+    index.insert(index.find_or_create({"slow" + std::to_string(i), "", ""}), position(1, ++id));
+  }
+  while (QueueEntry* queue = index.next_scan(at(5))) {
+    for (std::size_t room = index.room(*queue); room > 0; --room) {
+      index.lease(*queue, position(1, ++id));
+    }
+    index.end_scan(*queue, position(1, ++id), at(5));
+  }
+  EXPECT_EQ(index.leases(), 70U);
+  EXPECT_FALSE(index.next_wake());
+  index.hold(index.find_or_create({"well", "", ""}), position(1, ++id));
+  EXPECT_TRUE(index.lease_fresh(position(1, id).delivery(), at(5)));
+}
+
+TEST(DueIndexShares, WhoHasFewestIsTheFirstToGetMore) {
+  DueIndex index{{6, 6}};
+  QueueEntry& many = index.find_or_create({"many", "", ""});
+  QueueEntry& few = index.find_or_create({"few", "", ""});
+  for (std::uint64_t i = 1; i <= 4; ++i) index.lease(many, position(1, i));
+  for (std::uint64_t i = 5; i <= 6; ++i) index.lease(few, position(1, i));
+  index.insert(many, position(1, 7));
+  index.insert(few, position(1, 8));
+  ASSERT_EQ(index.next_scan(at(5)), nullptr);
+  for (std::uint64_t i = 1; i <= 3; ++i) index.release(position(1, i).delivery());
+  EXPECT_EQ(many.place, Place::kReady);
+  index.release(position(1, 5).delivery());
+  EXPECT_EQ(few.place, Place::kReady);
+  EXPECT_EQ(many.leases, 1U);
+}
+
 TEST_F(DueIndexTest, FreshMailDoesNotOvertakeABacklog) {
   QueueEntry& a = queue("a");
   index_.insert(a, position(1, 1));
