@@ -1,17 +1,14 @@
 #include "relay/auth/authenticator.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <optional>
-#include <thread>
 #include <utility>
 
 #include "relay/auth/keyed_digest.h"
 #include "relay/auth/password.h"
 #include "relay/auth/success_memory.h"
 #include "relay/base/guarded.h"
+#include "relay/base/thread_pool.h"
 
 namespace postrider::auth {
 
@@ -35,21 +32,15 @@ void reply(Request request, Verdict verdict) {
 }  // namespace
 
 struct Authenticator::State {
-  struct Queue {
-    std::deque<Request> waiting;
-    bool stopping = false;
-  };
-
   State(Options given, const Clock& time)
       : options(std::move(given)),
         clock(time),
         users(std::make_shared<const Users>(options.users)),
-        memory(SuccessMemory(options.remember_success, options.remembered_max)) {}
+        memory(SuccessMemory(options.remember_success, options.remembered_max)),
+        pool("passwords", std::max(1U, options.threads), options.waiting_max) {}
 
   bool remembered(const Digest& digest);
-  void work();
-  std::optional<Request> enqueue(Request request);
-  std::optional<Request> next_request();
+  void check(Request request);
   [[nodiscard]] bool is_right(const Request& request) const;
   [[nodiscard]] const User* stand_in(const Request& request) const;
 
@@ -58,34 +49,11 @@ struct Authenticator::State {
   Guarded<std::shared_ptr<const Users>> users;
   KeyedDigest digests;
   Guarded<SuccessMemory> memory;
-  Guarded<Queue> queue;
-  std::condition_variable changed;
-  std::vector<std::thread> threads;
+  ThreadPool pool;  // last: its jobs use what stands above
 };
 
 bool Authenticator::State::remembered(const Digest& digest) {
   return memory.lock()->holds(digest, clock.now());
-}
-
-// Gives the request back if there is no room for it.
-std::optional<Request> Authenticator::State::enqueue(Request request) {
-  {
-    auto held = queue.lock();
-    if (held->stopping || held->waiting.size() >= options.waiting_max) return request;
-    held->waiting.push_back(std::move(request));
-  }
-  changed.notify_one();
-  return std::nullopt;
-}
-
-// Blocks until there is one; nullopt when the pool stops.
-std::optional<Request> Authenticator::State::next_request() {
-  auto held = queue.lock();
-  changed.wait(held.mutex_lock(), [&] { return held->stopping || !held->waiting.empty(); });
-  if (held->stopping) return std::nullopt;
-  Request request = std::move(held->waiting.front());
-  held->waiting.pop_front();
-  return request;
 }
 
 // An unknown name is checked against the verifier of some user, always the same one for that name,
@@ -107,37 +75,21 @@ bool Authenticator::State::is_right(const Request& request) const {
   return matches && known != nullptr;
 }
 
-void Authenticator::State::work() {
-  while (std::optional<Request> request = next_request()) {
-    // Of many checks with one password that came together, the first one pays.
-    bool right = remembered(request->digest);
-    if (!right && is_right(*request)) {
-      right = true;
-      memory.lock()->add(request->digest, clock.now());
-    }
-    reply(*std::move(request), right ? Verdict::kAccepted : Verdict::kRejected);
+// On a thread of the pool.
+void Authenticator::State::check(Request request) {
+  // Of many checks with one password that came together, the first one pays.
+  bool right = remembered(request.digest);
+  if (!right && is_right(request)) {
+    right = true;
+    memory.lock()->add(request.digest, clock.now());
   }
+  reply(std::move(request), right ? Verdict::kAccepted : Verdict::kRejected);
 }
 
 Authenticator::Authenticator(Options options, const Clock& clock)
-    : state_(std::make_unique<State>(std::move(options), clock)) {
-  const unsigned count = std::max(1U, state_->options.threads);
-  for (unsigned i = 0; i < count; ++i) {
-    state_->threads.emplace_back([state = state_.get()] { state->work(); });
-  }
-}
+    : state_(std::make_unique<State>(std::move(options), clock)) {}
 
-Authenticator::~Authenticator() {
-  std::deque<Request> left;
-  {
-    auto held = state_->queue.lock();
-    held->stopping = true;
-    left.swap(held->waiting);
-  }
-  state_->changed.notify_all();
-  for (Request& request : left) reply(std::move(request), Verdict::kBusy);
-  for (std::thread& thread : state_->threads) thread.join();
-}
+Authenticator::~Authenticator() = default;
 
 void Authenticator::set_users(std::vector<User> users) {
   auto made = std::make_shared<const Users>(std::move(users));
@@ -162,9 +114,12 @@ void Authenticator::check(std::string user, std::string password, Executor& repl
   Request request{std::move(user), std::move(password), digest, users, &reply_on, std::move(done)};
   // Before the queue: who is known already gets in while strangers fill the pool.
   if (state_->remembered(digest)) return reply(std::move(request), Verdict::kAccepted);
-  if (auto refused = state_->enqueue(std::move(request))) {
-    reply(*std::move(refused), Verdict::kBusy);
-  }
+  auto waiting = std::make_shared<Request>(std::move(request));
+  const bool taken = state_->pool.submit([state = state_.get(), waiting](ThreadPool::Call call) {
+    if (call == ThreadPool::Call::kRun) return state->check(std::move(*waiting));
+    reply(std::move(*waiting), Verdict::kBusy);
+  });
+  if (!taken) reply(std::move(*waiting), Verdict::kBusy);
 }
 
 }  // namespace postrider::auth

@@ -1,0 +1,50 @@
+// ThreadPool: threads for work that would hold up a loop, and a bounded queue in front of them.
+// Thread: any.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "relay/base/guarded.h"
+#include "relay/base/task.h"
+
+namespace postrider {
+
+class ThreadPool {
+ public:
+  enum class Call {
+    kRun,      // on a thread of the pool
+    kStopped,  // the pool ends and will not do it: in its destructor
+  };
+  using Job = UniqueFunction<void(Call)>;
+
+  // `name` shows in lists of threads, at most 15 octets.
+  ThreadPool(const std::string& name, unsigned threads, std::size_t waiting_max);
+  // Waits for the jobs in progress.
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  // The job is called exactly once, and never within this call. False: `waiting_max` jobs wait
+  // already, or the pool is ending; it is not called then.
+  bool submit(Job job);
+
+ private:
+  struct Queue {
+    std::deque<Job> waiting;
+    bool stopping = false;
+  };
+
+  void work();
+
+  const std::size_t waiting_max_;
+  Guarded<Queue> queue_;
+  std::condition_variable changed_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace postrider

@@ -1,0 +1,48 @@
+#include "relay/base/thread_pool.h"
+
+#include <atomic>
+#include <future>
+#include <gtest/gtest.h>
+
+namespace postrider {
+namespace {
+
+using Call = ThreadPool::Call;
+
+TEST(ThreadPool, RunsEachJobOnce) {
+  std::atomic<int> run{0};
+  std::promise<void> last;
+  ThreadPool pool("test", 3, 1000);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(pool.submit([&](Call call) {
+      EXPECT_EQ(call, Call::kRun);
+      if (++run == 100) last.set_value();
+    }));
+  }
+  last.get_future().wait();
+  EXPECT_EQ(run, 100);
+}
+
+TEST(ThreadPool, TheQueueIsBounded) {
+  std::promise<void> entered;
+  std::promise<void> open;
+  std::vector<Call> calls;
+  {
+    ThreadPool pool("test", 1, 2);
+    ASSERT_TRUE(pool.submit([&](Call) {
+      entered.set_value();
+      open.get_future().wait();
+    }));
+    entered.get_future().wait();
+    EXPECT_TRUE(pool.submit([&](Call call) { calls.push_back(call); }));
+    EXPECT_TRUE(pool.submit([&](Call call) {
+      calls.push_back(call);
+      open.set_value();  // the thread is held until those that wait have been told
+    }));
+    EXPECT_FALSE(pool.submit([&](Call call) { calls.push_back(call); }));
+  }
+  EXPECT_EQ(calls, (std::vector<Call>{Call::kStopped, Call::kStopped}));
+}
+
+}  // namespace
+}  // namespace postrider
