@@ -17,11 +17,20 @@ namespace postrider::message {
 
 class HeaderSection {
  public:
+  struct Field {
+    std::string name;  // lower case; "": no field
+    std::string text;  // with its line ends
+  };
+
+  HeaderSection() = default;
   // `text`: canonical lines up to and including the empty one, or without it where the message has
   // no body. A line that is no field is kept where it stands.
   explicit HeaderSection(std::string_view text);
 
   [[nodiscard]] std::size_t size() const { return fields_.size(); }
+
+  // From the top.
+  [[nodiscard]] const std::vector<Field>& fields() const { return fields_; }
 
   [[nodiscard]] bool has(std::string_view name) const;
   // The values of all fields of that name (in lower case), unfolded and trimmed.
@@ -38,11 +47,6 @@ class HeaderSection {
   [[nodiscard]] std::string to_string() const;
 
  private:
-  struct Field {
-    std::string name;  // lower case; "": no field
-    std::string text;  // with its line ends
-  };
-
   void note_signature(std::string_view value);
 
   std::vector<Field> fields_;
