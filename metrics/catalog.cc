@@ -51,6 +51,16 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kSubmitSeconds, "postrider_submit_seconds", kHistogramSeconds, "",
      "Seconds from the end of a message's data to our reply. Rising values mean a slow disk or a "
      "waiting commit group; compare postrider_queue_commit_seconds, see queue.group_max."},
+    {kSignatures, "postrider_signatures_total", kCounter, "result",
+     "DKIM signatures made, by algorithm (rsa, ed25519), and messages put off for want of one. "
+     "Rising busy answers mean too few signing threads, see signing.threads and "
+     "signing.waiting_max; failed ones are in the log."},
+    {kSigningSeconds, "postrider_signing_seconds", kHistogramSeconds, "",
+     "Seconds a message waits for its DKIM signatures, making them included. Rising values mean "
+     "signing threads that cannot follow; see signing.threads, or use Ed25519 keys."},
+    {kSigningKeysReads, "postrider_signing_keys_reads_total", kCounter, "result",
+     "Readings of changed DKIM key files by their result. Any failed one means that a new key "
+     "cannot be used and the one before it stays; the log names it. See dkim.key."},
 
     // queue
     {kQueueMessages, "postrider_queue_messages", kGauge, "",

@@ -19,8 +19,11 @@ enum class Metric {
   kMessagesAccepted,
   kBytesAccepted,
   kRecipientsAccepted,
-  kRepliesRefused,  // label reason: every 4xx and 5xx we give
-  kSubmitSeconds,   // histogram: end of data to reply
+  kRepliesRefused,    // label reason: every 4xx and 5xx we give
+  kSubmitSeconds,     // histogram: end of data to reply
+  kSignatures,        // label result: rsa, ed25519, failed, busy
+  kSigningSeconds,    // histogram
+  kSigningKeysReads,  // label result
   // queue
   kQueueMessages,
   kQueueBytes,

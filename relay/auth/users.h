@@ -23,6 +23,8 @@ struct User {
   std::vector<std::string> senders = {};
   // Whose its messages are; "*": the message may say so itself.
   std::string tenant = {};
+  // Its messages must get a DKIM signature, or are refused.
+  bool signature_required = false;
   // 0: no limit; see policy/quota.h.
   std::uint64_t messages_per_minute = 0;
   std::uint64_t messages_per_day = 0;

@@ -1,6 +1,7 @@
 #include "relay/config/checks.h"
 
 #include <fmt/format.h>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -43,6 +44,7 @@ class Checker {
   void tls();
   void listeners();
   void users();
+  void keys();
   void routes();
   void allow_senders();
   void admin();
@@ -63,6 +65,7 @@ class Checker {
   void bind(const std::string& name, const Endpoint& endpoint);
   void listener(const std::string& prefix, Listener& listener);
   void user(const std::string& prefix, const auth::User& user);
+  void key(const std::string& prefix, signing::KeyOptions& key);
   void route(const std::string& prefix, delivery::RouteOptions& route);
 
   Config& config_;
@@ -70,6 +73,8 @@ class Checker {
   ProblemList& problems_;
   std::vector<std::pair<std::string, Endpoint>> bound_;  // "listener[0].address", and where
   std::set<std::string_view> user_names_;
+  std::set<std::pair<std::string, std::string>> key_places_;  // selector and domain, a tenant's
+  std::map<std::pair<std::string, std::string>, std::size_t> keys_of_;  // domain and tenant
   std::set<std::string> route_domains_;
 };
 
@@ -187,6 +192,32 @@ void Checker::users() {
   for (std::size_t i = 0; i < all.size(); ++i) user(fmt::format("user[{}]", i), all[i]);
 }
 
+void Checker::key(const std::string& prefix, signing::KeyOptions& key) {
+  bool complete = true;
+  for (const char* name : {".domain", ".selector", ".key"}) {
+    if (is_set(prefix + name)) continue;
+    add(prefix + name, "missing; every [[dkim]] needs one");
+    complete = false;
+  }
+  // In the form in which the domains of From are compared.
+  if (const auto name = message::normalize_domain(key.domain)) key.domain = *name;
+  if (!complete) return;
+  const std::string place = ascii::lower(key.selector) + "._domainkey." + key.domain;
+  if (!key_places_.emplace(place, key.tenant).second) {
+    add(prefix + ".selector", fmt::format("{} is there twice; each key needs a selector of its own",
+                                          ascii::printable(place, 100)));
+  }
+  if (++keys_of_[{key.domain, key.tenant}] == signing::kSignaturesMax + 1) {
+    add(prefix + ".domain", fmt::format("more than {} keys would sign each message of {}",
+                                        signing::kSignaturesMax, key.domain));
+  }
+}
+
+void Checker::keys() {
+  auto& all = config_.signing.keys;
+  for (std::size_t i = 0; i < all.size(); ++i) key(fmt::format("dkim[{}]", i), all[i]);
+}
+
 void Checker::route(const std::string& prefix, delivery::RouteOptions& route) {
   for (const char* key : {".domain", ".host"}) {
     if (!is_set(prefix + key)) add(prefix + key, "missing; every [[route]] needs one");
@@ -257,6 +288,7 @@ void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
   checker.tls();
   checker.listeners();
   checker.users();
+  checker.keys();
   checker.routes();
   checker.allow_senders();
   checker.admin();

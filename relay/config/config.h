@@ -20,6 +20,7 @@
 #include "relay/base/result.h"
 #include "relay/delivery/options.h"
 #include "relay/journal/writer.h"
+#include "relay/signing/options.h"
 #include "relay/submission/options.h"
 #include "relay/tls/context.h"
 
@@ -44,6 +45,7 @@ struct Config {
   tls::ServerIdentity tls;  // of listeners that name none of their own; both empty: none
   submission::Options submission;
   auth::Options auth;
+  signing::Options signing;
   delivery::Options delivery;
   dns::Options dns;
   queue::Options queue;

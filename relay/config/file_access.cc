@@ -60,6 +60,10 @@ std::vector<Needed> files_of(const Config& config) {
     add_file(needed, "listener.certificate", listener.certificate);
     add_file(needed, "listener.key", listener.key);
   }
+  const auto& keys = config.signing.keys;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    add_file(needed, fmt::format("dkim[{}].key", i), keys[i].key_file);
+  }
   add_file(needed, "delivery.ca_file", config.delivery.ca_file);
   for (const delivery::RouteOptions& route : config.delivery.routes) {
     add_file(needed, "route.password_file", route.password_file);

@@ -110,7 +110,7 @@ void Loader::load(const toml::table& root) {
   }
 }
 
-// Sections that repeat: [[listener]], [[user]], [[route]].
+// Sections that repeat: [[listener]], [[user]], [[dkim]], [[route]].
 void Loader::entries(const Section& section, const toml::node& node) {
   const auto* array = node.as_array();
   // An empty list is an array of no tables too; it says what leaving it out says.
@@ -139,6 +139,9 @@ Record Loader::new_record(const Section& section) {
   if (section.name == "listener") return {&config, &config.submission.listeners.emplace_back()};
   if (section.name == "route") {
     return {&config, nullptr, nullptr, &config.delivery.routes.emplace_back()};
+  }
+  if (section.name == "dkim") {
+    return {&config, nullptr, nullptr, nullptr, &config.signing.keys.emplace_back()};
   }
   return {&config, nullptr, &config.auth.users.emplace_back()};
 }

@@ -20,6 +20,7 @@ constexpr std::size_t kUnixUserMax = 32;
 constexpr std::size_t kUserNameMax = 255;
 constexpr std::size_t kTokenMin = 16;
 constexpr std::size_t kTokenMax = 512;
+constexpr std::size_t kLabelMax = 63;  // of the DNS
 
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(),
@@ -102,6 +103,39 @@ Result<void> check_field_name(std::string_view text) {
   constexpr std::size_t kNameMax = 64;
   if (text.size() <= kNameMax && std::all_of(text.begin(), text.end(), fits)) return {};
   return failure(shown(text) + " is not the name of a header field");
+}
+
+Result<void> check_signed_field(std::string_view text) {
+  if (text.empty()) return failure("must not be empty");
+  if (auto good = check_field_name(text); !good) return good;
+  // RFC 6376 section 5.4: they change on the way; a semicolon would end the tag.
+  for (const std::string_view never : {"received", "return-path", "dkim-signature"}) {
+    if (ascii::iequals(text, never)) return failure(shown(text) + " must not be signed");
+  }
+  if (text.find(';') == std::string_view::npos) return {};
+  return failure(shown(text) + " cannot be named in a signature");
+}
+
+Result<void> check_signing_domain(std::string_view text) {
+  if (text.empty()) return failure("must not be empty");
+  return check_host_name(text);
+}
+
+Result<void> check_selector(std::string_view text) {
+  // RFC 6376 section 3.1: labels of the DNS.
+  const auto fits = [](char c) {
+    return ascii::is_alpha(c) || ascii::is_digit(c) || c == '-' || c == '_' || c == '.';
+  };
+  const bool good = !text.empty() && text.front() != '.' && text.back() != '.' &&
+                    text.find("..") == std::string_view::npos &&
+                    std::all_of(text.begin(), text.end(), fits);
+  if (!good) return failure(shown(text) + " is not a selector: letters, digits, '-' and dots");
+  for (const std::string_view label : ascii::split(text, '.')) {
+    if (label.size() > kLabelMax) {
+      return failure(fmt::format("a label longer than {} octets", kLabelMax));
+    }
+  }
+  return {};
 }
 
 Result<void> check_tenant(std::string_view text) {

@@ -24,6 +24,7 @@ inline constexpr double kDay = 86'400;
 
 std::span<const Option> server_rows();      // [server], [tls], [[listener]]
 std::span<const Option> submission_rows();  // [submission], [auth], [[user]]
+std::span<const Option> signing_rows();     // [signing], [[dkim]]
 std::span<const Option> delivery_rows();    // [delivery], [[route]], [retry], [dns]
 std::span<const Option> storage_rows();     // [queue], [journal], [admin]
 
@@ -39,6 +40,9 @@ Result<void> check_password_hash(std::string_view text);
 Result<void> check_scram_verifier(std::string_view text);
 Result<void> check_sender_pattern(std::string_view text);
 Result<void> check_field_name(std::string_view text);
+Result<void> check_signed_field(std::string_view text);
+Result<void> check_signing_domain(std::string_view text);
+Result<void> check_selector(std::string_view text);
 Result<void> check_tenant(std::string_view text);
 Result<void> check_mailbox(std::string_view text);
 Result<void> check_ipv4(std::string_view text);

@@ -13,8 +13,9 @@ namespace {
 constexpr std::size_t kListenersMax = 64;
 constexpr std::size_t kUsersMax = 10'000;
 constexpr std::size_t kRoutesMax = 10'000;
+constexpr std::size_t kKeysMax = 10'000;
 
-constexpr std::array<Section, 13> kSections = {{
+constexpr std::array<Section, 15> kSections = {{
     {"server", "The relay as a whole."},
     {"tls", "The certificate of this relay, for TLS with its clients."},
     {"listener", "Where clients connect; one [[listener]] for each address.", kListenersMax},
@@ -22,6 +23,11 @@ constexpr std::array<Section, 13> kSections = {{
     {"auth", "How passwords are checked."},
     {"user", "Who may log in; one [[user]] for each, here or better in auth.users_file.",
      kUsersMax},
+    {"signing", "How messages get their DKIM signatures, and which must have one."},
+    {"dkim",
+     "Keys that sign messages (DKIM, RFC 6376); one [[dkim]] for each, two of one domain for RSA "
+     "and Ed25519 both.",
+     kKeysMax},
     {"delivery", "How mail is sent on."},
     {"route", "Domains whose mail goes to a smart host; one [[route]] for each.", kRoutesMax},
     {"retry", "When a delivery that failed for the time being is tried again, and given up."},
@@ -34,7 +40,8 @@ constexpr std::array<Section, 13> kSections = {{
 const std::vector<Option>& all_rows() {
   static const std::vector<Option> rows = [] {
     std::vector<Option> all;
-    for (const auto part : {server_rows(), submission_rows(), delivery_rows(), storage_rows()}) {
+    for (const auto part :
+         {server_rows(), submission_rows(), signing_rows(), delivery_rows(), storage_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

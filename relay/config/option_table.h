@@ -45,6 +45,7 @@ struct Record {
   submission::ListenerOptions* listener = nullptr;  // for rows of [[listener]]
   auth::User* user = nullptr;                       // for rows of [[user]]
   delivery::RouteOptions* route = nullptr;          // for rows of [[route]]
+  signing::KeyOptions* dkim = nullptr;              // for rows of [[dkim]]
 };
 
 // The member that an option sets.
@@ -52,7 +53,7 @@ using Slot =
     std::variant<bool*, unsigned*, std::uint16_t*, std::uint64_t*, double*, Duration*,
                  Milliseconds*, Seconds*, std::string*, std::optional<IpAddress>*, Endpoint*,
                  std::vector<Endpoint>*, std::vector<Network>*, std::vector<std::string>*,
-                 log::Level*, smtp::ListenerMode*, policy::TlsLevel*>;
+                 log::Level*, smtp::ListenerMode*, policy::TlsLevel*, signing::Canonicalization*>;
 static_assert(std::is_same_v<std::size_t, std::uint64_t>, "one slot serves both");
 
 // Both ends belong to it. In the option's own unit: a number, octets, seconds, entries of a list.

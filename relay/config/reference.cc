@@ -45,8 +45,9 @@ struct Defaults {
   submission::ListenerOptions listener;
   auth::User user;
   delivery::RouteOptions route;
+  signing::KeyOptions dkim;
 
-  Record record() { return {&config, &listener, &user, &route}; }
+  Record record() { return {&config, &listener, &user, &route, &dkim}; }
 };
 
 // The entries that the sample has for a section that repeats.
@@ -67,6 +68,12 @@ mode = "submissions"
 constexpr std::string_view kSampleUsers =
     "# `postrider user add NAME` writes them to auth.users_file.\n";
 
+constexpr std::string_view kSampleKeys = R"(# [[dkim]]
+# domain = "example.com"
+# selector = "relay1"
+# key = "/etc/postrider/dkim/relay1.pem"
+)";
+
 constexpr std::string_view kSampleRoutes = R"(# [[route]]
 # domain = "*"
 # host = "smtp.example.net"
@@ -76,6 +83,7 @@ constexpr std::string_view kSampleRoutes = R"(# [[route]]
 
 std::string_view sample_of(const Section& section) {
   if (section.name == "listener") return kSampleListeners;
+  if (section.name == "dkim") return kSampleKeys;
   return section.name == "user" ? kSampleUsers : kSampleRoutes;
 }
 
@@ -119,6 +127,10 @@ std::string default_cell(const Option& option, const Record& defaults) {
   const std::string value = literal(option, defaults);
   if (option.section == "listener" && option.key == "address") return "needed";
   if (option.section == "user" && option.key == "name") return "needed";
+  if (option.section == "dkim" &&
+      (option.key == "domain" || option.key == "selector" || option.key == "key")) {
+    return "needed";
+  }
   if (option.section == "route" && (option.key == "domain" || option.key == "host")) {
     return "needed";
   }
@@ -212,6 +224,11 @@ std::string dump_toml(const LoadResult& loaded) {
       for (std::size_t i = 0; i < config.auth.users.size(); ++i) {
         out += dump_section(copy, section, fmt::format("user[{}]", i),
                             {&config, nullptr, &config.auth.users[i]});
+      }
+    } else if (section.name == "dkim") {
+      for (std::size_t i = 0; i < config.signing.keys.size(); ++i) {
+        out += dump_section(copy, section, fmt::format("dkim[{}]", i),
+                            {&config, nullptr, nullptr, nullptr, &config.signing.keys[i]});
       }
     } else if (section.name == "route") {
       for (std::size_t i = 0; i < config.delivery.routes.size(); ++i) {

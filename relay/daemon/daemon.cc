@@ -19,6 +19,7 @@
 #include "relay/base/log.h"
 #include "relay/base/random.h"
 #include "relay/daemon/journal_sync.h"
+#include "relay/daemon/keys_watch.h"
 #include "relay/daemon/notify.h"
 #include "relay/daemon/own_addresses.h"
 #include "relay/daemon/password_file.h"
@@ -85,6 +86,7 @@ class Daemon {
   Result<void> start_resolver();
   Result<void> start_workers();
   Result<void> read_users();
+  Result<void> read_keys();
   [[nodiscard]] std::vector<Network> own_networks() const;
   Result<delivery::Routes> make_routes() const;
   Result<void> start_accepting();
@@ -122,6 +124,7 @@ class Daemon {
   // After the workers: its threads end before their loops go.
   std::unique_ptr<auth::Authenticator> authenticator_;
   std::unique_ptr<UsersWatch> users_;
+  std::unique_ptr<KeysWatch> keys_;  // and the threads that sign
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
   std::unique_ptr<policy::ClientLedger> ledger_;
   std::unique_ptr<submission::Acceptor> acceptor_;
@@ -139,7 +142,8 @@ Result<void> Daemon::start() {
   // Signals first: one that comes during the start is acted on as soon as the start is through.
   for (auto step : {&Daemon::watch_signals, &Daemon::bind_sockets, &Daemon::drop_root,
                     &Daemon::load_certificates, &Daemon::open_queue, &Daemon::start_resolver,
-                    &Daemon::read_users, &Daemon::start_workers, &Daemon::start_accepting}) {
+                    &Daemon::read_users, &Daemon::read_keys, &Daemon::start_workers,
+                    &Daemon::start_accepting}) {
     if (auto done = (this->*step)(); !done) return done;
   }
   return {};
@@ -247,11 +251,19 @@ Result<void> Daemon::read_users() {
   return {};
 }
 
+Result<void> Daemon::read_keys() {
+  auto keys = KeysWatch::start(config_.signing, metrics_);
+  if (!keys) return failure(keys.error());
+  keys_ = std::move(*keys);
+  return {};
+}
+
 Result<void> Daemon::start_workers() {
   auto routes = make_routes();
   if (!routes) return failure(routes.error());
-  submission_.reset(new submission::Shared{config_.submission, *queue_, *authenticator_, clock_,
-                                           metrics_, config_.delivery.retry.lifetime});
+  submission_.reset(new submission::Shared{config_.submission, *queue_, *authenticator_,
+                                           keys_->signer(), clock_, metrics_,
+                                           config_.delivery.retry.lifetime});
   delivery_.reset(new delivery::Shared{config_.delivery, config_.server.host_name, *queue_,
                                        *resolver_, clock_, random_, metrics_, client_tls_,
                                        own_networks(), *std::move(routes)});
@@ -340,11 +352,12 @@ Result<void> Daemon::watch_signals() {
     signals_.push_back(std::move(*signal));
   }
   // An outside tool that renamed the journal sends this to have it reopened; and whoever changed
-  // the users and does not want to wait.
+  // users or keys and does not want to wait.
   auto hangup = event::Signal::create(*main_loop_, SIGHUP, [this] {
     journal_->reopen();
     log::info("journal", "reopened");
     if (users_) users_->read_again();
+    if (keys_) keys_->read_again();
   });
   if (!hangup) return failure(hangup.error());
   signals_.push_back(std::move(*hangup));
@@ -403,6 +416,7 @@ void Daemon::take_down() {
   for (const auto& worker : workers_) worker->join();
   users_.reset();
   authenticator_.reset();
+  keys_.reset();  // what still waits for its signature is answered, and posted to loops that ended
   if (dns_thread_.joinable()) {
     dns_loop_->post([this] {
       resolver_->stop();

@@ -271,7 +271,7 @@ void Connection::carry_out(const smtp::AskCommit&) {
 
 void Connection::committed(const Receipt& receipt) {
   if (phase_ != Phase::kOpen) return;
-  session_.answer(receipt.reply(), now());
+  session_.answer(receipt.reply(), now(), receipt.denied ? receipt.denied->reason : "");
   drain();
 }
 

@@ -5,10 +5,11 @@
 #include <vector>
 
 #include "relay/base/ascii.h"
-#include "relay/journal/record.h"
 #include "relay/message/headers.h"
 #include "relay/policy/senders.h"
+#include "relay/submission/handover.h"
 #include "relay/submission/receiver.h"
+#include "relay/submission/signature_choice.h"
 
 namespace postrider::submission {
 
@@ -29,24 +30,6 @@ std::string trace_field(const smtp::ServerSession& session, const IpAddress& cli
   facts.id = id;
   facts.when = now;
   return message::received_field(facts);
-}
-
-std::string accepted_events(const queue::Submission& submission, const std::string& id,
-                            const std::string& client, WallTime now) {
-  std::string lines;
-  journal::Record record;
-  record.time = now;
-  record.event = journal::Event::kAccepted;
-  record.id = id;
-  record.envelope = &submission.envelope;
-  record.size = submission.body.size();
-  record.client = client;
-  for (const message::Recipient& recipient : submission.recipients) {
-    const std::string address = recipient.address.to_string();
-    record.recipient = address;
-    journal::append_line(lines, record);
-  }
-  return lines;
 }
 
 policy::SendingLimits limits_of(const auth::User& user) {
@@ -95,9 +78,9 @@ void repair(message::HeaderSection& header, std::string_view id, std::string_vie
 
 }  // namespace
 
-Intake::~Intake() {
-  release();
-}
+Intake::Intake(Shared& shared) : shared_(shared), share_(shared.bodies_in_flight) {}
+
+Intake::~Intake() = default;
 
 Status Intake::recipient_verdict(const message::Recipient& recipient) const {
   if (recipient.address.domain.empty() && shared_.options.postmaster.empty()) {
@@ -150,10 +133,7 @@ void Intake::begin() {
 
 void Intake::append(std::string_view bytes) {
   if (over_limit_) return;
-  const std::size_t in_flight =
-      shared_.bodies_in_flight.fetch_add(bytes.size(), std::memory_order_relaxed) + bytes.size();
-  held_ += bytes.size();
-  if (in_flight > shared_.options.bodies_in_flight_max) {
+  if (share_.add(bytes.size()) > shared_.options.bodies_in_flight_max) {
     release();
     over_limit_ = true;
     return;
@@ -190,8 +170,7 @@ void Intake::abort() {
 }
 
 void Intake::release() {
-  shared_.bodies_in_flight.fetch_sub(held_, std::memory_order_relaxed);
-  held_ = 0;
+  share_.release();
   body_ = {};
   block_ = {};
   scan_ = {};
@@ -254,8 +233,15 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
   if (!block_.empty()) seal_block();
   message::HeaderSection header(std::move(header_));
   if (auto denied = header_denial(header)) return denied;
-  const WallTime now = shared_.clock.wall();
-  queue::Submission submission;
+  Handover message{{},
+                   {},
+                   {},
+                   client.to_string(),
+                   {},
+                   {},
+                   shared_.clock.wall(),
+                   TextShare(shared_.bodies_in_flight)};
+  queue::Submission& submission = message.submission;
   submission.id = shared_.queue.next_id();
   const std::string id = submission.id.to_string();
   submission.envelope = session.envelope();
@@ -267,49 +253,36 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
     // Of the same users: a file read anew meanwhile must not take the account from under us.
     if (auto denied = sender_denial(session, user)) return denied;
     if (auto denied = check_from(header, *user)) return denied;
-    repair(header, id, host_name, now);
+    repair(header, id, host_name, message.time);
   }
   if (auto denied = take_labels(header, user, submission.envelope)) return denied;
+  if (auto denied = choose_signatures(shared_.options, shared_.signer, header, user,
+                                      submission.envelope.tenant, message.signings)) {
+    return denied;
+  }
   for (message::Recipient& recipient : submission.recipients) {
     if (!recipient.address.domain.empty()) continue;
     if (auto address = message::parse_mailbox(shared_.options.postmaster, false)) {
       recipient.address = *address;
     }
   }
-  submission.body = std::move(body_);
-  submission.body.prepend(
-      Chunk(trace_field(session, client, host_name, id, now) + header.to_string()));
-  submission.expires = now + shared_.message_lifetime;
-  submission.events = accepted_events(submission, id, client.to_string(), now);
-  return submit(std::move(submission), user, std::move(done));
-}
-
-std::optional<Denied> Intake::submit(queue::Submission submission, const auth::User* user,
-                                     Done done) {
-  const policy::SentAmount amount{1, submission.recipients.size(), submission.body.size()};
-  const WallTime now = shared_.clock.wall();
-  std::string name;
+  submission.expires = message.time + shared_.message_lifetime;
+  message.trace = trace_field(session, client, host_name, id, message.time);
   if (user != nullptr) {
-    name = user->name;
-    const auto refused = shared_.quota.take(name, limits_of(*user), amount, now);
+    const policy::SentAmount amount{1, submission.recipients.size(), share_.octets()};
+    const auto refused = shared_.quota.take(user->name, limits_of(*user), amount, message.time);
     if (refused) return Denied{refused->reason, refused->status};
+    message.charge = {user->name, amount, message.time};
   }
-  release();  // from here the queue's own limits count it
-  Receipt receipt{queue::Refusal::kNone, submission.id, submission.body.size(),
-                  submission.recipients.size()};
-  shared_.queue.submit(std::move(submission),
-                       [receipt, amount, name = std::move(name), &quota = shared_.quota, now,
-                        done = std::move(done)](queue::Refusal refusal) mutable {
-                         if (refusal != queue::Refusal::kNone && !name.empty()) {
-                           quota.give_back(name, amount, now);
-                         }
-                         receipt.refusal = refusal;
-                         done(receipt);
-                       });
-  return std::nullopt;
+  submission.body = std::move(body_);
+  message.header = std::move(header);
+  message.share = std::move(share_);
+  release();
+  return hand_over(shared_, std::move(message), std::move(done));
 }
 
 Status Receipt::reply() const {
+  if (denied) return denied->status;
   switch (refusal) {
     case queue::Refusal::kNone:
       return {250, {2, 0, 0}, "Ok: queued as " + id.to_string()};

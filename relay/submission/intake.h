@@ -18,21 +18,11 @@
 #include "relay/message/headers.h"
 #include "relay/message/status.h"
 #include "relay/smtp/server_session.h"
+#include "relay/submission/text_share.h"
 
 namespace postrider::submission {
 
 struct Shared;
-
-// What became of a commit.
-struct Receipt {
-  queue::Refusal refusal = queue::Refusal::kNone;
-  queue::MessageId id;
-  std::uint64_t size = 0;  // octets of the text, trace field included
-  std::size_t recipients = 0;
-
-  // What the client is told.
-  [[nodiscard]] message::Status reply() const;
-};
 
 // A refusal: the static label to count it under, and what the client is told.
 struct Denied {
@@ -40,10 +30,23 @@ struct Denied {
   message::Status status;
 };
 
+// What became of a commit.
+struct Receipt {
+  queue::Refusal refusal = queue::Refusal::kNone;
+  queue::MessageId id;
+  std::uint64_t size = 0;  // octets of the text, trace field included
+  std::size_t recipients = 0;
+  std::optional<Denied> denied = {};  // refused before the queue: because of its signature
+
+  [[nodiscard]] bool accepted() const { return refusal == queue::Refusal::kNone && !denied; }
+
+  // What the client is told.
+  [[nodiscard]] message::Status reply() const;
+};
+
 class Intake {
  public:
-  explicit Intake(Shared& shared) : shared_(shared) {}
-
+  explicit Intake(Shared& shared);
   ~Intake();
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
@@ -64,9 +67,10 @@ class Intake {
 
   using Done = UniqueFunction<void(const Receipt&)>;
   // Repairs the header section (RFC 6409 section 8) unless the listener is a trusted one, takes out
-  // of it what is meant for us, puts the trace field in front and submits. A denial: refused here,
-  // `done` will not be called. Otherwise `done` is called once, on the commit thread or within this
-  // call, and perhaps after the intake has gone: it only posts.
+  // of it what is meant for us, has it signed, puts the trace field in front and submits. A denial:
+  // refused here, `done` will not be called. Otherwise `done` is called once, on a thread of the
+  // queue or of the signer or within this call, and perhaps after the intake has gone: it only
+  // posts.
   std::optional<Denied> commit(const smtp::ServerSession& session, const IpAddress& client,
                                std::string_view host_name, Done done);
 
@@ -76,8 +80,6 @@ class Intake {
   void seal_block();
   void release();
   void keep(std::string_view bytes);
-  // Within the user's quota; see commit().
-  std::optional<Denied> submit(queue::Submission submission, const auth::User* user, Done done);
   [[nodiscard]] std::optional<Denied> header_denial(const message::HeaderSection& header) const;
   std::optional<Denied> take_labels(message::HeaderSection& header, const auth::User* user,
                                     message::Envelope& envelope) const;
@@ -95,7 +97,7 @@ class Intake {
   message::HeaderScan scan_;
   std::string header_;
   bool header_too_large_ = false;
-  std::size_t held_ = 0;  // counted in shared_.bodies_in_flight
+  TextShare share_;
   bool over_limit_ = false;
 };
 

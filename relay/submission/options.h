@@ -33,6 +33,10 @@ struct Options {
   // Field names in which a message says its campaign and its tenant; removed. "": none.
   std::string campaign_header;
   std::string tenant_header;
+  // Whose messages are refused when no key signs them: authors, as patterns of policy/senders.h;
+  // and tenants.
+  std::vector<std::string> signature_authors;
+  std::vector<std::string> signature_tenants;
   // Octets of message texts that all sessions together may hold in memory; beyond, 452 4.3.1.
   std::size_t bodies_in_flight_max = 512U << 20;
 };

@@ -10,6 +10,13 @@ namespace postrider::submission {
 
 using metrics::Metric;
 
+SigningMeters::SigningMeters(metrics::Registry& registry)
+    : rsa(registry.counter(Metric::kSignatures, "rsa")),
+      ed25519(registry.counter(Metric::kSignatures, "ed25519")),
+      failed(registry.counter(Metric::kSignatures, "failed")),
+      busy(registry.counter(Metric::kSignatures, "busy")),
+      seconds(registry.histogram(Metric::kSigningSeconds)) {}
+
 Receiver::Receiver(event::Loop& loop, Shared& shared) : loop_(loop), shared_(shared) {
   metrics::Registry& registry = shared.metrics;
   counters_.auth_accepted = registry.counter(Metric::kAuthentications, "accepted");
@@ -56,7 +63,7 @@ void Receiver::remove(std::uint64_t id) {
 }
 
 void Receiver::count(const Receipt& receipt, TimePoint started) const {
-  if (receipt.refusal != queue::Refusal::kNone) return;
+  if (!receipt.accepted()) return;
   counters_.messages.add();
   counters_.bytes.add(receipt.size);
   counters_.recipients.add(receipt.recipients);

@@ -20,6 +20,7 @@
 #include "relay/policy/admission.h"
 #include "relay/policy/login_guard.h"
 #include "relay/policy/quota.h"
+#include "relay/signing/signer.h"
 #include "relay/submission/intake.h"
 #include "relay/submission/options.h"
 #include "relay/tls/context.h"
@@ -37,11 +38,23 @@ struct Listener {
   metrics::Gauge open;
 };
 
+// What signing counts.
+struct SigningMeters {
+  explicit SigningMeters(metrics::Registry& registry);
+
+  metrics::Counter rsa;
+  metrics::Counter ed25519;
+  metrics::Counter failed;
+  metrics::Counter busy;
+  metrics::Histogram seconds;  // from the intake to the signed message
+};
+
 // What all workers' sessions use. Everything referred to outlives the receivers.
 struct Shared {
   const Options& options;
   queue::Queue& queue;
   auth::Authenticator& authenticator;
+  signing::Signer& signer;
   const Clock& clock;
   metrics::Registry& metrics;
   Milliseconds message_lifetime{};
@@ -49,6 +62,7 @@ struct Shared {
   std::atomic<std::size_t> bodies_in_flight{0};
   policy::LoginGuard login_guard{options.login_guard};
   policy::QuotaLedger quota;
+  SigningMeters signing_meters{metrics};
 };
 
 // A connection on its way from the acceptor to a worker.

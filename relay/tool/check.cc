@@ -8,6 +8,7 @@
 #include "relay/config/file_access.h"
 #include "relay/config/option_value.h"
 #include "relay/config/reference.h"
+#include "relay/signing/key.h"
 #include "relay/tls/context.h"
 #include "relay/tool/terminal.h"
 #include "relay/tool/text_table.h"
@@ -19,6 +20,12 @@ namespace {
 
 using config::Config;
 using config::Problem;
+
+bool world_can_read(const std::filesystem::path& file) {
+  struct stat about {};
+
+  return ::stat(file.c_str(), &about) == 0 && (about.st_mode & S_IROTH) != 0;
+}
 
 // Who wants a certificate: the option's name, and the files.
 struct WantedIdentity {
@@ -47,6 +54,31 @@ std::vector<Problem> certificate_problems(const Config& config) {
   if (config.delivery.tls == policy::TlsLevel::kVerify) {
     const auto context = tls::Context::client({tls::Verification::kPeer, config.delivery.ca_file});
     if (!context) problems.push_back({"delivery.ca_file", context.error().text()});
+  }
+  return problems;
+}
+
+// Into `warnings` what is weak about keys that can be used.
+std::vector<Problem> key_problems(const Config& config, std::vector<std::string>& warnings) {
+  std::vector<Problem> problems;
+  const auto& keys = config.signing.keys;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::string option = fmt::format("dkim[{}].key", i);
+    const auto key = signing::Key::read(keys[i].key_file);
+    if (!key) {
+      problems.push_back({option, key.error().text()});
+      continue;
+    }
+    if ((*key)->algorithm() == signing::Algorithm::kRsa &&
+        (*key)->bits() < signing::Key::kRsaBitsGood) {
+      warnings.push_back(
+          fmt::format("dkim.key: the RSA key in {} has {} bits; make one of {} (RFC 8301)",
+                      keys[i].key_file, (*key)->bits(), signing::Key::kRsaBitsGood));
+    }
+    if (world_can_read(keys[i].key_file)) {
+      warnings.push_back(
+          fmt::format("dkim.key: {}: every user of this machine can read it", keys[i].key_file));
+    }
   }
   return problems;
 }
@@ -89,10 +121,7 @@ std::vector<std::string> warnings_of(const Examined& examined, const std::filesy
   if (config.admin.enabled && !config.admin.address.ip.is_loopback()) {
     warnings.emplace_back("admin.address: the token travels in clear text");
   }
-
-  struct stat about {};
-
-  if (has_secrets(config) && ::stat(file.c_str(), &about) == 0 && (about.st_mode & S_IROTH) != 0) {
+  if (has_secrets(config) && world_can_read(file)) {
     warnings.push_back(
         fmt::format("{}: every user of this machine can read it, secrets included", file.string()));
   }
@@ -117,7 +146,11 @@ Examined examine(const std::filesystem::path& file) {
   const Config& config = examined.loaded.config;
   std::vector<Problem> found = config::check_file_access(config);
   // A file that cannot be read has its problem already.
-  if (found.empty()) found = certificate_problems(config);
+  if (found.empty()) {
+    found = certificate_problems(config);
+    const std::vector<Problem> more = key_problems(config, examined.warnings);
+    found.insert(found.end(), more.begin(), more.end());
+  }
   for (const Problem& problem : found) {
     examined.problems.push_back(located(problem, examined.loaded, file.string()));
   }
@@ -127,7 +160,8 @@ Examined examine(const std::filesystem::path& file) {
     examined.users = more.users.size();
   }
   examined.users += config.auth.users.size();
-  examined.warnings = warnings_of(examined, file);
+  const std::vector<std::string> more = warnings_of(examined, file);
+  examined.warnings.insert(examined.warnings.end(), more.begin(), more.end());
   return examined;
 }
 
@@ -141,6 +175,10 @@ std::string summary(const Examined& examined) {
   line("host name", config.server.host_name);
   line("listeners", listeners_text(config));
   line("users", format_count(examined.users, "user"));
+  if (!config.signing.keys.empty()) {
+    line("dkim", format_count(config.signing.keys.size(), "key") +
+                     "; 'postrider dkim' prints their DNS records");
+  }
   line("outbound", fmt::format("port {}, TLS {}", config.delivery.port, tls));
   line("retry", fmt::format("after {}, at most every {}, for {}",
                             config::format_duration(config.delivery.retry.first_interval),

@@ -11,6 +11,7 @@
 #include "relay/base/ascii.h"
 #include "relay/config/reference.h"
 #include "relay/tool/check.h"
+#include "relay/tool/dkim_command.h"
 #include "relay/tool/queue_command.h"
 #include "relay/tool/terminal.h"
 #include "relay/tool/user_command.h"
@@ -105,6 +106,10 @@ CommandLine::CommandLine(Arguments& arguments, const Serve& serve)
   check->add_flag("--dump", arguments_.dump, "Print every option and where it was set");
   add_queue();
   add_user();
+  add_config(command(app_, "dkim", "Print the DNS records of the keys that sign messages",
+                     "  postrider dkim\n"
+                     "  postrider dkim --config relay.toml",
+                     [this] { return run_dkim(arguments_.config); }));
   auto* options = command(app_, "options", "Print a sample configuration with every option",
                           "  postrider options > postrider.toml\n"
                           "  postrider options --format markdown > options.md",

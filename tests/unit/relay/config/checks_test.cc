@@ -235,5 +235,33 @@ INSTANTIATE_TEST_SUITE_P(
                   "2: queue.leases_max: 10 is less than queue.leases_per_queue_max, which is "
                   "5000"}));
 
+std::string key(const std::string& selector, const std::string& more = "") {
+  return "[[dkim]]\ndomain = \"Example.com\"\nselector = \"" + selector + "\"\nkey = \"/k.pem\"\n" +
+         more;
+}
+
+TEST(Checks, AKeyNeedsDomainSelectorAndFile) {
+  EXPECT_THAT(problems_of(std::string("[[dkim]]\n") + kRest),
+              ElementsAre("1: dkim.domain: missing; every [[dkim]] needs one",
+                          "1: dkim.selector: missing; every [[dkim]] needs one",
+                          "1: dkim.key: missing; every [[dkim]] needs one"));
+  const LoadResult loaded = load(key("s") + kRest);
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_EQ(loaded.config.signing.keys[0].domain, "example.com");
+}
+
+TEST(Checks, EachKeyHasASelectorOfItsOwn) {
+  EXPECT_THAT(problems_of(key("s") + key("S") + kRest),
+              ElementsAre("7: dkim.selector: s._domainkey.example.com is there twice; each key "
+                          "needs a selector of its own"));
+  EXPECT_THAT(problems_of(key("s") + key("s", "tenant = \"shop\"\n") + kRest), IsEmpty());
+}
+
+TEST(Checks, AMessageGetsFewSignatures) {
+  EXPECT_THAT(problems_of(key("a") + key("b") + key("c") + key("d") + key("e") + kRest),
+              ElementsAre("18: dkim.domain: more than 4 keys would sign each message of "
+                          "example.com"));
+}
+
 }  // namespace
 }  // namespace postrider::config

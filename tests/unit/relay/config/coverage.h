@@ -70,6 +70,7 @@ inline bool applies(const Option& option, const Record& record) {
   if (option.section == "listener") return record.listener != nullptr;
   if (option.section == "user") return record.user != nullptr;
   if (option.section == "route") return record.route != nullptr;
+  if (option.section == "dkim") return record.dkim != nullptr;
   return record.config != nullptr;
 }
 

@@ -38,6 +38,23 @@ TEST(OptionChecks, NamesToLogInWith) {
   EXPECT_FALSE(check_name("a\tb"));
 }
 
+TEST(OptionChecks, WhatSignaturesName) {
+  EXPECT_TRUE(check_signed_field("X-Mailer"));
+  EXPECT_FALSE(check_signed_field(""));
+  EXPECT_FALSE(check_signed_field("a b"));
+  EXPECT_FALSE(check_signed_field("a;b"));
+  EXPECT_FALSE(check_signed_field("received"));
+  EXPECT_TRUE(check_selector("r1"));
+  EXPECT_TRUE(check_selector("2026._mail-1"));
+  EXPECT_FALSE(check_selector(""));
+  EXPECT_FALSE(check_selector("a..b"));
+  EXPECT_FALSE(check_selector(".a"));
+  EXPECT_FALSE(check_selector("a;d=x"));
+  EXPECT_FALSE(check_selector(std::string(64, 'x')));
+  EXPECT_TRUE(check_signing_domain("example.com"));
+  EXPECT_FALSE(check_signing_domain(""));
+}
+
 TEST(OptionChecks, Mailboxes) {
   EXPECT_TRUE(check_mailbox(""));
   EXPECT_TRUE(check_mailbox("postmaster@example.com"));

@@ -16,8 +16,9 @@ struct Defaults {
   auth::User user;
 
   delivery::RouteOptions route;
+  signing::KeyOptions dkim;
 
-  Record record() { return {&config, &listener, &user, &route}; }
+  Record record() { return {&config, &listener, &user, &route, &dkim}; }
 };
 
 TEST(OptionTable, NamesAreUniqueAndWellFormed) {

@@ -16,7 +16,7 @@ class OptionValue : public testing::Test {
     const std::size_t dot = name.find('.');
     const Option* option = find_option(name.substr(0, dot), name.substr(dot + 1));
     if (option == nullptr) return "no such option";
-    const Record record{&config_, &listener_, &user_, &route_};
+    const Record record{&config_, &listener_, &user_, &route_, &dkim_};
     const std::string before = literal(*option, record);
     const auto done = assign(*option, record, value);
     if (done) return literal(*option, record);
@@ -32,11 +32,12 @@ class OptionValue : public testing::Test {
   submission::ListenerOptions listener_;
   auth::User user_;
   delivery::RouteOptions route_;
+  signing::KeyOptions dkim_;
 };
 
 TEST_F(OptionValue, EveryDefaultIsReadBackAsItIsWritten) {
   for (const Option& option : options()) {
-    const Record record{&config_, &listener_, &user_, &route_};
+    const Record record{&config_, &listener_, &user_, &route_, &dkim_};
     EXPECT_FALSE(literal(option, record).empty()) << option.name();
     EXPECT_FALSE(expected_value(option).empty()) << option.name();
   }

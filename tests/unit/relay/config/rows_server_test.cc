@@ -17,11 +17,11 @@ TEST(RowsServer, EveryMemberHasARow) {
 TEST(RowsServer, EveryModuleHasItsPlaceInTheConfiguration) {
   Config config;
   EXPECT_EQ(
-      members_without_row(
-          config, Record{&config},
-          {nested(config.server), nested(config.tls), nested(config.submission),
-           nested(config.auth), nested(config.delivery), nested(config.dns), nested(config.queue),
-           nested(config.store), nested(config.journal), nested(config.admin)}),
+      members_without_row(config, Record{&config},
+                          {nested(config.server), nested(config.tls), nested(config.submission),
+                           nested(config.auth), nested(config.signing), nested(config.delivery),
+                           nested(config.dns), nested(config.queue), nested(config.store),
+                           nested(config.journal), nested(config.admin)}),
       0);
 }
 

@@ -38,8 +38,8 @@ class WorkerTest : public ::testing::Test {
     queue_ = std::move(
         *queue::Queue::open({}, store_, clock_, random_, metrics_, [](std::string_view) {}));
     authenticator_ = std::make_unique<auth::Authenticator>(auth::Options{}, clock_);
-    submission_.reset(new submission::Shared{submission_options_, *queue_, *authenticator_, clock_,
-                                             metrics_, std::chrono::hours(24)});
+    submission_.reset(new submission::Shared{submission_options_, *queue_, *authenticator_, signer_,
+                                             clock_, metrics_, std::chrono::hours(24)});
     delivery_.reset(new delivery::Shared{delivery_options_, "relay.example", *queue_, resolver_,
                                          clock_, random_, metrics_, *tls::Context::client({})});
     listener_.options.mode = smtp::ListenerMode::kTrusted;
@@ -84,6 +84,7 @@ class WorkerTest : public ::testing::Test {
   submission::Listener listener_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<auth::Authenticator> authenticator_;
+  signing::Signer signer_{{}, std::make_shared<signing::Keyring>()};
   std::unique_ptr<submission::Shared> submission_;
   std::unique_ptr<delivery::Shared> delivery_;
   std::unique_ptr<Worker> worker_;

@@ -135,8 +135,11 @@ class SubmissionTest : public event::EventTest {
                                            }));
     queue_->start(leases_);
     authenticator_ = std::make_unique<auth::Authenticator>(auth_options_, clock_);
-    shared_.reset(
-        new Shared{options_, *queue_, *authenticator_, clock_, metrics_, std::chrono::hours(24)});
+    auto keys = signing::Keyring::read(signing_options_.keys);
+    ASSERT_TRUE(keys) << keys.error().text();
+    signer_ = std::make_unique<signing::Signer>(signing_options_, *keys);
+    shared_.reset(new Shared{options_, *queue_, *authenticator_, *signer_, clock_, metrics_,
+                             std::chrono::hours(24)});
     listener_.session.mode = listener_.options.mode;
     listener_.session.tls_available = listener_.tls != nullptr;
     listener_.accepted = metrics_.counter(metrics::Metric::kConnectionsAccepted, listener_label_);
@@ -156,6 +159,7 @@ class SubmissionTest : public event::EventTest {
     release_store();
     receiver_.reset();
     authenticator_.reset();
+    signer_.reset();
     stop_queue();
     queue_.reset();
   }
@@ -278,10 +282,12 @@ class SubmissionTest : public event::EventTest {
   tls::IdentityFiles identity_{std::vector<std::string>{"relay.example"}};
   queue::Options queue_options_;
   auth::Options auth_options_;
+  signing::Options signing_options_;
   Options options_;
   Listener listener_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<auth::Authenticator> authenticator_;
+  std::unique_ptr<signing::Signer> signer_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<Receiver> receiver_;
 };

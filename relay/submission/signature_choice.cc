@@ -1,0 +1,63 @@
+#include "relay/submission/signature_choice.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "relay/message/address.h"
+#include "relay/policy/senders.h"
+
+namespace postrider::submission {
+
+namespace {
+
+bool contains(const std::vector<std::string>& list, std::string_view value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+// Whom the demand comes from, in words; "": there is none.
+std::string demanded_by(const Options& options, const auth::User* user, std::string_view tenant,
+                        const std::vector<message::Address>& authors) {
+  if (user != nullptr && user->signature_required) return "this user's messages";
+  if (!tenant.empty() && contains(options.signature_tenants, tenant)) {
+    return "messages of tenant " + std::string(tenant);
+  }
+  if (contains(options.signature_authors, "*")) return "every message";
+  for (const message::Address& author : authors) {
+    if (policy::may_send_as(options.signature_authors, author)) {
+      return "messages from " + author.domain;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<Denied> choose_signatures(const Options& options, const signing::Signer& signer,
+                                        const message::HeaderSection& header,
+                                        const auth::User* user, std::string_view tenant,
+                                        signing::Signings& chosen) {
+  std::vector<message::Address> authors;
+  for (const std::string& field : header.values("from")) {
+    for (message::Address& author : message::from_addresses(field)) {
+      authors.push_back(std::move(author));
+    }
+  }
+  std::string reason;
+  if (auto good = signing::check_signable(header); !good) {
+    reason = good.error().text();
+  } else if (authors.empty()) {
+    reason = "its From field holds no plain address";
+  } else {
+    // RFC 5322 allows several authors; the first one's domain answers for all.
+    chosen = signer.keys()->find(authors.front().domain, tenant);
+    if (!chosen.empty()) return std::nullopt;
+    reason = "there is no DKIM key for " + authors.front().domain;
+  }
+  const std::string who = demanded_by(options, user, tenant, authors);
+  if (who.empty()) return std::nullopt;
+  return Denied{"signature_required",
+                {550, {5, 7, 1}, "A DKIM signature is required for " + who + ": " + reason}};
+}
+
+}  // namespace postrider::submission

@@ -1,0 +1,90 @@
+#include "relay/submission/signature_choice.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/relay/signing/example_keys.h"
+
+namespace postrider::submission {
+namespace {
+
+class SignatureChoiceTest : public testing::Test {
+ protected:
+  SignatureChoiceTest() : signer_({}, make_keys()) {}
+
+  std::shared_ptr<const signing::Keyring> make_keys() {
+    signing::KeyOptions key;
+    key.domain = "a.example";
+    key.selector = "s";
+    key.key_file = folder_.write("k", signing::kExampleEd25519Key);
+    return *signing::Keyring::read({key});
+  }
+
+  // "signed", "unsigned", or the words of the denial.
+  std::string choose(const std::string& fields) {
+    signing::Signings chosen;
+    const auto denied = choose_signatures(options_, signer_, message::HeaderSection(fields), user_,
+                                          tenant_, chosen);
+    if (denied) return denied->status.text;
+    return chosen.empty() ? "unsigned" : "signed";
+  }
+
+  signing::KeyFolder folder_;
+  signing::Signer signer_;
+  Options options_;
+  auth::User app_;
+  const auth::User* user_ = nullptr;
+  std::string tenant_;
+};
+
+constexpr const char* kDemanded = "A DKIM signature is required for ";
+
+TEST_F(SignatureChoiceTest, TheDomainOfTheAuthorChooses) {
+  EXPECT_EQ(choose("From: x <u@A.example>\r\n"), "signed");
+  EXPECT_EQ(choose("From: u@a.example, u@b.example\r\n"), "signed");
+  EXPECT_EQ(choose("From: u@b.example, u@a.example\r\n"), "unsigned");
+  EXPECT_EQ(choose("From: u@b.example\r\n"), "unsigned");
+}
+
+TEST_F(SignatureChoiceTest, WhatIsNoMessageStaysUnsigned) {
+  EXPECT_EQ(choose("Subject: x\r\n"), "unsigned");
+  EXPECT_EQ(choose("From: nobody\r\n"), "unsigned");
+  EXPECT_EQ(choose("From: u@a.example\r\nFrom: u@a.example\r\n"), "unsigned");
+}
+
+TEST_F(SignatureChoiceTest, ADemandOfAUserIsKept) {
+  user_ = &app_;
+  EXPECT_EQ(choose("From: u@b.example\r\n"), "unsigned");
+  app_.signature_required = true;
+  EXPECT_EQ(choose("From: u@a.example\r\n"), "signed");
+  EXPECT_EQ(choose("From: u@b.example\r\n"),
+            kDemanded + std::string("this user's messages: there is no DKIM key for b.example"));
+}
+
+TEST_F(SignatureChoiceTest, ADemandOfATenantIsKept) {
+  options_.signature_tenants = {"shop"};
+  EXPECT_EQ(choose("From: u@b.example\r\n"), "unsigned");
+  tenant_ = "shop";
+  EXPECT_EQ(choose("From: u@b.example\r\n"),
+            kDemanded + std::string("messages of tenant shop: there is no DKIM key for b.example"));
+}
+
+TEST_F(SignatureChoiceTest, ADemandOfAnAuthorIsKept) {
+  options_.signature_authors = {"b.example"};
+  EXPECT_EQ(choose("From: u@c.example\r\n"), "unsigned");
+  EXPECT_EQ(choose("From: u@c.example, u@b.example\r\n"),
+            kDemanded + std::string("messages from b.example: there is no DKIM key for c.example"));
+  EXPECT_EQ(choose("From: u@b.example\r\nFrom: u@b.example\r\n"),
+            kDemanded + std::string("messages from b.example: it has more than one From field"));
+}
+
+TEST_F(SignatureChoiceTest, EveryMessageIncludesThoseWithoutAnAuthor) {
+  options_.signature_authors = {"*"};
+  EXPECT_EQ(choose("From: u@a.example\r\n"), "signed");
+  EXPECT_EQ(choose("Subject: x\r\n"),
+            kDemanded + std::string("every message: it has no From field"));
+  EXPECT_EQ(choose("From: nobody\r\n"),
+            kDemanded + std::string("every message: its From field holds no plain address"));
+}
+
+}  // namespace
+}  // namespace postrider::submission
