@@ -175,6 +175,33 @@ message::Status read_status(RecordReader& in) {
   return status;
 }
 
+void write_metadata(RecordWriter& out, const std::vector<message::Metadata>& all) {
+  if (all.empty()) return;
+  out.number(all.size());
+  for (const message::Metadata& one : all) {
+    out.text(one.name);
+    out.text(one.value);
+  }
+}
+
+std::vector<message::Metadata> read_metadata(RecordReader& in) {
+  std::vector<message::Metadata> all;
+  if (in.done()) return all;
+  const std::size_t count = in.count();
+  if (count == 0 || count > message::kMetadataMax) in.fail();
+  for (std::size_t i = 0; i < count && in.good(); ++i) {
+    message::Metadata one;
+    one.name = in.text();
+    one.value = in.text();
+    if (one.name.size() > message::kMetadataNameMax ||
+        one.value.size() > message::kMetadataValueMax) {
+      in.fail();
+    }
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string encode(std::string_view key, const Message& message) {
@@ -194,6 +221,7 @@ std::string encode(std::string_view key, const Message& message) {
   out.time(message.arrived);
   out.time(message.expires);
   out.number(message.deliveries);
+  write_metadata(out, envelope.metadata);
   return out.seal(key);
 }
 
@@ -222,6 +250,7 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
   message.arrived = in.time();
   message.expires = in.time();
   message.deliveries = in.number_as<std::uint32_t>();
+  message.envelope.metadata = read_metadata(in);
   return if_done(in, std::move(message));
 }
 

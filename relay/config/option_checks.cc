@@ -105,6 +105,20 @@ Result<void> check_field_name(std::string_view text) {
   return failure(shown(text) + " is not the name of a header field");
 }
 
+Result<void> check_metadata_header(std::string_view text) {
+  const bool is_beginning = text.ends_with('*');
+  const std::string_view name = text.substr(0, text.size() - (is_beginning ? 1 : 0));
+  if (name.empty() || name.find('*') != std::string_view::npos) {
+    return failure(shown(text) + " is not the name of a header field, or its beginning and '*'");
+  }
+  if (auto good = check_field_name(name); !good) return good;
+  // What a reader needs must not be removed by a slip.
+  if (!ascii::istarts_with(name, "x-") || name.size() == 2) {
+    return failure(shown(text) + " must begin with 'X-' and say more");
+  }
+  return {};
+}
+
 Result<void> check_signed_field(std::string_view text) {
   if (text.empty()) return failure("must not be empty");
   if (auto good = check_field_name(text); !good) return good;

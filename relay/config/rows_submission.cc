@@ -151,6 +151,17 @@ constexpr Option kSubmissionRows[] = {
              "on trusted listeners and for users whose tenant is \"*\".",
      .example = "\"X-Tenant\""},
     {.section = "submission",
+     .key = "metadata_headers",
+     .kind = Kind::kTexts,
+     .slot = PR_SLOT(config->submission.metadata_headers),
+     .range = {0, 50},
+     .check = check_metadata_header,
+     .help =
+         "Header fields that stand in every journal line of the message and are removed: names, "
+         "or beginnings like \"X-Meta-*\".",
+     .more = "At most 16 in one message, with more it is refused; a value is cut after 256 octets.",
+     .example = "[\"X-Meta-*\"]"},
+    {.section = "submission",
      .key = "bodies_in_flight_max",
      .kind = Kind::kSize,
      .slot = PR_SLOT(config->submission.bodies_in_flight_max),

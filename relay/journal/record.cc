@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "relay/message/utf8.h"
 
@@ -111,12 +112,26 @@ void add_seconds(std::string& out, std::string_view key, double seconds) {
   out += static_cast<char>('0' + fraction % 10);
 }
 
+void add_metadata(std::string& out, const std::vector<message::Metadata>& all) {
+  if (all.empty()) return;
+  append_key(out, "metadata");
+  char before = '{';
+  for (const message::Metadata& one : all) {
+    out += std::exchange(before, ',');
+    append_string(out, one.name);
+    out += ':';
+    append_string(out, one.value);
+  }
+  out += '}';
+}
+
 void add_envelope(std::string& out, const message::Envelope& envelope) {
   append_key(out, "sender");
   append_string(out, envelope.sender.to_string());
   add(out, "user", envelope.user);
   add(out, "tenant", envelope.tenant);
   add(out, "campaign", envelope.campaign);
+  add_metadata(out, envelope.metadata);
 }
 
 }  // namespace

@@ -47,6 +47,19 @@ inline bool is_label(std::string_view text) {
          std::all_of(text.begin(), text.end(), visible);
 }
 
+// Fields that a message told us about itself for the journal; at most so many, and octets
+// of each.
+inline constexpr std::size_t kMetadataMax = 16;
+inline constexpr std::size_t kMetadataNameMax = 64;
+inline constexpr std::size_t kMetadataValueMax = 256;
+
+struct Metadata {
+  std::string name;   // of the header field, in lower case
+  std::string value;  // printable UTF-8
+
+  bool operator==(const Metadata&) const = default;
+};
+
 // What is one per message; the recipients stand beside it.
 struct Envelope {
   Address sender;          // null: a notification, never answered by one
@@ -57,6 +70,7 @@ struct Envelope {
   std::string tenant;       // at most 64 octets
   std::string campaign;     // at most 64 octets
   std::string user;         // who submitted it: an account name, or "" on a trusted listener
+  std::vector<Metadata> metadata;
 
   bool operator==(const Envelope&) const = default;
 };

@@ -8,6 +8,7 @@
 #include "relay/message/headers.h"
 #include "relay/policy/senders.h"
 #include "relay/submission/handover.h"
+#include "relay/submission/metadata.h"
 #include "relay/submission/receiver.h"
 #include "relay/submission/signature_choice.h"
 
@@ -256,6 +257,9 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
     repair(header, id, host_name, message.time);
   }
   if (auto denied = take_labels(header, user, submission.envelope)) return denied;
+  if (auto denied = take_metadata(shared_.options.metadata_headers, header, submission.envelope)) {
+    return denied;
+  }
   if (auto denied = choose_signatures(shared_.options, shared_.signer, header, user,
                                       submission.envelope.tenant, message.signings)) {
     return denied;

@@ -33,6 +33,8 @@ struct Options {
   // Field names in which a message says its campaign and its tenant; removed. "": none.
   std::string campaign_header;
   std::string tenant_header;
+  // Names of fields, or beginnings with '*' behind, that go to the journal; removed.
+  std::vector<std::string> metadata_headers;
   // Whose messages are refused when no key signs them: authors, as patterns of policy/senders.h;
   // and tenants.
   std::vector<std::string> signature_authors;

@@ -52,6 +52,21 @@ TEST(Records, MessageComesBackWhole) {
   EXPECT_EQ(back->deliveries, 3U);
 }
 
+TEST(Records, MetadataComesBackAndIsBounded) {
+  const std::string key = message_key(kId);
+  Message message = a_message();
+  const std::string without = encode(key, message);
+  message.envelope.metadata = {{"x-job", "nightly"}, {"x-user", ""}};
+  const std::string with = encode(key, message);
+  EXPECT_EQ(decode_message(key, without)->envelope.metadata.size(), 0U);
+  EXPECT_EQ(decode_message(key, with)->envelope.metadata, message.envelope.metadata);
+  EXPECT_EQ(with.size() - without.size(), 1U + 6 + 8 + 7 + 1);
+  message.envelope.metadata = {{"x-job", std::string(257, 'x')}};
+  EXPECT_FALSE(decode_message(key, encode(key, message)));
+  message.envelope.metadata.assign(17, {"x-job", "x"});
+  EXPECT_FALSE(decode_message(key, encode(key, message)));
+}
+
 TEST(Records, DeliveryComesBackWhole) {
   const std::string key = delivery_key({kId, 1});
   const auto back = decode_delivery(key, encode(key, a_delivery()));

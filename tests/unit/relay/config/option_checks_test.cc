@@ -38,6 +38,17 @@ TEST(OptionChecks, NamesToLogInWith) {
   EXPECT_FALSE(check_name("a\tb"));
 }
 
+TEST(OptionChecks, FieldsForTheJournal) {
+  EXPECT_TRUE(check_metadata_header("X-Meta-*"));
+  EXPECT_TRUE(check_metadata_header("x-job"));
+  EXPECT_FALSE(check_metadata_header(""));
+  EXPECT_FALSE(check_metadata_header("*"));
+  EXPECT_FALSE(check_metadata_header("X-*"));
+  EXPECT_FALSE(check_metadata_header("X-*-A"));
+  EXPECT_FALSE(check_metadata_header("Subject"));
+  EXPECT_FALSE(check_metadata_header("X-a b"));
+}
+
 TEST(OptionChecks, WhatSignaturesName) {
   EXPECT_TRUE(check_signed_field("X-Mailer"));
   EXPECT_FALSE(check_signed_field(""));

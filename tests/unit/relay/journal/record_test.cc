@@ -77,6 +77,20 @@ TEST(Record, AllFieldsHaveTheirNames) {
             "\n");
 }
 
+TEST(Record, MetadataIsAnObject) {
+  message::Envelope envelope;
+  envelope.metadata = {{"x-a", "one \"two\""},
+                       {"x-b",
+                        "Gr\xc3\xbc\xc3\x9f"
+                        "e"}};
+  Record record;
+  record.envelope = &envelope;
+  EXPECT_THAT(line_of(record),
+              HasSubstr("\"sender\":\"\",\"metadata\":{\"x-a\":\"one \\\"two\\\"\",\"x-b\":"
+                        "\"Gr\xc3\xbc\xc3\x9f"
+                        "e\"}"));
+}
+
 TEST(Record, EventsHaveNames) {
   EXPECT_EQ(name_of(Event::kAccepted), "accepted");
   EXPECT_EQ(name_of(Event::kDelivered), "delivered");

@@ -1,0 +1,74 @@
+#include "relay/submission/metadata.h"
+
+#include <algorithm>
+#include <set>
+
+#include "relay/base/ascii.h"
+#include "relay/message/utf8.h"
+
+namespace postrider::submission {
+
+namespace {
+
+bool matches(const std::vector<std::string>& patterns, std::string_view name) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](std::string_view pattern) {
+    if (!pattern.ends_with('*')) return ascii::iequals(pattern, name);
+    return ascii::istarts_with(name, pattern.substr(0, pattern.size() - 1));
+  });
+}
+
+}  // namespace
+
+std::string printable_utf8(std::string_view text, std::size_t limit) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = message::utf8_sequence(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    const bool good = length > 0 && !message::has_control(character);
+    if (out.size() + (good ? character.size() : 1) > limit) break;
+    good ? out += character : out += '?';
+    text.remove_prefix(character.size());
+  }
+  return out;
+}
+
+std::optional<Denied> take_metadata(const std::vector<std::string>& patterns,
+                                    message::HeaderSection& header, message::Envelope& envelope) {
+  if (patterns.empty()) return std::nullopt;
+  std::set<std::string> names;
+  for (const auto& field : header.fields()) {
+    if (matches(patterns, field.name)) names.insert(field.name);
+  }
+  if (names.size() > message::kMetadataMax) {
+    return Denied{"metadata",
+                  {554,
+                   {5, 6, 0},
+                   "More than " + std::to_string(message::kMetadataMax) +
+                       " header fields for the journal (submission.metadata_headers)"}};
+  }
+  for (const std::string& name : names) {
+    if (name.size() > message::kMetadataNameMax) {
+      return Denied{"metadata",
+                    {554,
+                     {5, 6, 0},
+                     "The name of a header field for the journal is longer than " +
+                         std::to_string(message::kMetadataNameMax) + " octets"}};
+    }
+    if (header.is_signed(name)) {
+      return Denied{"metadata",
+                    {554,
+                     {5, 6, 0},
+                     "The field " + name +
+                         " is for the journal and cannot be removed: a DKIM signature covers it"}};
+    }
+    std::string all;
+    for (const std::string& value : header.values(name)) {
+      all += all.empty() ? value : ", " + value;
+    }
+    envelope.metadata.push_back({name, printable_utf8(all, message::kMetadataValueMax)});
+    header.remove(name);
+  }
+  return std::nullopt;
+}
+
+}  // namespace postrider::submission

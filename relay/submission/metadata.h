@@ -1,0 +1,26 @@
+// Header fields that a message brings for the journal, never for the wire. Thread: pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/message/envelope.h"
+#include "relay/message/header_section.h"
+#include "relay/submission/intake.h"
+
+namespace postrider::submission {
+
+// `text` as one line of printable UTF-8 of at most `limit` octets: control characters and what is
+// no UTF-8 become '?', and no character is cut in two.
+std::string printable_utf8(std::string_view text, std::size_t limit);
+
+// Moves the fields that `patterns` name (Options::metadata_headers) from the header section to the
+// envelope; values of one name are joined with ", ". A denial: there are more than
+// message::kMetadataMax names, one is too long, or a DKIM signature of the sender covers one, so
+// that it could not be removed.
+std::optional<Denied> take_metadata(const std::vector<std::string>& patterns,
+                                    message::HeaderSection& header, message::Envelope& envelope);
+
+}  // namespace postrider::submission
