@@ -23,9 +23,20 @@ constexpr std::array<bool, 256> kEndsRun = [] {
   return ends;
 }();
 
+// Content, and single spaces within it, which are as they should be: most of a text in one run.
 std::size_t run_length(std::string_view bytes) {
+  const auto ends = [&](std::size_t i) { return kEndsRun[static_cast<unsigned char>(bytes[i])]; };
   std::size_t length = 0;
-  while (length < bytes.size() && !kEndsRun[static_cast<unsigned char>(bytes[length])]) ++length;
+  while (length < bytes.size()) {
+    if (!ends(length)) {
+      ++length;
+    } else if (length > 0 && bytes[length] == ' ' && length + 1 < bytes.size() &&
+               !ends(length + 1)) {
+      length += 2;
+    } else {
+      break;
+    }
+  }
   return length;
 }
 

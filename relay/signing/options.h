@@ -33,7 +33,7 @@ struct KeyOptions {
 
 struct Options {
   std::vector<KeyOptions> keys;
-  // Threads that sign; 0: one a core. RSA of 2048 bits takes about 0.7 ms of one.
+  // Threads that sign; 0: one a core. RSA of 2048 bits takes about 0.3 ms of one.
   unsigned threads = 0;
   // Messages waiting for a thread; beyond, 451 4.3.2.
   std::size_t waiting_max = 1000;
