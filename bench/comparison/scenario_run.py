@@ -9,6 +9,7 @@ from comparison.place import BIN, ROOT
 from comparison.scenarios import POSTRIDER, sides
 
 OPEN_LOOP_PART = 0.9  # of the delivered rate that is claimed
+TRIES = 3  # of a round that ends too soon
 
 
 def say(text):
@@ -47,8 +48,7 @@ def load_rounds(work, scenario, extent, certificate, result):
             side["system_calls"] = setting.trace(extent.traced_messages)
         counts[name] = rounds.messages_for(name, scenario, extent, side["probe"])
     for number, name in interleaved(list(counts), extent.rounds):
-        with rounds.setting(work, name, scenario, extent, certificate) as setting:
-            done = setting.measure(("--messages", counts[name]))
+        done = long_round(work, name, scenario, extent, certificate, counts)
         result["sides"][name]["rounds"].append(done)
         say(f"   {number + 1}/{extent.rounds} {name:18} {done['accepted_per_s']:8.0f} accepted/s "
             f"{done['delivered_per_s']:8.0f} delivered/s {done['cpu']:7.3f} CPU s per 1000 "
@@ -59,6 +59,17 @@ def load_rounds(work, scenario, extent, certificate, result):
         loop = result["sides"][POSTRIDER]["open_loop"] = setting.open_loop(rate, extent.open_loop_seconds)
     say(f"   open loop at {rate}/s for {extent.open_loop_seconds} s: the backlog "
         f"{'did not grow' if loop['held'] else 'GREW'}")
+
+
+def long_round(work, name, scenario, extent, certificate, counts):
+    """A round that lasts long enough: where the relay has become faster than its probe was, one with more messages."""
+    for _ in range(TRIES):
+        with rounds.setting(work, name, scenario, extent, certificate) as setting:
+            done = setting.measure(("--messages", counts[name]))
+        if done["seconds"] >= extent.seconds_min:
+            break
+        counts[name] = round(counts[name] * extent.seconds / done["seconds"])
+    return done
 
 
 def storm_rounds(work, scenario, extent, certificate, result):
