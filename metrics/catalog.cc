@@ -20,10 +20,11 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Connections accepted from clients. Grows with the clients; a sudden rise without more "
      "messages means clients that connect per message or are turned away."},
     {kConnectionsRefused, "postrider_connections_refused_total", kCounter, "reason",
-     "Connections closed or answered 4xx before a session began. A rising value names the limit "
-     "that is reached in its reason; see submission.connections_per_client_max and the process "
-     "limit "
-     "of open files."},
+     "Connections closed or refused before a session began, by reason: client_connections, "
+     "network_connections, listener_connections and connections name the limit that is reached, "
+     "untrusted a client outside submission.trusted_networks, handshakes too many TLS handshakes "
+     "in progress, proxy_header a load balancer of listener.proxy_networks that sent none, "
+     "descriptors the process limit of open files."},
     {kSessionsOpen, "postrider_sessions_open", kGauge, "listener",
      "Client sessions open now. A value that only rises means clients that do not quit; see "
      "submission.idle_timeout."},
@@ -39,6 +40,9 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kTlsHandshakesIn, "postrider_tls_handshakes_in_total", kCounter, "result",
      "TLS handshakes with clients by their result. Rising failures mean clients that distrust the "
      "certificate or know no TLS 1.2; see tls.certificate and tls.key."},
+    {kTlsHandshakesInOpen, "postrider_tls_handshakes_in_open", kGauge, "",
+     "TLS handshakes with clients in progress now. Staying high means clients that never end "
+     "theirs; at submission.handshakes_max others are turned away."},
     {kMessagesAccepted, "postrider_messages_accepted_total", kCounter, "",
      "Messages answered 250: on stable storage and ours to deliver. The rate of work coming in."},
     {kBytesAccepted, "postrider_accepted_bytes_total", kCounter, "",

@@ -16,6 +16,7 @@ enum class Metric {
   kUsers,
   kUsersReads,       // label result
   kTlsHandshakesIn,  // label result
+  kTlsHandshakesInOpen,
   kMessagesAccepted,
   kBytesAccepted,
   kRecipientsAccepted,

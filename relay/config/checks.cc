@@ -149,6 +149,9 @@ void Checker::listener(const std::string& prefix, Listener& listener) {
         fmt::format("{} needs a certificate: set certificate and key here or in [tls]",
                     literal(option("listener.mode"), Record{&config_, &listener})));
   }
+  if (listener.message_size_max > config_.submission.session.message_size_max) {
+    add(prefix + ".message_size_max", "more than submission.message_size_max");
+  }
   if (is_trusted && config_.submission.admission.trusted_networks.empty() &&
       !problems_.has_bad_value("submission.trusted_networks")) {
     add(prefix + ".mode",

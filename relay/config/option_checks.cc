@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kPathMax = 4095;
 constexpr std::size_t kUnixUserMax = 32;
 constexpr std::size_t kUserNameMax = 255;
+constexpr std::size_t kSocketNameMax = 255;
 constexpr std::size_t kTokenMin = 16;
 constexpr std::size_t kTokenMax = 512;
 constexpr std::size_t kLabelMax = 63;  // of the DNS
@@ -69,6 +70,18 @@ Result<void> check_unix_user(std::string_view text) {
   if (text.size() > kUnixUserMax || text.front() == '-' ||
       !std::all_of(text.begin(), text.end(), fits)) {
     return failure(shown(text) + " is not the name of a system user");
+  }
+  return {};
+}
+
+// systemd.socket(5), FileDescriptorName=.
+Result<void> check_socket_name(std::string_view text) {
+  const auto fits = [](char c) { return c >= ' ' && c <= '~' && c != ':'; };
+  if (text.size() > kSocketNameMax || !std::all_of(text.begin(), text.end(), fits)) {
+    return failure(
+        fmt::format("{} is no name of a passed socket: at most {} printable ASCII "
+                    "characters without a colon",
+                    shown(text), kSocketNameMax));
   }
   return {};
 }

@@ -35,6 +35,7 @@ Result<void> check_host_name(std::string_view text);
 Result<void> check_route_domain(std::string_view text);
 Result<void> check_route_host(std::string_view text);
 Result<void> check_unix_user(std::string_view text);
+Result<void> check_socket_name(std::string_view text);
 Result<void> check_name(std::string_view text);
 Result<void> check_password_hash(std::string_view text);
 Result<void> check_scram_verifier(std::string_view text);

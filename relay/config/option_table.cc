@@ -117,9 +117,14 @@ const Option* find_option(std::string_view section, std::string_view key) {
 }
 
 std::string nearest_key(std::string_view section, std::string_view key) {
-  // A right key in the wrong section is more likely than a slip in this one.
-  for (const Option& option : options()) {
-    if (option.key == key) return option.name();
+  // A right key in the wrong section is more likely than a slip in this one; and where several have
+  // it, one that holds for all is meant.
+  for (const bool repeats : {false, true}) {
+    for (const Option& option : options()) {
+      if (option.key == key && find_section(option.section)->repeats() == repeats) {
+        return option.name();
+      }
+    }
   }
   Nearest nearest(key);
   for (const Option& option : options_of(section)) {

@@ -100,6 +100,60 @@ constexpr Option kServerRows[] = {
      .slot = PR_SLOT(listener->key),
      .check = check_path,
      .help = "PEM file with its private key; goes together with certificate."},
+    {.section = "listener",
+     .key = "host_name",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(listener->host_name),
+     .check = check_host_name,
+     .help = "What the relay calls itself here, in greeting, EHLO and Received fields; empty: "
+             "server.host_name."},
+    {.section = "listener",
+     .key = "socket",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(listener->socket),
+     .check = check_socket_name,
+     .help = "The name of a socket that the service manager passes (FileDescriptorName= of a "
+             "systemd socket unit).",
+     .more = "Without it a passed socket is known by its address; a listener that none is passed "
+             "for binds its address itself. A passed socket that no listener takes stops the "
+             "start. Of several with one name each listener takes the one of its address.",
+     .example = "\"postrider\""},
+    {.section = "listener",
+     .key = "proxy_networks",
+     .kind = Kind::kNetworks,
+     .slot = PR_SLOT(listener->proxy_networks),
+     .range = {0, 1000},
+     .help = "Load balancers: a connection from one of these must begin with a header of the PROXY "
+             "protocol (version 1 or 2), and counts as one of the client that it names.",
+     .more = "Name nothing but the balancers: who may speak for them can be any client. From "
+             "others such a header is an unknown command. The header must come within 5 s.",
+     .example = "[\"10.0.0.5\"]"},
+    {.section = "listener",
+     .key = "connections_max",
+     .kind = Kind::kCount,
+     .slot = PR_SLOT(listener->connections_max),
+     .range = {0, 1'000'000},
+     .help = "Connections open here at one time, within submission.connections_max; 0: no limit of "
+             "its own. Beyond it a new one is answered 421."},
+    {.section = "listener",
+     .key = "message_size_max",
+     .kind = Kind::kSize,
+     .slot = PR_SLOT(listener->message_size_max),
+     .range = {0, 2 * kGiB},
+     .help = "The largest message that is accepted here; 0: submission.message_size_max, which is "
+             "also the most it can be."},
+    {.section = "listener",
+     .key = "recipients_max",
+     .kind = Kind::kCount,
+     .slot = PR_SLOT(listener->recipients_max),
+     .range = {0, 100'000},
+     .help = "Recipients of one message here; 0: submission.recipients_max."},
+    {.section = "listener",
+     .key = "messages_per_connection_max",
+     .kind = Kind::kCount,
+     .slot = PR_SLOT(listener->messages_max),
+     .range = {0, 1'000'000'000},
+     .help = "Messages on one connection here; 0: submission.messages_per_connection_max."},
 };
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "relay/auth/authenticator.h"
 #include "relay/base/log.h"
 #include "relay/base/random.h"
+#include "relay/daemon/activation.h"
 #include "relay/daemon/journal_sync.h"
 #include "relay/daemon/keys_watch.h"
 #include "relay/daemon/notify.h"
@@ -31,7 +32,6 @@
 #include "relay/event/timer.h"
 #include "relay/journal/record.h"
 #include "relay/journal/writer.h"
-#include "relay/policy/admission.h"
 #include "relay/submission/acceptor.h"
 #include "relay/tls/context.h"
 
@@ -126,7 +126,6 @@ class Daemon {
   std::unique_ptr<UsersWatch> users_;
   std::unique_ptr<KeysWatch> keys_;  // and the threads that sign
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
-  std::unique_ptr<policy::ClientLedger> ledger_;
   std::unique_ptr<submission::Acceptor> acceptor_;
   std::unique_ptr<admin::Server> admin_;
 
@@ -150,11 +149,11 @@ Result<void> Daemon::start() {
 }
 
 Result<void> Daemon::bind_sockets() {
-  for (const submission::ListenerOptions& listener : config_.submission.listeners) {
-    auto socket = event::listen_on(listener.address);
-    if (!socket) return failure(socket.error());
-    sockets_.push_back(std::move(*socket));
-  }
+  auto passed = take_passed_sockets();
+  if (!passed) return failure(passed.error());
+  auto sockets = sockets_of(config_.submission.listeners, *std::move(passed));
+  if (!sockets) return failure(sockets.error());
+  sockets_ = *std::move(sockets);
   return {};
 }
 
@@ -170,11 +169,10 @@ Result<void> Daemon::drop_root() {
 
 Result<void> Daemon::load_certificates() {
   for (const submission::ListenerOptions& options : config_.submission.listeners) {
-    auto listener = std::make_unique<submission::Listener>();
-    listener->options = options;
-    listener->session = config_.submission.session;
-    listener->session.host_name = config_.server.host_name;
-    listener->session.mode = options.mode;
+    std::unique_ptr<submission::Listener> listener(new submission::Listener{options});
+    smtp::ServerOptions session = config_.submission.session;
+    session.host_name = config_.server.host_name;
+    listener->session = submission::session_of(options, std::move(session));
     tls::ServerIdentity identity = config_.tls;
     if (!options.certificate.empty()) identity = {options.certificate, options.key};
     if (!identity.certificate_file.empty()) {
@@ -327,12 +325,11 @@ Result<void> Daemon::start_accepting() {
     admin_ = std::move(*admin);
     log::info("admin", "listening", {{"address", admin_->endpoint().to_string()}});
   }
-  ledger_ = std::make_unique<policy::ClientLedger>(config_.submission.admission);
   std::vector<submission::Receiver*> receivers;
   receivers.reserve(workers_.size());
   for (const auto& worker : workers_) receivers.push_back(&worker->receiver());
-  acceptor_ = std::make_unique<submission::Acceptor>(*main_loop_, config_.submission, metrics_,
-                                                     *ledger_, std::move(receivers));
+  acceptor_ =
+      std::make_unique<submission::Acceptor>(*main_loop_, *submission_, std::move(receivers));
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     const auto endpoint = event::local_endpoint(sockets_[i].get());
     if (auto served = acceptor_->serve(std::move(sockets_[i]), *listeners_[i]); !served) {
@@ -370,6 +367,9 @@ void Daemon::set_process_metrics() {
       .set(std::chrono::duration<double>(clock_.wall().time_since_epoch()).count());
   metrics_.add_collector([this, dropped = metrics_.counter(Metric::kJournalDropped)] {
     dropped.add(journal_->dropped_lines() - dropped.value());
+  });
+  metrics_.add_collector([this, open = metrics_.gauge(Metric::kTlsHandshakesInOpen)] {
+    open.set(static_cast<double>(submission_->handshakes.taken()));
   });
 }
 

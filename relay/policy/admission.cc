@@ -9,19 +9,39 @@ namespace postrider::policy {
 
 namespace {
 
-constexpr std::size_t kClientOctetsV6 = 8;
+constexpr unsigned kClientBitsV6 = 64;
 
-ClientLedger::Refusal refuse_client(const IpAddress& client, std::size_t limit) {
-  const std::string whose = client.is_v4() ? "your address" : "your network";
+ClientLedger::Refusal refuse_some(const std::string& whose, std::size_t open,
+                                  std::string_view reason) {
   return {{421,
            {4, 7, 0},
-           "Too many connections from " + whose + " (" + std::to_string(limit) +
+           "Too many connections from " + whose + " (" + std::to_string(open) +
                " open); close some and try again"},
-          "client_connections"};
+          reason};
 }
 
 ClientLedger::Refusal refuse_all() {
   return {{421, {4, 3, 2}, "Too many connections to this server; try again later"}, "connections"};
+}
+
+// The network of `bits` that the address is in.
+Network network_around(const IpAddress& ip, unsigned bits) {
+  std::string bytes(ip.bytes());
+  for (unsigned at = bits; at < bytes.size() * 8; ++at) {
+    bytes[at / 8] = static_cast<char>(bytes[at / 8] & ~(0x80U >> at % 8));
+  }
+  return {IpAddress::from_bytes(bytes).value_or(ip), bits};
+}
+
+std::size_t count_of(const std::map<IpAddress, std::size_t>& tally, const IpAddress& key) {
+  const auto found = tally.find(key);
+  return found == tally.end() ? 0 : found->second;
+}
+
+void take_one(std::map<IpAddress, std::size_t>& tally, const IpAddress& key) {
+  const auto found = tally.find(key);
+  PR_CHECK(found != tally.end(), "slot given back twice");
+  if (--found->second == 0) tally.erase(found);
 }
 
 }  // namespace
@@ -32,13 +52,13 @@ bool is_trusted(const AdmissionOptions& options, const IpAddress& client) {
 }
 
 ClientLedger::Slot::Slot(Slot&& other) noexcept
-    : ledger_(std::exchange(other.ledger_, nullptr)), key_(other.key_) {}
+    : ledger_(std::exchange(other.ledger_, nullptr)), client_(other.client_) {}
 
 ClientLedger::Slot& ClientLedger::Slot::operator=(Slot&& other) noexcept {
   if (this != &other) {
     give_back();
     ledger_ = std::exchange(other.ledger_, nullptr);
-    key_ = other.key_;
+    client_ = other.client_;
   }
   return *this;
 }
@@ -48,43 +68,53 @@ ClientLedger::Slot::~Slot() {
 }
 
 void ClientLedger::Slot::give_back() {
-  if (ledger_ != nullptr) std::exchange(ledger_, nullptr)->give_back(key_);
+  if (ledger_ != nullptr) std::exchange(ledger_, nullptr)->give_back(client_);
 }
 
 ClientLedger::ClientLedger(const AdmissionOptions& options) : options_(options) {}
 
 IpAddress client_network(const IpAddress& client) {
-  if (client.is_v4()) return client;
-  std::string bytes(client.bytes());
-  std::fill(bytes.begin() + kClientOctetsV6, bytes.end(), '\0');
-  return IpAddress::from_bytes(bytes).value_or(client);
+  return client.is_v4() ? client : network_around(client, kClientBitsV6).base;
+}
+
+Network ClientLedger::network_of(const IpAddress& client) const {
+  return network_around(
+      client, client.is_v4() ? options_.network_prefix_ipv4 : options_.network_prefix_ipv6);
+}
+
+std::optional<ClientLedger::Refusal> ClientLedger::refusal(const Counts& counts,
+                                                           const IpAddress& client) const {
+  if (counts.total >= options_.connections_max) return refuse_all();
+  const Network network = network_of(client);
+  const std::size_t of_client = count_of(counts.by_client, client_network(client));
+  const std::size_t of_network = count_of(counts.by_network, network.base);
+  if (of_client >= options_.connections_per_client_max) {
+    return refuse_some(client.is_v4() ? "your address" : "your network", of_client,
+                       "client_connections");
+  }
+  if (of_network >= options_.connections_per_network_max) {
+    return refuse_some(network.to_string(), of_network, "network_connections");
+  }
+  return std::nullopt;
 }
 
 ClientLedger::Verdict ClientLedger::admit(const IpAddress& client) {
-  const IpAddress key = client_network(client);
   Verdict verdict;
   auto counts = counts_.lock();
-  if (counts->total >= options_.connections_max) {
-    verdict.refusal = refuse_all();
-    return verdict;
-  }
-  const auto found = counts->by_client.find(key);
-  const std::size_t open_now = found == counts->by_client.end() ? 0 : found->second;
-  if (open_now >= options_.connections_per_client_max) {
-    verdict.refusal = refuse_client(client, open_now);
-    return verdict;
-  }
-  ++counts->by_client[key];
+  verdict.refusal = refusal(*counts, client);
+  if (verdict.refusal) return verdict;
+  ++counts->by_client[client_network(client)];
+  ++counts->by_network[network_of(client).base];
   ++counts->total;
-  verdict.slot = Slot(this, key);
+  verdict.slot = Slot(this, client);
   return verdict;
 }
 
-void ClientLedger::give_back(const IpAddress& key) {
+void ClientLedger::give_back(const IpAddress& client) {
   auto counts = counts_.lock();
-  const auto found = counts->by_client.find(key);
-  PR_CHECK(found != counts->by_client.end() && counts->total > 0, "slot given back twice");
-  if (--found->second == 0) counts->by_client.erase(found);
+  PR_CHECK(counts->total > 0, "slot given back twice");
+  take_one(counts->by_client, client_network(client));
+  take_one(counts->by_network, network_of(client).base);
   --counts->total;
 }
 

@@ -20,9 +20,14 @@ namespace postrider::policy {
 struct AdmissionOptions {
   // Who may send on trusted listeners; nobody else may connect there.
   std::vector<Network> trusted_networks;
-  // Connections open at one time: from one address (IPv6: from one /64), and in all.
+  // Connections open at one time: from one address (IPv6: from one /64), from one network, and in
+  // all.
   std::size_t connections_per_client_max = 100;
+  std::size_t connections_per_network_max = 1'000;
   std::size_t connections_max = 10'000;
+  // How many leading bits of an address name its network.
+  unsigned network_prefix_ipv4 = 24;
+  unsigned network_prefix_ipv6 = 48;
 };
 
 bool is_trusted(const AdmissionOptions& options, const IpAddress& client);
@@ -31,8 +36,8 @@ bool is_trusted(const AdmissionOptions& options, const IpAddress& client);
 // host chooses as it likes.
 IpAddress client_network(const IpAddress& client);
 
-// Counts open connections by client. A slot is given back when it is destroyed; the ledger outlives
-// its slots, and `options` the ledger.
+// Counts open connections by client and by network. A slot is given back when it is destroyed; the
+// ledger outlives its slots, and `options` the ledger.
 class ClientLedger {
  public:
   explicit ClientLedger(const AdmissionOptions& options);
@@ -49,18 +54,19 @@ class ClientLedger {
    private:
     friend class ClientLedger;
 
-    Slot(ClientLedger* ledger, const IpAddress& key) : ledger_(ledger), key_(key) {}
+    Slot(ClientLedger* ledger, const IpAddress& client) : ledger_(ledger), client_(client) {}
 
     void give_back();
 
     ClientLedger* ledger_ = nullptr;  // null: holds nothing
-    IpAddress key_;
+    IpAddress client_;
   };
 
   // A slot, or the 421 to give and the bounded label of the reason.
   struct Refusal {
     message::Status status;
-    std::string_view reason;  // "client_connections" or "connections"; static storage
+    // "client_connections", "network_connections" or "connections"; static storage
+    std::string_view reason;
   };
 
   // Exactly one of slot and refusal.
@@ -73,12 +79,17 @@ class ClientLedger {
   [[nodiscard]] std::size_t open() const;
 
  private:
+  using Tally = std::map<IpAddress, std::size_t>;
+
   struct Counts {
-    std::map<IpAddress, std::size_t> by_client;
+    Tally by_client;
+    Tally by_network;
     std::size_t total = 0;
   };
 
-  void give_back(const IpAddress& key);
+  [[nodiscard]] Network network_of(const IpAddress& client) const;
+  [[nodiscard]] std::optional<Refusal> refusal(const Counts& counts, const IpAddress& client) const;
+  void give_back(const IpAddress& client);
 
   const AdmissionOptions& options_;
   mutable Guarded<Counts> counts_;

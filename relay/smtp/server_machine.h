@@ -78,7 +78,7 @@ class ServerSession::Machine {
     kHandshake,  // TLS is being started; nothing is acted on
     kClosed,
   };
-  enum class Ask : std::uint8_t { kNothing, kCredentials, kSender, kRecipient, kCommit };
+  enum class Ask : std::uint8_t { kNothing, kTls, kCredentials, kSender, kRecipient, kCommit };
 
   struct VerbRow;
   // Null: not a verb we carry out.
@@ -91,6 +91,9 @@ class ServerSession::Machine {
 
   // server_session.cc
   [[nodiscard]] Due due() const;
+  void await_text();
+  void stop_awaiting_text();
+  bool rate_is_kept(TimePoint now);
   bool step();
   void keep_input();
   std::optional<ServerAction> take_action();
@@ -111,6 +114,7 @@ class ServerSession::Machine {
   }
 
   void settle_answer(Ask ask, const message::Status& status);
+  void tls_answered(const message::Status& status);
   void credentials_answered(const message::Status& status);
   void sender_answered(const message::Status& status);
   void recipient_answered(const message::Status& status);
@@ -124,6 +128,8 @@ class ServerSession::Machine {
   void dispatch(const CommandLine& command);
   [[nodiscard]] const Denial* obstacle(unsigned flags, std::string_view argument) const;
   void deny_obstacle(const Denial& denial, unsigned flags);
+  bool too_many_idle_commands(unsigned flags);
+  bool denies_injection();
 
   void pardon_followers() { pardons_ = options_.recipients_max + 2; }
 
@@ -183,6 +189,9 @@ class ServerSession::Machine {
   TimePoint login_due_ = TimePoint::max();
   TimePoint line_due_ = TimePoint::max();
   TimePoint text_due_ = TimePoint::max();
+  // The window in which the text must bring data_rate_min; max(): no text is awaited.
+  TimePoint rate_due_ = TimePoint::max();
+  std::uint64_t rate_octets_ = 0;  // that it brought so far
 
   // The connection.
   std::optional<TlsFacts> tls_;
@@ -193,7 +202,8 @@ class ServerSession::Machine {
   bool input_ended_ = false;
   bool shutting_down_ = false;
   unsigned messages_ = 0;
-  unsigned errors_ = 0;  // since the last accepted message
+  unsigned errors_ = 0;         // since the last accepted message
+  unsigned idle_commands_ = 0;  // likewise
   unsigned auth_failures_ = 0;
   std::optional<SaslMechanism> sasl_;
   bool scram_offered_ = false;

@@ -1,6 +1,7 @@
 #include "relay/smtp/server_session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "relay/base/check.h"
@@ -10,6 +11,12 @@
 namespace postrider::smtp {
 
 using message::Status;
+
+namespace {
+
+constexpr std::string_view kDataRate = "data_rate";
+
+}  // namespace
 
 // --- The session is a handle on its machine ---
 
@@ -160,6 +167,8 @@ void ServerSession::Machine::close_if_due() {
 
 void ServerSession::Machine::settle_answer(Ask ask, const Status& status) {
   switch (ask) {
+    case Ask::kTls:
+      return tls_answered(status);
     case Ask::kCredentials:
       return credentials_answered(status);
     case Ask::kSender:
@@ -207,6 +216,7 @@ void ServerSession::Machine::shut_down(TimePoint now) {
 void ServerSession::Machine::tick(TimePoint now) {
   const Due due_now = due();
   if (mode_ == Mode::kClosed || now < due_now.when) return;
+  if (due_now.reason == kDataRate && rate_is_kept(now)) return;
   now_ = now;
   close_with(due_now.reason, {421, {4, 4, 2}, "Timed out; closing the connection"});
 }
@@ -216,12 +226,35 @@ ServerSession::Machine::Due ServerSession::Machine::due() const {
   // While we are the ones who are waited for, the client is not late.
   if (mode_ == Mode::kClosed || ask_ != Ask::kNothing) return soonest;
   if (quiet_since_ != TimePoint::max()) soonest.when = quiet_since_ + options_.idle_timeout;
-  const Due others[] = {
-      {login_due_, "login_timeout"}, {line_due_, "command_timeout"}, {text_due_, "data_timeout"}};
+  const Due others[] = {{login_due_, "login_timeout"},
+                        {line_due_, "command_timeout"},
+                        {text_due_, "data_timeout"},
+                        {rate_due_, kDataRate}};
   for (const Due& other : others) {
     if (other.when < soonest.when) soonest = other;
   }
   return soonest;
+}
+
+void ServerSession::Machine::await_text() {
+  text_due_ = now_ + options_.data_deadline;
+  if (options_.data_rate_min == 0) return;
+  rate_due_ = now_ + options_.data_rate_window;
+  rate_octets_ = 0;
+}
+
+void ServerSession::Machine::stop_awaiting_text() {
+  text_due_ = rate_due_ = TimePoint::max();
+}
+
+// At the end of a window: whether it brought enough. If so, the next one begins.
+bool ServerSession::Machine::rate_is_kept(TimePoint now) {
+  const double seconds = std::chrono::duration<double>(options_.data_rate_window).count();
+  const double wanted = static_cast<double>(options_.data_rate_min) * seconds;
+  if (static_cast<double>(rate_octets_) < wanted) return false;
+  rate_due_ = now + options_.data_rate_window;
+  rate_octets_ = 0;
+  return true;
 }
 
 bool ServerSession::Machine::wants_input() const {
@@ -335,7 +368,7 @@ void ServerSession::Machine::close_with(std::string_view reason, const Status& s
 void ServerSession::Machine::reset_transaction() {
   abort_text();
   text_.chunked = false;
-  text_due_ = TimePoint::max();
+  stop_awaiting_text();
   in_transaction_ = false;
   envelope_ = {};
   recipients_.clear();
@@ -387,7 +420,7 @@ void ServerSession::Machine::commit_answered(const Status& status) {
     return;
   }
   ++messages_;
-  errors_ = 0;
+  errors_ = idle_commands_ = 0;
   append_reply(unsent_, status);
 }
 

@@ -47,6 +47,9 @@ struct ServerOptions {
   // number 421. Refused addresses, and what a pipelining client had sent behind a refusal, do not
   // count.
   unsigned errors_max = 20;
+  // Commands that bring no mail forward (EHLO, HELO, NOOP, RSET, VRFY, HELP) since the last
+  // accepted message; at this number 421.
+  unsigned idle_commands_max = 200;
   // Failed authentications; then 421.
   unsigned auth_failures_max = 3;
   // Octets of a command line (RFC 5321 section 4.5.3.1.4 with room for extensions), and of an AUTH
@@ -65,6 +68,10 @@ struct ServerOptions {
   Duration login_deadline = Seconds(300);
   Duration command_deadline = Seconds(60);
   Duration data_deadline = Seconds(1800);
+  // Octets a second that the text of a message must bring within each window while it is awaited;
+  // 0: none are asked for.
+  std::uint64_t data_rate_min = 100;
+  Duration data_rate_window = Seconds(60);
 };
 
 struct TlsFacts {
@@ -81,11 +88,15 @@ struct Send {
   std::string bytes;
 };
 
+// Decide, then call answer() with the reply to give. The session asks one thing at a time and reads
+// no further until it is answered.
+
+// May TLS begin: 220, then StartTls follows, or 454.
+struct AskTls {};
+
 // Send what is unsent, then start the TLS handshake as server; then tls_established() or close.
 struct StartTls {};
 
-// Decide, then call answer() with the reply to give. The session asks one thing at a time and reads
-// no further until it is answered.
 struct AskCredentials {
   std::string mechanism;  // "PLAIN" or "LOGIN"
   std::string user;
@@ -129,8 +140,9 @@ struct Close {
   std::string_view reason;  // static, bounded label: "quit", "timeout", "errors", ...
 };
 
-using ServerAction = std::variant<Send, StartTls, AskCredentials, AskScram, AskSender, AskRecipient,
-                                  BeginBody, BodyPart, AskCommit, AbortBody, Refused, Close>;
+using ServerAction =
+    std::variant<Send, AskTls, StartTls, AskCredentials, AskScram, AskSender, AskRecipient,
+                 BeginBody, BodyPart, AskCommit, AbortBody, Refused, Close>;
 
 class ServerSession {
  public:

@@ -20,12 +20,14 @@ std::string_view reason_of(std::uint8_t defects) {
 void ServerSession::Machine::begin_text() {
   text_ = Text(options_.text_line_max);
   text_.open = true;
-  text_due_ = now_ + options_.data_deadline;
+  await_text();
   emit(BeginBody{});
 }
 
 void ServerSession::Machine::read_data() {
+  const std::size_t before = input_view_.size();
   take_text(text_.data.take(input_view_));
+  rate_octets_ += before - input_view_.size();
   if (!text_.data.ended()) return;
   mode_ = Mode::kCommands;
   end_text();
@@ -39,7 +41,7 @@ void ServerSession::Machine::begin_chunk(const ChunkCommand& chunk, const Denial
   chunk_denial_.reset();
   if (denial != nullptr) {
     chunk_denial_ = *denial;
-    text_due_ = now_ + options_.data_deadline;
+    await_text();
   } else if (!text_.chunked) {
     begin_text();
     text_.chunked = true;
@@ -52,6 +54,7 @@ void ServerSession::Machine::read_chunk() {
   const std::string_view octets = input_view_.substr(0, chunk_left_);
   input_view_.remove_prefix(octets.size());
   chunk_left_ -= octets.size();
+  rate_octets_ += octets.size();
   if (!chunk_denial_) {
     text_.chunks.feed(octets);
     take_text(octets);
@@ -132,7 +135,7 @@ void ServerSession::Machine::end_text() {
   // Chunks may end within a line; the canonical form does not.
   if (text_.chunked && !text_.chunks.at_line_start()) emit(BodyPart{"\r\n"});
   text_.open = false;
-  text_due_ = TimePoint::max();
+  stop_awaiting_text();
   ask_ = Ask::kCommit;
   emit(AskCommit{});
 }

@@ -24,6 +24,7 @@ enum VerbFlags : unsigned {
   kOutsideTransaction = 1U << 3U,
   kInTransaction = 1U << 4U,
   kBeforeChunks = 1U << 5U,  // not once a BDAT of this transaction has come
+  kIdle = 1U << 6U,          // brings no mail forward: counted against idle_commands_max
 };
 
 constexpr unsigned kMailFlags = kNeedsHello | kNeedsLogin | kOutsideTransaction;
@@ -57,8 +58,8 @@ struct ServerSession::Machine::VerbRow {
 
 const ServerSession::Machine::VerbRow* ServerSession::Machine::row_of(Verb verb) {
   static constexpr VerbRow kRows[] = {
-      {Verb::kEhlo, 0, &Machine::verb_ehlo},
-      {Verb::kHelo, 0, &Machine::verb_helo},
+      {Verb::kEhlo, kIdle, &Machine::verb_ehlo},
+      {Verb::kHelo, kIdle, &Machine::verb_helo},
       {Verb::kStartTls, kNoArgument | kNeedsHello | kOutsideTransaction, &Machine::verb_starttls},
       {Verb::kAuth, kNeedsHello | kOutsideTransaction, &Machine::verb_auth},
       {Verb::kMail, kMailFlags, &Machine::verb_mail},
@@ -66,10 +67,10 @@ const ServerSession::Machine::VerbRow* ServerSession::Machine::row_of(Verb verb)
       {Verb::kData, kNoArgument | kRcptFlags, &Machine::verb_data},
       {Verb::kBdat, 0,
        &Machine::verb_bdat},  // looks at its state itself: its octets have to be taken
-      {Verb::kRset, kNoArgument, &Machine::verb_rset},
-      {Verb::kNoop, 0, &Machine::verb_noop},
-      {Verb::kHelp, 0, &Machine::verb_help},
-      {Verb::kVrfy, 0, &Machine::verb_vrfy},
+      {Verb::kRset, kNoArgument | kIdle, &Machine::verb_rset},
+      {Verb::kNoop, kIdle, &Machine::verb_noop},
+      {Verb::kHelp, kIdle, &Machine::verb_help},
+      {Verb::kVrfy, kIdle, &Machine::verb_vrfy},
       {Verb::kQuit, kNoArgument, &Machine::verb_quit},
   };
   const auto* row = std::find_if(std::begin(kRows), std::end(kRows),
@@ -145,6 +146,7 @@ void ServerSession::Machine::dispatch(const CommandLine& command) {
                                         : Status{500, {5, 5, 1}, "Command not recognized"});
     return;
   }
+  if (too_many_idle_commands(row->flags)) return;
   if (const Denial* denial = obstacle(row->flags, command.argument)) {
     if (command.verb == Verb::kMail && !in_transaction_) pardon_followers();
     deny_obstacle(*denial, row->flags);
@@ -174,6 +176,16 @@ void ServerSession::Machine::deny_obstacle(const Denial& denial, unsigned flags)
   } else {
     deny_fault(denial.reason, denial.status);
   }
+}
+
+bool ServerSession::Machine::too_many_idle_commands(unsigned flags) {
+  if ((flags & kIdle) == 0 || ++idle_commands_ <= options_.idle_commands_max) return false;
+  close_with(
+      "idle_commands_max",
+      {421,
+       {4, 7, 0},
+       "Too many commands (" + std::to_string(options_.idle_commands_max) + ") without a message"});
+  return true;
 }
 
 // --- Verbs ---
@@ -209,12 +221,25 @@ void ServerSession::Machine::verb_starttls(std::string_view /*argument*/) {
     deny_fault("unknown_command", {502, {5, 5, 1}, "STARTTLS is not available"});
     return;
   }
-  if (!input_view_.empty()) {
-    // RFC 3207 section 6; CVE-2011-0411 is what becomes of these bytes otherwise.
-    close_with("starttls_injection", {554, {5, 5, 0}, "Plaintext after STARTTLS"});
+  if (denies_injection()) return;
+  ask_ = Ask::kTls;
+  emit(AskTls{});
+}
+
+// RFC 3207 section 6; CVE-2011-0411 is what becomes of these bytes otherwise.
+bool ServerSession::Machine::denies_injection() {
+  if (input_view_.empty()) return false;
+  close_with("starttls_injection", {554, {5, 5, 0}, "Plaintext after STARTTLS"});
+  return true;
+}
+
+void ServerSession::Machine::tls_answered(const Status& status) {
+  if (denies_injection()) return;
+  if (!status.is_positive()) {
+    deny(reason_or("tls_refused"), status);
     return;
   }
-  reply(220, {2, 0, 0}, "Ready to start TLS");
+  append_reply(unsent_, status);
   flush();
   emit(StartTls{});
   mode_ = Mode::kHandshake;

@@ -3,20 +3,20 @@
 #include <algorithm>
 #include <utility>
 
-#include "relay/base/log.h"
-
 namespace postrider::submission {
 
-using message::Status;
-using metrics::Metric;
+namespace {
 
-Acceptor::Acceptor(event::Loop& loop, const Options& options, metrics::Registry& metrics,
-                   policy::ClientLedger& ledger, std::vector<Receiver*> receivers)
-    : loop_(loop),
-      options_(options),
-      metrics_(metrics),
-      receivers_(std::move(receivers)),
-      ledger_(ledger) {}
+bool is_proxy(const Listener& listener, const IpAddress& peer) {
+  const auto& networks = listener.options.proxy_networks;
+  return std::any_of(networks.begin(), networks.end(),
+                     [&](const Network& network) { return network.contains(peer); });
+}
+
+}  // namespace
+
+Acceptor::Acceptor(event::Loop& loop, Shared& shared, std::vector<Receiver*> receivers)
+    : loop_(loop), shared_(shared), receivers_(std::move(receivers)) {}
 
 Result<void> Acceptor::serve(event::Descriptor listening, const Listener& listener) {
   auto created = event::Listener::create(
@@ -24,10 +24,7 @@ Result<void> Acceptor::serve(event::Descriptor listening, const Listener& listen
       [this, &listener](event::Descriptor descriptor, const Endpoint& peer) {
         accept(std::move(descriptor), peer, listener);
       },
-      [this] {
-        metrics_.counter(Metric::kConnectionsRefused, "descriptors").add();
-        log::error("submission", "out of file descriptors; raise the limit (LimitNOFILE)");
-      });
+      [this, &listener] { note_exhaustion(listener); });
   if (!created) return failure(created.error());
   listeners_.push_back(std::move(*created));
   return {};
@@ -35,29 +32,18 @@ Result<void> Acceptor::serve(event::Descriptor listening, const Listener& listen
 
 void Acceptor::accept(event::Descriptor descriptor, const Endpoint& peer,
                       const Listener& listener) {
-  if (listener.options.mode == smtp::ListenerMode::kTrusted &&
-      !policy::is_trusted(options_.admission, peer.ip)) {
-    return refuse(std::move(descriptor), peer, listener,
-                  Status{554, {5, 7, 1}, "Your address is not in the trusted networks"},
-                  "untrusted");
-  }
-  auto verdict = ledger_.admit(peer.ip);
-  if (verdict.refusal) {
-    return refuse(std::move(descriptor), peer, listener, std::move(verdict.refusal->status),
-                  verdict.refusal->reason);
-  }
-  listener.accepted.add();
-  least_loaded().adopt(
-      {std::move(descriptor), peer, &listener, std::move(*verdict.slot), std::nullopt});
+  Accepted accepted{std::move(descriptor), peer, &listener};
+  accepted.proxied = is_proxy(listener, peer.ip);
+  if (!accepted.proxied) accepted.entry = shared_.gate.admit(peer, listener);
+  const bool has_entry = !accepted.proxied && !accepted.entry.refusal;
+  const std::size_t open_max = shared_.options.admission.connections_max + kWithoutEntryMax;
+  if (!has_entry && sessions() >= open_max) return;
+  least_loaded().adopt(std::move(accepted));
 }
 
-void Acceptor::refuse(event::Descriptor descriptor, const Endpoint& peer, const Listener& listener,
-                      Status status, std::string_view reason) {
-  metrics_.counter(Metric::kConnectionsRefused, reason).add();
-  log::warning("submission", "connection refused",
-               {{"peer", peer.to_string()}, {"reason", reason}, {"reply", status.to_line()}});
-  if (sessions() >= options_.admission.connections_max + kRefusalsMax) return;
-  least_loaded().adopt({std::move(descriptor), peer, &listener, {}, std::move(status)});
+void Acceptor::note_exhaustion(const Listener& listener) {
+  shared_.gate.note_refusal("a client of " + listener.options.address.to_string(), "descriptors",
+                            "out of file descriptors; raise the limit (LimitNOFILE)");
 }
 
 std::size_t Acceptor::sessions() const {

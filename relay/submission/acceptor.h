@@ -1,15 +1,13 @@
-// Acceptor: takes connections from the listening sockets, admits or refuses them by client, and
-// hands each to the worker with the fewest sessions.
+// Acceptor: takes connections from the listening sockets, has them admitted or refused, and hands
+// each to the worker with the fewest sessions.
 //
 // Not SO_REUSEPORT: it would let a second instance share the port unseen and spread a few bulk
 // sessions unevenly. Thread: loop-affine (the main loop).
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "relay/event/tcp.h"
-#include "relay/policy/admission.h"
 #include "relay/submission/receiver.h"
 
 namespace postrider::submission {
@@ -17,8 +15,7 @@ namespace postrider::submission {
 class Acceptor {
  public:
   // Everything referred to outlives the acceptor.
-  Acceptor(event::Loop& loop, const Options& options, metrics::Registry& metrics,
-           policy::ClientLedger& ledger, std::vector<Receiver*> receivers);
+  Acceptor(event::Loop& loop, Shared& shared, std::vector<Receiver*> receivers);
 
   // Starts accepting on a socket that listens; fails where the loop refuses it. `listener` outlives
   // the sessions it gives rise to.
@@ -29,20 +26,17 @@ class Acceptor {
 
  private:
   void accept(event::Descriptor descriptor, const Endpoint& peer, const Listener& listener);
-  void refuse(event::Descriptor descriptor, const Endpoint& peer, const Listener& listener,
-              message::Status status, std::string_view reason);
+  void note_exhaustion(const Listener& listener);
   [[nodiscard]] Receiver& least_loaded() const;
   [[nodiscard]] std::size_t sessions() const;
 
-  // To refuse in words takes a session. So many are open above connections_max for that; beyond, a
-  // refused connection is just closed.
-  static constexpr std::size_t kRefusalsMax = 1000;
+  // To refuse in words takes a session, and so does waiting for a PROXY header. So many are open
+  // above connections_max for that; beyond, the connection is just closed.
+  static constexpr std::size_t kWithoutEntryMax = 1000;
 
   event::Loop& loop_;
-  const Options& options_;
-  metrics::Registry& metrics_;
+  Shared& shared_;
   std::vector<Receiver*> receivers_;
-  policy::ClientLedger& ledger_;
   std::vector<event::Listener> listeners_;
 };
 

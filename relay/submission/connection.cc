@@ -10,17 +10,24 @@ namespace postrider::submission {
 
 using message::Status;
 
+namespace {
+
+constexpr std::string_view kTooManyHandshakes =
+    "Too many TLS handshakes are in progress; try again soon";
+
+}  // namespace
+
 Connection::Connection(Receiver& receiver, std::uint64_t id, Accepted accepted)
     : receiver_(receiver),
       id_(id),
       listener_(*accepted.listener),
       peer_(accepted.peer),
-      slot_(std::move(accepted.slot)),
-      refusal_(std::move(accepted.refusal)),
+      entry_(std::move(accepted.entry)),
       session_(listener_.session),
       intake_(receiver.shared()),
       timer_(receiver.loop(), [this] { on_timer(); }),
       descriptor_(std::move(accepted.descriptor)) {
+  if (accepted.proxied) proxy_header_.emplace();
   listener_.open.add(1);
 }
 
@@ -37,27 +44,57 @@ void Connection::start() {
     return settle();
   }
   stream_ = std::move(*stream);
+  if (proxy_header_) {
+    own_deadline_ = now() + kProxyHeaderDeadline;
+    return settle();
+  }
+  open_session();
+  drain();
+}
+
+bool Connection::read_proxy_header(std::string_view& bytes) {
+  const ProxyHeader::State state = proxy_header_->feed(bytes);
+  if (state == ProxyHeader::State::kIncomplete) return false;
+  if (state == ProxyHeader::State::kMalformed) {
+    drop("proxy_header", proxy_header_->defect());
+    settle();
+    return false;
+  }
+  peer_ = proxy_header_->client().value_or(peer_);
+  proxy_header_.reset();
+  own_deadline_ = TimePoint::max();
+  entry_ = receiver_.shared().gate.admit(peer_, listener_);
+  open_session();
+  return true;
+}
+
+void Connection::open_session() {
   session_.offer_scram(receiver_.shared().authenticator.users()->has_scram());
   if (listener_.options.mode == smtp::ListenerMode::kSubmissions) {
     // A refusal before TLS cannot be said in words the client understands.
-    if (refusal_) {
+    if (entry_.refusal) {
       phase_ = Phase::kGone;
-      return settle();
+      return;
     }
-    begin_tls();
-    return settle();
+    handshake_ = receiver_.shared().handshakes.take();
+    if (!handshake_) return drop("handshakes", kTooManyHandshakes);
+    return begin_tls();
   }
-  if (refusal_) {
-    session_.refuse(*refusal_, now());
+  if (entry_.refusal) {
+    session_.refuse(*entry_.refusal, now());
   } else {
     session_.start(now());
   }
-  drain();
+}
+
+void Connection::drop(std::string_view reason, std::string_view words) {
+  receiver_.shared().gate.note_refusal(peer_.to_string(), reason, words);
+  phase_ = Phase::kGone;
 }
 
 void Connection::shut_down() {
   if (phase_ != Phase::kOpen) return;
-  if (tls_ && !tls_established_) {  // nothing can be said during the handshake
+  if (proxy_header_ || (tls_ && !tls_established_)) {  // nothing can be said in these states
     phase_ = Phase::kGone;
     return settle();
   }
@@ -67,8 +104,9 @@ void Connection::shut_down() {
 
 void Connection::on_data(std::string_view bytes) {
   if (phase_ != Phase::kOpen) return;  // lingering: read and forget
+  if (proxy_header_ && !read_proxy_header(bytes)) return;
   if (tls_) return receive_tls(bytes);
-  session_.receive(bytes, now());
+  if (phase_ == Phase::kOpen) session_.receive(bytes, now());
   drain();
 }
 
@@ -77,6 +115,7 @@ void Connection::receive_tls(std::string_view bytes) {
   const tls::Engine::State state = tls_->receive(bytes, plain_);
   flush_tls();
   if (state == tls::Engine::State::kFailed) {
+    handshake_.reset();
     if (!tls_established_) receiver_.counters().tls_failed.add();
     log::info("submission", "TLS failed", {{"peer", peer_.to_string()}, {"error", tls_->error()}});
     session_.end_of_input(now());
@@ -85,6 +124,7 @@ void Connection::receive_tls(std::string_view bytes) {
   }
   if (!tls_established_ && state != tls::Engine::State::kHandshaking) {
     tls_established_ = true;
+    handshake_.reset();
     own_deadline_ = TimePoint::max();
     receiver_.counters().tls_ok.add();
     const tls::Facts& facts = tls_->facts();
@@ -124,8 +164,12 @@ void Connection::on_drained() {
 
 void Connection::on_timer() {
   const TimePoint time = now();
-  if (time >= own_deadline_) {  // handshake or lingering took too long
-    if (phase_ == Phase::kOpen) receiver_.counters().tls_failed.add();
+  if (time >= own_deadline_) {  // PROXY header, handshake or lingering took too long
+    if (proxy_header_) {
+      drop("proxy_header", "the PROXY header did not come in time");
+    } else if (phase_ == Phase::kOpen) {
+      receiver_.counters().tls_failed.add();
+    }
     phase_ = Phase::kGone;
     return settle();
   }
@@ -150,6 +194,12 @@ void Connection::carry_out(smtp::Send& action) {
   write(std::move(action.bytes));
 }
 
+void Connection::carry_out(const smtp::AskTls&) {
+  handshake_ = receiver_.shared().handshakes.take();
+  if (handshake_) return session_.answer({220, {2, 0, 0}, "Ready to start TLS"}, now());
+  session_.answer({454, {4, 7, 0}, std::string(kTooManyHandshakes)}, now(), "handshakes");
+}
+
 void Connection::carry_out(const smtp::StartTls&) {
   begin_tls();
 }
@@ -157,72 +207,6 @@ void Connection::carry_out(const smtp::StartTls&) {
 void Connection::begin_tls() {
   tls_.emplace(tls::Engine::server(listener_.tls));
   own_deadline_ = now() + kHandshakeDeadline;
-}
-
-bool Connection::put_off(std::string_view user) {
-  const auto wait = receiver_.shared().login_guard.wait(peer_.ip, user, now());
-  if (!wait) return false;
-  receiver_.counters().auth_backoff.add();
-  const auto seconds = std::to_string(std::chrono::ceil<Seconds>(wait->left).count());
-  if (wait->whose == policy::LoginGuard::Whose::kClient) {
-    session_.answer({421,
-                     {4, 7, 0},
-                     "Too many failed logins from your address; try again in " + seconds + " s"},
-                    now());
-  } else {
-    session_.answer(
-        {454, {4, 7, 0}, "Too many failed logins as this user; try again in " + seconds + " s"},
-        now());
-  }
-  return true;
-}
-
-void Connection::carry_out(smtp::AskCredentials& action) {
-  if (put_off(action.user)) return;
-  std::string user = action.user;
-  receiver_.shared().authenticator.check(
-      std::move(action.user), std::move(action.password), receiver_.loop(),
-      [&receiver = receiver_, id = id_, user = std::move(user)](auth::Verdict verdict) {
-        Connection* self = receiver.find(id);
-        if (self == nullptr || self->phase_ != Phase::kOpen) return;
-        self->credentials_checked(verdict, user);
-        self->drain();
-      });
-}
-
-void Connection::credentials_checked(auth::Verdict verdict, const std::string& user) {
-  policy::LoginGuard& guard = receiver_.shared().login_guard;
-  const Receiver::Counters& counters = receiver_.counters();
-  switch (verdict) {
-    case auth::Verdict::kAccepted:
-      counters.auth_accepted.add();
-      guard.succeeded(peer_.ip, user, now());
-      return session_.answer({235, {2, 7, 0}, "Authentication successful"}, now());
-    case auth::Verdict::kRejected:
-      counters.auth_rejected.add();
-      guard.failed(peer_.ip, user, now());
-      log::info("submission", "authentication failed", {{"peer", peer_.to_string()}});
-      return session_.answer({535, {5, 7, 8}, "User name or password is wrong"}, now());
-    case auth::Verdict::kBusy:
-      counters.auth_busy.add();
-      return session_.answer(
-          {454, {4, 7, 0}, "Too many logins are waiting to be checked; try again soon"}, now());
-  }
-}
-
-void Connection::carry_out(const smtp::AskScram& action) {
-  if (action.first) scram_.emplace(receiver_.shared().authenticator.begin_scram());
-  const auth::ScramExchange::Step step = scram_->respond(action.message);
-  if (step == auth::ScramExchange::Step::kChallenge) {
-    if (action.first && put_off(scram_->user())) return;
-    return session_.challenge(scram_->challenge(), scram_->user(), now());
-  }
-  if (step == auth::ScramExchange::Step::kMalformed) {
-    return session_.answer({501, {5, 5, 2}, "Malformed authentication response"}, now());
-  }
-  const bool accepted = step == auth::ScramExchange::Step::kAccepted;
-  credentials_checked(accepted ? auth::Verdict::kAccepted : auth::Verdict::kRejected,
-                      scram_->user());
 }
 
 void Connection::carry_out(const smtp::AskSender&) {
@@ -252,7 +236,17 @@ void Connection::carry_out(const smtp::AbortBody&) {
 }
 
 void Connection::carry_out(const smtp::Refused& action) {
-  receiver_.shared().metrics.counter(metrics::Metric::kRepliesRefused, action.reason).add();
+  Shared& shared = receiver_.shared();
+  shared.metrics.counter(metrics::Metric::kRepliesRefused, action.reason).add();
+  // Of a connection the gate has said it.
+  if (entry_.refusal) return;
+  if (const auto unsaid = shared.refusals.note(action.reason, now())) {
+    log::info("submission", "refused: " + std::string(action.reason),
+              {{"peer", peer_.to_string()},
+               {"code", action.code},
+               {"user", session_.user()},
+               {"unsaid_before", *unsaid}});
+  }
 }
 
 void Connection::carry_out(const smtp::AskCommit&) {

@@ -1,5 +1,6 @@
-// Connection: one client. A TCP stream, TLS over it when asked for, and the protocol engine;
-// carries out the engine's actions and holds no rule of mail itself.
+// Connection: one client. A TCP stream, behind a load balancer its header, TLS when asked for, and
+// the protocol engine; carries out the engine's actions and holds no rule of mail itself. In two
+// files: connection_auth.cc has what belongs to logins.
 //
 // Thread: loop-affine. Ends by asking its Receiver to remove it.
 #pragma once
@@ -12,6 +13,7 @@
 #include "relay/event/timer.h"
 #include "relay/smtp/server_session.h"
 #include "relay/submission/intake.h"
+#include "relay/submission/proxy_header.h"
 #include "relay/submission/receiver.h"
 #include "relay/tls/engine.h"
 
@@ -39,17 +41,19 @@ class Connection final : public event::StreamEvents {
   [[nodiscard]] TimePoint now() const { return receiver_.shared().clock.now(); }
 
   void on_timer();
+  // Takes the PROXY header off the front of `bytes`. False: it is not through, or no good.
+  bool read_proxy_header(std::string_view& bytes);
+  // Greets, or begins with TLS, or refuses.
+  void open_session();
+  // Ends it without a word: nobody is there who would understand one.
+  void drop(std::string_view reason, std::string_view words);
   void receive_tls(std::string_view bytes);
   // Carries out what the session asks for until it waits; then settles.
   void drain();
   void drain_actions();
   void carry_out(smtp::Send& action);
+  void carry_out(const smtp::AskTls& action);
   void carry_out(const smtp::StartTls& action);
-  void carry_out(smtp::AskCredentials& action);
-  void carry_out(const smtp::AskScram& action);
-  // Answers for a login that has to wait; false: it may be tried.
-  bool put_off(std::string_view user);
-  void credentials_checked(auth::Verdict verdict, const std::string& user);
   void carry_out(const smtp::AskSender& action);
   void carry_out(const smtp::AskRecipient& action);
   void carry_out(const smtp::BeginBody& action);
@@ -58,6 +62,13 @@ class Connection final : public event::StreamEvents {
   void carry_out(const smtp::AbortBody& action);
   void carry_out(const smtp::Refused& action);
   void carry_out(const smtp::Close& action);
+
+  // connection_auth.cc
+  void carry_out(smtp::AskCredentials& action);
+  void carry_out(const smtp::AskScram& action);
+  // Answers for a login that has to wait; false: it may be tried.
+  bool put_off(std::string_view user);
+  void credentials_checked(auth::Verdict verdict, const std::string& user);
 
   void write(std::string bytes);
   void flush_tls();
@@ -74,13 +85,16 @@ class Connection final : public event::StreamEvents {
   // take that word with it.
   static constexpr Duration kLinger = Seconds(2);
   static constexpr Duration kHandshakeDeadline = Seconds(30);
+  // For a PROXY header, which the balancer sends at once.
+  static constexpr Duration kProxyHeaderDeadline = Seconds(5);
 
   Receiver& receiver_;
   const std::uint64_t id_;
   const Listener& listener_;
-  const Endpoint peer_;
-  policy::ClientLedger::Slot slot_;
-  std::optional<message::Status> refusal_;
+  Endpoint peer_;  // the client; behind a load balancer the one that its header names
+  Entry entry_;
+  std::optional<ProxyHeader> proxy_header_;  // until it is through
+  policy::Seats::Seat handshake_;            // while one is in progress
   smtp::ServerSession session_;
   Intake intake_;
   std::optional<auth::ScramExchange> scram_;  // the one in progress
@@ -92,7 +106,7 @@ class Connection final : public event::StreamEvents {
   bool tls_established_ = false;
   bool reading_ = true;
   bool input_ended_ = false;                   // the peer will send nothing more
-  TimePoint own_deadline_ = TimePoint::max();  // handshake or lingering
+  TimePoint own_deadline_ = TimePoint::max();  // PROXY header, handshake or lingering
   std::string plain_;
 };
 

@@ -1,6 +1,8 @@
 // Options of the submission side. Thread: immutable after start.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,14 +16,41 @@ namespace postrider::submission {
 struct ListenerOptions {
   Endpoint address;
   smtp::ListenerMode mode = smtp::ListenerMode::kSubmission;
+  // Of the socket that a service manager passes to us instead of `address` being bound; empty: the
+  // one bound to `address`, if there is one.
+  std::string socket;
+  // Load balancers: a connection from one of these begins with a PROXY header, which tells the
+  // client.
+  std::vector<Network> proxy_networks;
+  // What we call ourselves here; empty: server.host_name.
+  std::string host_name;
   // PEM files; empty: those of [tls].
   std::string certificate;
   std::string key;
+  // 0: no limit besides those of all listeners; and those of [submission].
+  std::size_t connections_max = 0;
+  std::uint64_t message_size_max = 0;
+  std::size_t recipients_max = 0;
+  unsigned messages_max = 0;
 };
+
+// What holds for the sessions of one listener, out of what holds for all.
+inline smtp::ServerOptions session_of(const ListenerOptions& listener,
+                                      smtp::ServerOptions session) {
+  session.mode = listener.mode;
+  if (!listener.host_name.empty()) session.host_name = listener.host_name;
+  if (listener.message_size_max != 0) session.message_size_max = listener.message_size_max;
+  if (listener.recipients_max != 0) session.recipients_max = listener.recipients_max;
+  if (listener.messages_max != 0) session.messages_max = listener.messages_max;
+  return session;
+}
 
 struct Options {
   std::vector<ListenerOptions> listeners;
   policy::AdmissionOptions admission;
+  // TLS handshakes in progress at one time, of all listeners; beyond, 454, or a closed connection
+  // where TLS comes first.
+  std::size_t handshakes_max = 500;
   policy::LoginGuardOptions login_guard;
   // Mode and tls_available are set for each listener.
   smtp::ServerOptions session;

@@ -17,10 +17,12 @@
 #include "relay/base/ip.h"
 #include "relay/event/loop.h"
 #include "relay/event/tcp.h"
-#include "relay/policy/admission.h"
+#include "relay/policy/bursts.h"
 #include "relay/policy/login_guard.h"
 #include "relay/policy/quota.h"
+#include "relay/policy/seats.h"
 #include "relay/signing/signer.h"
+#include "relay/submission/gate.h"
 #include "relay/submission/intake.h"
 #include "relay/submission/options.h"
 #include "relay/tls/context.h"
@@ -36,6 +38,7 @@ struct Listener {
   std::shared_ptr<const tls::Context> tls;  // null: no TLS here
   metrics::Counter accepted;
   metrics::Gauge open;
+  mutable policy::Seats seats{options.connections_max};
 };
 
 // What signing counts.
@@ -60,6 +63,9 @@ struct Shared {
   Milliseconds message_lifetime{};
   // Octets of message texts held by sessions; see Options::bodies_in_flight_max.
   std::atomic<std::size_t> bodies_in_flight{0};
+  Gate gate{options.admission, metrics, clock};
+  policy::Seats handshakes{options.handshakes_max};
+  policy::Bursts refusals;  // of replies, by reason
   policy::LoginGuard login_guard{options.login_guard};
   policy::QuotaLedger quota;
   SigningMeters signing_meters{metrics};
@@ -70,9 +76,10 @@ struct Accepted {
   event::Descriptor descriptor;
   Endpoint peer;
   const Listener* listener = nullptr;
-  policy::ClientLedger::Slot slot;
-  // Set: say this instead of a greeting, and close.
-  std::optional<message::Status> refusal;
+  // With a refusal: say this instead of a greeting, and close.
+  Entry entry;
+  // The peer is a load balancer: a PROXY header comes first, and then the entry.
+  bool proxied = false;
 };
 
 class Receiver {

@@ -45,6 +45,7 @@ class ServerPlay {
   Failure drain();
   // What the session tells us to do; one an action.
   Failure take(const smtp::Send& send);
+  Failure take(const smtp::AskTls& action);
   Failure take(const smtp::StartTls& action);
   Failure take(const smtp::AskCredentials& asked);
   Failure take(const smtp::AskScram& asked);
@@ -110,6 +111,8 @@ void ServerPlay::set_limit(const std::string& name, std::uint64_t value) {
   if (name == "command_line_max") options_.command_line_max = value;
   if (name == "auth_line_max") options_.auth_line_max = value;
   if (name == "data_deadline") options_.data_deadline = Seconds(value);
+  if (name == "data_rate_min") options_.data_rate_min = value;
+  if (name == "idle_commands_max") options_.idle_commands_max = small;
 }
 
 Failure ServerPlay::run() {
@@ -217,6 +220,11 @@ Failure ServerPlay::drain() {
 
 Failure ServerPlay::take(const smtp::Send& send) {
   if (!heard_.add(send.bytes)) return "a bare CR or LF in a reply";
+  return std::nullopt;
+}
+
+Failure ServerPlay::take(const smtp::AskTls& /*action*/) {
+  ask(verdict_on("tls", "", {220, {2, 0, 0}, "Ready to start TLS"}));
   return std::nullopt;
 }
 

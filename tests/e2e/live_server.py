@@ -10,7 +10,9 @@ from transcripts import matches, octets, pieces, seconds, unescape
 from waiting import let_pass
 
 CLOCK = 60  # a minute of a transcript is a second here; no timeout of the relay can be shorter than a second
-TIMEOUTS = {"idle_timeout": 300, "login_deadline": 300, "command_deadline": 60, "data_deadline": 1800}
+TIMEOUTS = {"idle_timeout": 300, "login_deadline": 300, "command_deadline": 60, "data_deadline": 1800,
+            "data_rate_window": 60}
+RATES = ("data_rate_min",)
 OPTIONS = {"messages_max": "messages_per_connection_max"}  # of [submission], where the name is another
 POSTMASTER = "postmaster@d.test"
 
@@ -28,7 +30,8 @@ def settings(dialog):
         submission |= {name: f"{value // CLOCK}s" for name, value in TIMEOUTS.items()}
     for limit in dialog.all("limit"):
         name, _, value = limit.partition("=")
-        submission[OPTIONS.get(name, name)] = f"{int(value) // CLOCK}s" if name in TIMEOUTS else int(value)
+        submission[OPTIONS.get(name, name)] = (f"{int(value) // CLOCK}s" if name in TIMEOUTS else
+                                               int(value) * CLOCK if name in RATES else int(value))
     sections = {"server": {"host_name": "relay.test", "log_level": "debug"}, "submission": submission,
                 "user": [{"name": "alice", "password": "secret"}],
                 # One relay plays many dialogs whose logins fail.

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,7 @@ class Relay:
         self.certificate = certificate
         self.process = None
         self.variables = {}  # of the environment, besides what is there
+        self.descriptors_max = None
         self.starts = 0
         self.make_directories()
         self.sections = self.settings(internet)
@@ -112,7 +114,12 @@ class Relay:
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen([POSTRIDER, "serve", "--config", self.config_file],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=environment() | self.variables)
+                                            env=environment() | self.variables, preexec_fn=self.limit_descriptors)
+
+    def limit_descriptors(self):
+        """Of the new process."""
+        if self.descriptors_max:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors_max, self.descriptors_max))
 
     def start(self):
         """Starts the process; returns when it accepts mail."""

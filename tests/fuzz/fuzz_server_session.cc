@@ -92,6 +92,8 @@ class Run {
     outcome_.replies += send.bytes;
   }
 
+  void take(const smtp::AskTls& /*action*/) { asked_ = true; }
+
   void take(const smtp::StartTls& /*action*/) { outcome_.tls = true; }
 
   void take(const smtp::AskScram& ask) {

@@ -8,6 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What is tested elsewhere, and where.
 ELSEWHERE = {
     "relay/main.cc": "tests/e2e: the binary itself",
+    "relay/submission/connection_auth.cc": "connection_test: logins",
     "relay/tls/failure_text.cc": "engine_test, context_test: every error text",
     "relay/tls/openssl.cc": "engine_test, context_test",
     "relay/tls/pem.cc": "context_test: files that are missing, unreadable, no PEM",

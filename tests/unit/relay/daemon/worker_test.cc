@@ -70,7 +70,7 @@ class WorkerTest : public ::testing::Test {
     const unsigned length = endpoint.to_sockaddr(storage);
     EXPECT_EQ(::connect(ours.get(), reinterpret_cast<sockaddr*>(&storage), length), 0);
     event::Descriptor theirs(::accept4(listening->get(), nullptr, nullptr, SOCK_CLOEXEC));
-    worker_->receiver().adopt({std::move(theirs), endpoint, &listener_, {}, std::nullopt});
+    worker_->receiver().adopt({std::move(theirs), endpoint, &listener_});
     return BlockingClient(std::move(ours));
   }
 

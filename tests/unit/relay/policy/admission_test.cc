@@ -60,6 +60,30 @@ TEST_F(ClientLedgerTest, CountsIpv6ByNetwork) {
   EXPECT_EQ(admit("2001:db8:1:3::1"), "");
 }
 
+TEST_F(ClientLedgerTest, CountsTheNetworkToo) {
+  options_.connections_per_network_max = 3;
+  EXPECT_EQ(admit("192.0.2.1"), "");
+  EXPECT_EQ(admit("192.0.2.2"), "");
+  EXPECT_EQ(admit("192.0.2.255"), "");
+  EXPECT_EQ(admit("192.0.2.3"),
+            "421 4.7.0 Too many connections from 192.0.2.0/24 (3 open); close some and try again");
+  EXPECT_EQ(admit("192.0.3.1"), "");
+  slots_.erase(slots_.begin());
+  EXPECT_EQ(admit("192.0.2.3"), "");
+}
+
+TEST_F(ClientLedgerTest, TheNetworksPrefixCanBeSet) {
+  options_.connections_per_network_max = 1;
+  options_.network_prefix_ipv4 = 31;
+  options_.network_prefix_ipv6 = 36;
+  EXPECT_EQ(admit("192.0.2.2"), "");
+  EXPECT_NE(admit("192.0.2.3").find("192.0.2.2/31"), std::string::npos);
+  EXPECT_EQ(admit("192.0.2.4"), "");
+  EXPECT_EQ(admit("2001:db8:1::1"), "");
+  EXPECT_NE(admit("2001:db8:fff::1").find("2001:db8::/36"), std::string::npos);
+  EXPECT_EQ(admit("2001:db8:1000::1"), "");
+}
+
 TEST_F(ClientLedgerTest, AMappedAddressIsThatAddress) {
   EXPECT_EQ(admit("192.0.2.1"), "");
   EXPECT_EQ(admit("::ffff:192.0.2.1"), "");
@@ -77,6 +101,8 @@ TEST_F(ClientLedgerTest, LabelsItsReasons) {
   admit("192.0.2.1");
   admit("192.0.2.1");
   EXPECT_EQ(ledger_.admit(ip("192.0.2.1")).refusal->reason, "client_connections");
+  options_.connections_per_network_max = 2;
+  EXPECT_EQ(ledger_.admit(ip("192.0.2.9")).refusal->reason, "network_connections");
   options_.connections_max = 2;
   EXPECT_EQ(ledger_.admit(ip("192.0.2.9")).refusal->reason, "connections");
 }

@@ -107,6 +107,8 @@ class ServerFixture : public testing::Test {
     ++sends;
   }
 
+  void take(const AskTls& /*action*/) { ask("may tls", {220, {2, 0, 0}, "Ready to start TLS"}); }
+
   void take(const StartTls& /*action*/) { asked = "tls"; }
 
   void take(const AskCredentials& what) {

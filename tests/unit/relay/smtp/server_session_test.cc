@@ -106,12 +106,39 @@ TEST_F(ServerSessionTest, TheCommandDeadlineRunsFromTheFirstOctet) {
 
 TEST_F(ServerSessionTest, TheDataDeadlineAbortsTheText) {
   options.data_deadline = Seconds(200);
+  options.data_rate_min = 0;
   envelope();
   client("DATA");
   client("x");
   EXPECT_EQ(advance(Seconds(200)).substr(0, 3), "421");
   EXPECT_EQ(aborted_or_committed, "aborted");
   EXPECT_EQ(close_reason, "data_timeout");
+}
+
+TEST_F(ServerSessionTest, ATextMustKeepItsRate) {
+  options.data_rate_min = 10;
+  options.data_rate_window = Seconds(60);
+  envelope();
+  client("DATA");
+  EXPECT_EQ(session().deadline(), now + Seconds(60));
+  client(std::string(598, 'x'));  // with its end 600 octets
+  EXPECT_EQ(advance(Seconds(60)), "");
+  EXPECT_EQ(session().deadline(), now + Seconds(60));
+  client(std::string(597, 'x'));
+  EXPECT_EQ(advance(Seconds(60)).substr(0, 3), "421");
+  EXPECT_EQ(close_reason, "data_rate");
+  EXPECT_EQ(aborted_or_committed, "aborted");
+}
+
+TEST_F(ServerSessionTest, NoRateIsAskedForWhileACommitIsAwaited) {
+  options.data_rate_min = 10;
+  envelope();
+  client("DATA");
+  answers = false;
+  client(".");
+  EXPECT_EQ(session().deadline(), TimePoint::max());
+  answer({250, {2, 0, 0}, "Ok"});
+  EXPECT_EQ(session().deadline(), now + options.idle_timeout);
 }
 
 TEST_F(ServerSessionTest, ShutDownWaitsForAPendingCommit) {

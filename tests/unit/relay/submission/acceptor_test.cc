@@ -21,8 +21,7 @@ class AcceptorTest : public SubmissionTest {
   void serve() {
     if (!queue_) open();
     if (receivers_.empty()) receivers_ = {receiver_.get()};
-    ledger_ = std::make_unique<policy::ClientLedger>(options_.admission);
-    acceptor_ = std::make_unique<Acceptor>(*loop_, options_, metrics_, *ledger_, receivers_);
+    acceptor_ = std::make_unique<Acceptor>(*loop_, *shared_, receivers_);
     auto listening = event::listen_on(event::any_port());
     endpoint_ = *event::local_endpoint(listening->get());
     ASSERT_TRUE(acceptor_->serve(std::move(*listening), listener_));
@@ -31,7 +30,6 @@ class AcceptorTest : public SubmissionTest {
   std::unique_ptr<Client> come() { return client_on(event::raw_connect(endpoint_)); }
 
   std::vector<Receiver*> receivers_;
-  std::unique_ptr<policy::ClientLedger> ledger_;
   std::unique_ptr<Acceptor> acceptor_;
   Endpoint endpoint_;
 };
@@ -41,7 +39,7 @@ TEST_F(AcceptorTest, HandsConnectionsToAReceiver) {
   auto client = come();
   EXPECT_EQ(reply(*client), "220 relay.example ESMTP postrider\r\n");
   EXPECT_EQ(listener_.accepted.value(), 1U);
-  EXPECT_EQ(ledger_->open(), 1U);
+  EXPECT_EQ(shared_->gate.open(), 1U);
 }
 
 TEST_F(AcceptorTest, SpreadsThemEvenly) {
@@ -78,7 +76,7 @@ TEST_F(AcceptorTest, KeepsTheLimitOfOneClient) {
   EXPECT_THAT(reply(*second), StartsWith("421 "));
   EXPECT_EQ(counted(Metric::kConnectionsRefused, "client_connections"), 1U);
   first->stream.reset();
-  ASSERT_TRUE(run_until([&] { return ledger_->open() == 0; }));
+  ASSERT_TRUE(run_until([&] { return shared_->gate.open() == 0; }));
   auto third = come();
   EXPECT_THAT(reply(*third), StartsWith("220 "));
 }
@@ -117,6 +115,25 @@ TEST_F(AcceptorTest, AFloodOfRefusedClientsGetsNoWords) {
   }
   EXPECT_EQ(busy.sessions(), 1000U);
   acceptor_.reset();
+}
+
+TEST_F(AcceptorTest, ABalancerSpeaksForItsClients) {
+  listener_.options.proxy_networks = {*Network::parse("127.0.0.1/32")};
+  options_.admission.trusted_networks = {*Network::parse("192.0.2.0/24")};
+  serve();
+  auto client = come();
+  client->send("PROXY TCP4 192.0.2.7 10.0.0.1 12345 587\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("220 "));
+  EXPECT_EQ(listener_.accepted.value(), 1U);
+}
+
+TEST_F(AcceptorTest, NobodyElseDoes) {
+  listener_.options.proxy_networks = {*Network::parse("127.0.0.2/32")};
+  options_.admission.trusted_networks = {*Network::parse("192.0.2.0/24")};
+  serve();
+  auto client = come();
+  client->send("PROXY TCP4 192.0.2.7 10.0.0.1 12345 587\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("554 "));
 }
 
 TEST_F(AcceptorTest, StopClosesTheListeningSocket) {

@@ -200,6 +200,132 @@ TEST_F(ConnectionTest, RefusesWithFourWhileTheStoreFails) {
   EXPECT_EQ(counted(Metric::kRepliesRefused, "commit_refused"), 1U);
 }
 
+// --- behind a load balancer
+
+TEST_F(ConnectionTest, TheHeaderOfABalancerNamesTheClient) {
+  options_.admission.trusted_networks = {*Network::parse("192.0.2.0/24")};
+  open();
+  auto client = connect_proxied();
+  turn(5);
+  EXPECT_EQ(client->text, "");  // nobody is greeted before it is known who it is
+  client->send("PROXY TCP4 192.0.2.7 10.0.0.1 12345 587\r\n");
+  EXPECT_EQ(reply(*client), "220 relay.example ESMTP postrider\r\n");
+  EXPECT_EQ(shared_->gate.open(), 1U);
+  say(*client, "EHLO client.example");
+  send_message(*client, "text\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 "));
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_THAT(leases_.at(0).body()->to_string(), HasSubstr("([192.0.2.7])"));
+  EXPECT_THAT(events(), HasSubstr(R"("client":"192.0.2.7")"));
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+  EXPECT_EQ(shared_->gate.open(), 0U);
+}
+
+TEST_F(ConnectionTest, WhatIsTrustedIsTheClientNotTheBalancer) {
+  open();  // trusts 127.0.0.0/8
+  auto client = connect_proxied();
+  client->send("PROXY TCP4 192.0.2.7 10.0.0.1 12345 587\r\n");
+  EXPECT_EQ(reply(*client), "554 relay.example Your address is not in the trusted networks\r\n");
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  EXPECT_EQ(counted(Metric::kConnectionsRefused, "untrusted"), 1U);
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+}
+
+TEST_F(ConnectionTest, LimitsCountTheClientOfTheHeader) {
+  options_.admission.connections_per_client_max = 1;
+  open();
+  auto one = connect_proxied();
+  one->send("PROXY TCP4 127.0.0.7 127.0.0.1 1 2\r\n");
+  EXPECT_THAT(reply(*one), StartsWith("220 "));
+  auto again = connect_proxied();
+  again->send("PROXY TCP4 127.0.0.7 127.0.0.1 2 2\r\n");
+  EXPECT_THAT(reply(*again), StartsWith("421 "));
+  auto other = connect_proxied();
+  other->send("PROXY TCP4 127.0.0.8 127.0.0.1 2 2\r\n");
+  EXPECT_THAT(reply(*other), StartsWith("220 "));
+}
+
+TEST_F(ConnectionTest, TheBalancersOwnCheckIsOfTheBalancer) {
+  using namespace std::string_literals;
+  open();
+  auto client = connect_proxied();
+  client->send("\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00"s);
+  EXPECT_THAT(reply(*client), StartsWith("220 "));
+  EXPECT_THAT(say(*client, "QUIT"), StartsWith("221 "));
+}
+
+TEST_F(ConnectionTest, TlsMayFollowTheHeaderAtOnce) {
+  use_submission(smtp::ListenerMode::kSubmissions);
+  open();
+  auto client = connect_proxied();
+  client->send("PROXY TCP4 192.0.2.7 10.0.0.1 12345 465\r\n");
+  client->start_tls();
+  EXPECT_EQ(reply(*client), "220 relay.example ESMTP postrider\r\n");
+}
+
+TEST_F(ConnectionTest, WithoutAHeaderABalancerIsSentAway) {
+  open();
+  auto client = connect_proxied();
+  client->send("EHLO client.example\r\n");
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  EXPECT_EQ(client->text, "");
+  EXPECT_EQ(counted(Metric::kConnectionsRefused, "proxy_header"), 1U);
+  EXPECT_TRUE(run_until_empty());
+}
+
+TEST_F(ConnectionTest, AHeaderThatIsCutOffLeavesNothingBehind) {
+  open();
+  auto client = connect_proxied();
+  client->send("PROXY TCP4 192.0.2.7");
+  turn(5);
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+  EXPECT_EQ(shared_->gate.open(), 0U);
+}
+
+// A header from somebody else is what a client says.
+TEST_F(ConnectionTest, AStrangersHeaderIsAnUnknownCommand) {
+  open();
+  auto client = connect();
+  EXPECT_THAT(reply(*client), StartsWith("220 "));
+  EXPECT_THAT(say(*client, "PROXY TCP4 192.0.2.7 10.0.0.1 12345 587"), StartsWith("500 5.5.1 "));
+}
+
+// --- handshakes in progress
+
+TEST_F(ConnectionTest, HandshakesAreBounded) {
+  use_submission();
+  options_.handshakes_max = 1;
+  open();
+  auto slow = greeted();
+  EXPECT_THAT(say(*slow, "STARTTLS"), StartsWith("220 "));
+  auto other = greeted();
+  EXPECT_EQ(say(*other, "STARTTLS"),
+            "454 4.7.0 Too many TLS handshakes are in progress; try again soon\r\n");
+  EXPECT_EQ(counted(Metric::kRepliesRefused, "handshakes"), 1U);
+  slow->start_tls();
+  EXPECT_TRUE(run_until([&] { return slow->in_tls(); }));
+  EXPECT_TRUE(run_until([&] { return shared_->handshakes.taken() == 0; }));
+  EXPECT_THAT(say(*other, "STARTTLS"), StartsWith("220 "));
+  other->send("this is no TLS\r\n");
+  EXPECT_TRUE(run_until([&] { return shared_->handshakes.taken() == 0; }));
+}
+
+TEST_F(ConnectionTest, AConnectionThatBeginsWithTlsIsClosedBeyondThat) {
+  use_submission(smtp::ListenerMode::kSubmissions);
+  options_.handshakes_max = 1;
+  open();
+  auto slow = connect();
+  ASSERT_TRUE(run_until([&] { return shared_->handshakes.taken() == 1; }));
+  auto other = connect();
+  EXPECT_TRUE(run_until([&] { return other->ended; }));
+  EXPECT_EQ(counted(Metric::kConnectionsRefused, "handshakes"), 1U);
+  slow->stream.reset();
+  EXPECT_TRUE(run_until([&] { return shared_->handshakes.taken() == 0; }));
+}
+
 TEST_F(ConnectionTest, EndsASilentSession) {
   listener_.session.idle_timeout = Milliseconds(20);
   open();
@@ -212,10 +338,11 @@ TEST_F(ConnectionTest, EndsASilentSession) {
 
 TEST_F(ConnectionTest, LetsAClientThatDoesNotReadWait) {
   listener_.session.command_line_max = 4096;
+  listener_.session.idle_commands_max = 1'000'000'000;
   open();
   auto [ours, theirs] = event::connected_pair();
   const Endpoint peer = *event::local_endpoint(ours.get());
-  receiver_->adopt({std::move(theirs), peer, &listener_, {}, std::nullopt});
+  receiver_->adopt({std::move(theirs), peer, &listener_});
   std::string commands;
   while (commands.size() < 64'000) commands += "EHLO client.example\r\n";
   // It ends when neither side's buffers take more: nobody makes room.

@@ -61,19 +61,18 @@ TEST_F(ReceiverTest, ShutDownAnswersAPendingCommitFirst) {
 }
 
 TEST_F(ReceiverTest, ClosesWhatArrivesAfterShutDown) {
-  policy::ClientLedger ledger(options_.admission);
   open();
   receiver_->shut_down([] {});
   auto [ours, theirs] = event::connected_pair();
   auto client = client_on(std::move(ours));
-  auto verdict = ledger.admit(*IpAddress::parse("127.0.0.1"));
-  receiver_->adopt(
-      {std::move(theirs), client->stream->peer(), &listener_, std::move(*verdict.slot), {}});
-  EXPECT_EQ(ledger.open(), 1U);
+  Gate& gate = shared_->gate;
+  const Endpoint peer = client->stream->peer();
+  receiver_->adopt({std::move(theirs), peer, &listener_, gate.admit(peer, listener_)});
+  EXPECT_EQ(gate.open(), 1U);
   EXPECT_TRUE(run_until([&] { return client->ended; }));
   EXPECT_EQ(client->text, "");
   EXPECT_EQ(receiver_->sessions(), 0U);
-  EXPECT_EQ(ledger.open(), 0U);
+  EXPECT_EQ(gate.open(), 0U);
 }
 
 TEST_F(ReceiverTest, CutOffClosesEverySessionNow) {

@@ -171,13 +171,19 @@ class SubmissionTest : public event::EventTest {
   }
 
   // A client whose connection a receiver has taken over.
-  std::unique_ptr<Client> connect(std::optional<message::Status> refusal = std::nullopt) {
+  std::unique_ptr<Client> connect(std::optional<message::Status> refusal = std::nullopt,
+                                  bool proxied = false) {
     auto [ours, theirs] = event::connected_pair();
     auto client = client_on(std::move(ours));
-    receiver_->adopt(
-        {std::move(theirs), client->stream->peer(), &listener_, {}, std::move(refusal)});
+    Accepted accepted{std::move(theirs), client->stream->peer(), &listener_};
+    accepted.entry.refusal = std::move(refusal);
+    accepted.proxied = proxied;
+    receiver_->adopt(std::move(accepted));
     return client;
   }
+
+  // The same from a load balancer.
+  std::unique_ptr<Client> connect_proxied() { return connect(std::nullopt, true); }
 
   std::unique_ptr<Client> client_on(event::Descriptor descriptor) {
     auto client = std::make_unique<Client>();

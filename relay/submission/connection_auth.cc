@@ -1,0 +1,77 @@
+// Connection: logins.
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "relay/base/log.h"
+#include "relay/submission/connection.h"
+
+namespace postrider::submission {
+
+bool Connection::put_off(std::string_view user) {
+  const auto wait = receiver_.shared().login_guard.wait(peer_.ip, user, now());
+  if (!wait) return false;
+  receiver_.counters().auth_backoff.add();
+  const auto seconds = std::to_string(std::chrono::ceil<Seconds>(wait->left).count());
+  if (wait->whose == policy::LoginGuard::Whose::kClient) {
+    session_.answer({421,
+                     {4, 7, 0},
+                     "Too many failed logins from your address; try again in " + seconds + " s"},
+                    now());
+  } else {
+    session_.answer(
+        {454, {4, 7, 0}, "Too many failed logins as this user; try again in " + seconds + " s"},
+        now());
+  }
+  return true;
+}
+
+void Connection::carry_out(smtp::AskCredentials& action) {
+  if (put_off(action.user)) return;
+  std::string user = action.user;
+  receiver_.shared().authenticator.check(
+      std::move(action.user), std::move(action.password), receiver_.loop(),
+      [&receiver = receiver_, id = id_, user = std::move(user)](auth::Verdict verdict) {
+        Connection* self = receiver.find(id);
+        if (self == nullptr || self->phase_ != Phase::kOpen) return;
+        self->credentials_checked(verdict, user);
+        self->drain();
+      });
+}
+
+void Connection::credentials_checked(auth::Verdict verdict, const std::string& user) {
+  policy::LoginGuard& guard = receiver_.shared().login_guard;
+  const Receiver::Counters& counters = receiver_.counters();
+  switch (verdict) {
+    case auth::Verdict::kAccepted:
+      counters.auth_accepted.add();
+      guard.succeeded(peer_.ip, user, now());
+      return session_.answer({235, {2, 7, 0}, "Authentication successful"}, now());
+    case auth::Verdict::kRejected:
+      counters.auth_rejected.add();
+      guard.failed(peer_.ip, user, now());
+      log::info("submission", "authentication failed", {{"peer", peer_.to_string()}});
+      return session_.answer({535, {5, 7, 8}, "User name or password is wrong"}, now());
+    case auth::Verdict::kBusy:
+      counters.auth_busy.add();
+      return session_.answer(
+          {454, {4, 7, 0}, "Too many logins are waiting to be checked; try again soon"}, now());
+  }
+}
+
+void Connection::carry_out(const smtp::AskScram& action) {
+  if (action.first) scram_.emplace(receiver_.shared().authenticator.begin_scram());
+  const auth::ScramExchange::Step step = scram_->respond(action.message);
+  if (step == auth::ScramExchange::Step::kChallenge) {
+    if (action.first && put_off(scram_->user())) return;
+    return session_.challenge(scram_->challenge(), scram_->user(), now());
+  }
+  if (step == auth::ScramExchange::Step::kMalformed) {
+    return session_.answer({501, {5, 5, 2}, "Malformed authentication response"}, now());
+  }
+  const bool accepted = step == auth::ScramExchange::Step::kAccepted;
+  credentials_checked(accepted ? auth::Verdict::kAccepted : auth::Verdict::kRejected,
+                      scram_->user());
+}
+
+}  // namespace postrider::submission
