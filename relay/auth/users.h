@@ -19,6 +19,9 @@ struct User {
   std::string plain_password;
   // What SCRAM-SHA-256 needs, see scram.h; "": this account cannot use it.
   std::string scram_verifier = {};
+  // Of the client certificates it may log in with instead of a password, any one name: "sha256:"
+  // and the fingerprint, "email:" or "dns:" and a name of the subjectAltName; in normal form.
+  std::vector<std::string> certificates = {};
   // In whose name it may send, in the envelope and in From: patterns, see policy/senders.h.
   std::vector<std::string> senders = {};
   // Whose its messages are; "*": the message may say so itself.
@@ -30,6 +33,10 @@ struct User {
   std::uint64_t messages_per_day = 0;
   std::uint64_t recipients_per_day = 0;
   std::uint64_t bytes_per_day = 0;
+
+  [[nodiscard]] bool has_password() const {
+    return !password_hash.empty() || !plain_password.empty();
+  }
 };
 
 class Users {
@@ -38,7 +45,11 @@ class Users {
 
   // Of two with one name the first counts.
   explicit Users(std::vector<User> users) : users_(std::move(users)) {
-    for (const User& user : users_) by_name_.emplace(user.name, &user);
+    for (const User& user : users_) {
+      by_name_.emplace(user.name, &user);
+      if (user.has_password()) with_password_.push_back(&user);
+      for (const std::string& name : user.certificates) by_certificate_.emplace(name, &user);
+    }
   }
 
   Users(const Users&) = delete;
@@ -51,9 +62,31 @@ class Users {
     return found == by_name_.end() ? nullptr : found->second;
   }
 
-  // Some user, always the same one for one number; null: there are none.
+  // Who logs in with a certificate of these names as `identity`, which is "" where the client does
+  // not say: then the one user that lists such a certificate. Null: nobody, or one of several.
+  [[nodiscard]] const User* holder(const std::vector<std::string>& names,
+                                   std::string_view identity) const {
+    const User* found = nullptr;
+    for (const std::string& name : names) {
+      const auto [begin, end] = by_certificate_.equal_range(name);
+      for (auto it = begin; it != end; ++it) {
+        if (!identity.empty() && it->second->name != identity) continue;
+        if (found != nullptr && found != it->second) return nullptr;
+        found = it->second;
+      }
+    }
+    return found;
+  }
+
+  // Whether some user lists a certificate with one of these names.
+  [[nodiscard]] bool knows(const std::vector<std::string>& names) const {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string& name) { return by_certificate_.contains(name); });
+  }
+
+  // Some user with a password, always the same one for one number; null: there are none.
   [[nodiscard]] const User* any(std::uint64_t number) const {
-    return users_.empty() ? nullptr : &users_[number % users_.size()];
+    return with_password_.empty() ? nullptr : with_password_[number % with_password_.size()];
   }
 
   // Whether somebody can use SCRAM.
@@ -66,7 +99,10 @@ class Users {
 
  private:
   std::vector<User> users_;
-  std::map<std::string_view, const User*, std::less<>> by_name_;  // names belong to users_
+  std::vector<const User*> with_password_;
+  // Names belong to users_.
+  std::map<std::string_view, const User*, std::less<>> by_name_;
+  std::multimap<std::string_view, const User*, std::less<>> by_certificate_;
 };
 
 }  // namespace postrider::auth

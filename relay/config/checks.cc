@@ -149,6 +149,12 @@ void Checker::listener(const std::string& prefix, Listener& listener) {
         fmt::format("{} needs a certificate: set certificate and key here or in [tls]",
                     literal(option("listener.mode"), Record{&config_, &listener})));
   }
+  if (!listener.client_ca.empty() && is_trusted) {
+    add(prefix + ".client_ca", "serves logins, which a trusted listener has none of");
+  }
+  if (listener.client_certificate_required && listener.client_ca.empty()) {
+    add(prefix + ".client_certificate_required", "needs client_ca");
+  }
   if (listener.message_size_max > config_.submission.session.message_size_max) {
     add(prefix + ".message_size_max", "more than submission.message_size_max");
   }
@@ -177,10 +183,11 @@ void Checker::user(const std::string& prefix, const auth::User& user) {
   const bool has_plain = is_set(prefix + ".password");
   if (has_hash && has_plain) {
     add(prefix + ".password", "set beside password_hash; one of the two is enough");
-  } else if (!has_hash && !has_plain) {
+  } else if (!has_hash && !has_plain && user.certificates.empty()) {
     add(prefix + ".password_hash",
         "missing; 'postrider user add' and 'postrider user hash' make one");
-  } else if ((has_hash ? user.password_hash : user.plain_password).empty()) {
+  } else if ((has_hash || has_plain) &&
+             (has_hash ? user.password_hash : user.plain_password).empty()) {
     add(prefix + (has_hash ? ".password_hash" : ".password"), "must not be empty");
   }
   if (has_plain && !config_.server.allow_plain_passwords) {

@@ -59,6 +59,7 @@ std::vector<Needed> files_of(const Config& config) {
   for (const submission::ListenerOptions& listener : config.submission.listeners) {
     add_file(needed, "listener.certificate", listener.certificate);
     add_file(needed, "listener.key", listener.key);
+    add_file(needed, "listener.client_ca", listener.client_ca);
   }
   const auto& keys = config.signing.keys;
   for (std::size_t i = 0; i < keys.size(); ++i) {

@@ -106,6 +106,26 @@ Result<void> check_scram_verifier(std::string_view text) {
   return {};
 }
 
+Result<void> check_certificate_name(std::string_view text) {
+  constexpr std::string_view kPrint = "sha256:";
+  constexpr std::size_t kPrintSize = 64;
+  const std::string_view value = text.substr(std::min(text.find(':') + 1, text.size()));
+  const auto is_hex = [](char c) { return ascii::is_digit(c) || (c >= 'a' && c <= 'f'); };
+  bool good = false;
+  if (text.starts_with(kPrint)) {
+    good = value.size() == kPrintSize && std::all_of(value.begin(), value.end(), is_hex);
+  } else if (text.starts_with("email:")) {
+    const auto address = message::parse_mailbox(value, false);
+    good = address && !address->domain.empty();
+  } else if (text.starts_with("dns:")) {
+    good = !value.empty() && value == ascii::lower(value) && check_host_name(value).has_value();
+  }
+  if (good) return {};
+  return failure(shown(text) +
+                 " is none of \"sha256:\" with 64 lower-case hex digits, \"email:\" with a "
+                 "mailbox, \"dns:\" with a host name in lower case");
+}
+
 Result<void> check_sender_pattern(std::string_view text) {
   return policy::check_sender_pattern(text);
 }

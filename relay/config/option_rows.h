@@ -40,6 +40,7 @@ Result<void> check_name(std::string_view text);
 Result<void> check_password_hash(std::string_view text);
 Result<void> check_scram_verifier(std::string_view text);
 Result<void> check_sender_pattern(std::string_view text);
+Result<void> check_certificate_name(std::string_view text);
 Result<void> check_field_name(std::string_view text);
 Result<void> check_metadata_header(std::string_view text);
 Result<void> check_signed_field(std::string_view text);

@@ -108,6 +108,22 @@ constexpr Option kServerRows[] = {
      .help = "What the relay calls itself here, in greeting, EHLO and Received fields; empty: "
              "server.host_name."},
     {.section = "listener",
+     .key = "client_ca",
+     .kind = Kind::kPath,
+     .slot = PR_SLOT(listener->client_ca),
+     .check = check_path,
+     .help = "PEM file with the authorities whose client certificates are believed here; empty: "
+             "clients are not asked for one.",
+     .more = "A client whose certificate is good and listed in a user's certificates is offered "
+             "AUTH EXTERNAL, a login without a password. Any authority in the file can make "
+             "certificates for every name: use one of your own.",
+     .example = "\"/etc/postrider/clients-ca.pem\""},
+    {.section = "listener",
+     .key = "client_certificate_required",
+     .kind = Kind::kBool,
+     .slot = PR_SLOT(listener->client_certificate_required),
+     .help = "Without a certificate of one of these authorities the TLS handshake fails."},
+    {.section = "listener",
      .key = "socket",
      .kind = Kind::kText,
      .slot = PR_SLOT(listener->socket),

@@ -316,6 +316,18 @@ constexpr Option kSubmissionRows[] = {
      .more = "An attacker who has it can try passwords faster than with a password_hash.",
      .example = "\"SCRAM-SHA-256$10000:...\""},
     {.section = "user",
+     .key = "certificates",
+     .kind = Kind::kTexts,
+     .slot = PR_SLOT(user->certificates),
+     .range = {0, 100},
+     .check = check_certificate_name,
+     .help = "Client certificates the user may log in with (AUTH EXTERNAL, see "
+             "listener.client_ca); then it needs no password.",
+     .more = "\"sha256:\" and the fingerprint in lower-case hex, or a name of the certificate's "
+             "subjectAltName: \"email:\" and a mailbox, compared exactly, or \"dns:\" and a host "
+             "name in lower case.",
+     .example = "[\"dns:app1.example.com\"]"},
+    {.section = "user",
      .key = "senders",
      .kind = Kind::kTexts,
      .slot = PR_SLOT(user->senders),

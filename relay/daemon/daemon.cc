@@ -176,7 +176,8 @@ Result<void> Daemon::load_certificates() {
     tls::ServerIdentity identity = config_.tls;
     if (!options.certificate.empty()) identity = {options.certificate, options.key};
     if (!identity.certificate_file.empty()) {
-      auto context = tls::Context::server(identity);
+      auto context =
+          tls::Context::server(identity, {options.client_ca, options.client_certificate_required});
       if (!context) return failure(context.error());
       listener->tls = std::move(*context);
     }

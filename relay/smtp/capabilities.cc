@@ -54,15 +54,16 @@ void apply_keyword(std::string_view line, ClientSession::Capabilities& out) {
 
 }  // namespace
 
-std::string offer_capabilities(const ServerOptions& options, bool in_tls, bool scram) {
+std::string offer_capabilities(const ServerOptions& options, const TlsFacts* tls, bool scram) {
   std::string text = options.host_name;
   text += "\nPIPELINING\nSIZE " + std::to_string(options.message_size_max);
   text += "\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\nDSN";
-  if (options.tls_available && !in_tls) text += "\nSTARTTLS";
-  if (in_tls && options.mode != ListenerMode::kTrusted) {
+  if (options.tls_available && tls == nullptr) text += "\nSTARTTLS";
+  if (tls != nullptr && options.mode != ListenerMode::kTrusted) {
     text += "\nAUTH ";
     text += kSaslMechanisms;
     if (scram) text += " " + std::string(kScramMechanism);
+    if (tls->external) text += " " + std::string(kExternalMechanism);
   }
   text += "\nLIMITS";  // RFC 9422
   if (options.messages_max > 0) text += " MAILMAX=" + std::to_string(options.messages_max);

@@ -10,7 +10,7 @@
 namespace postrider::smtp {
 
 // The text of our reply to EHLO, lines joined by "\n", the host name first.
-std::string offer_capabilities(const ServerOptions& options, bool in_tls, bool scram);
+std::string offer_capabilities(const ServerOptions& options, const TlsFacts* tls, bool scram);
 
 // `text` of a peer's reply to EHLO, its first line (the greeting) included. Keywords we have no use
 // for are passed over; one with a value that makes no sense counts as not offered.

@@ -69,6 +69,18 @@ class Scram final : public SaslExchange {
   SaslStep respond(std::string_view /*response*/) override { return SaslStep::kForward; }
 };
 
+// RFC 4422 appendix A: the authorization identity, or nothing. Who the client is, TLS has shown.
+class External final : public SaslExchange {
+ public:
+  SaslStep begin() override { return SaslStep::kChallenge; }
+
+  SaslStep respond(std::string_view response) override {
+    if (!response.empty() && !is_user_name(response)) return SaslStep::kMalformed;
+    set_user(response);
+    return SaslStep::kIdentity;
+  }
+};
+
 }  // namespace
 
 std::optional<SaslMechanism> start_sasl(std::string_view mechanism) {
@@ -76,6 +88,9 @@ std::optional<SaslMechanism> start_sasl(std::string_view mechanism) {
   if (ascii::iequals(mechanism, "LOGIN")) return SaslMechanism{"LOGIN", std::make_unique<Login>()};
   if (ascii::iequals(mechanism, kScramMechanism)) {
     return SaslMechanism{kScramMechanism, std::make_unique<Scram>()};
+  }
+  if (ascii::iequals(mechanism, kExternalMechanism)) {
+    return SaslMechanism{kExternalMechanism, std::make_unique<External>()};
   }
   return std::nullopt;
 }

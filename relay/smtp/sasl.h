@@ -24,10 +24,14 @@ inline constexpr std::string_view kSaslMechanisms = "PLAIN LOGIN";
 // fail where the account has no verifier.
 inline constexpr std::string_view kScramMechanism = "SCRAM-SHA-256";
 
+// Offered only where the client's certificate is good and some user's (RFC 4422 appendix A).
+inline constexpr std::string_view kExternalMechanism = "EXTERNAL";
+
 enum class SaslStep : std::uint8_t {
   kChallenge,        // send challenge(), then call respond() with what comes back
   kCredentials,      // user() and password() are there
   kForward,          // what to answer is decided elsewhere, and so is the rest of the exchange
+  kIdentity,         // user() is whom the client wants to be; "": whom its certificate says
   kMalformed,        // not what the mechanism's grammar says
   kForeignIdentity,  // authorization identity that is not the user's own
 };

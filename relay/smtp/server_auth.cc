@@ -47,7 +47,9 @@ void ServerSession::Machine::verb_auth(std::string_view argument) {
 }
 
 bool ServerSession::Machine::takes_mechanism() const {
-  return sasl_ && (scram_offered_ || sasl_->name != kScramMechanism);
+  if (!sasl_) return false;
+  if (sasl_->name == kScramMechanism) return scram_offered_;
+  return sasl_->name != kExternalMechanism || tls_->external;
 }
 
 void ServerSession::Machine::challenge(std::string_view message, std::string_view user,
@@ -112,6 +114,11 @@ void ServerSession::Machine::follow_sasl(SaslStep step) {
       return;
     }
     case SaslStep::kForward:  // taken where the response is at hand
+      return;
+    case SaslStep::kIdentity:
+      ask_ = Ask::kCredentials;
+      emit(AskIdentity{sasl_->exchange->user()});
+      sasl_.reset();
       return;
     case SaslStep::kMalformed:
       end_sasl({501, {5, 5, 2}, "Malformed authentication response"});

@@ -44,6 +44,9 @@ class ServerSession::Machine {
   void offer_scram(bool offered) { scram_offered_ = offered; }
 
   void challenge(std::string_view message, std::string_view user, TimePoint now);
+
+  void identify(std::string_view user) { user_ = user; }
+
   void tls_established(const TlsFacts& facts, TimePoint now);
   void end_of_input(TimePoint now);
   void shut_down(TimePoint now);

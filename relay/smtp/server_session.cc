@@ -49,6 +49,10 @@ void ServerSession::challenge(std::string_view message, std::string_view user, T
   machine_->challenge(message, user, now);
 }
 
+void ServerSession::identify(std::string_view user) {
+  machine_->identify(user);
+}
+
 void ServerSession::tls_established(const TlsFacts& facts, TimePoint now) {
   machine_->tls_established(facts, now);
 }

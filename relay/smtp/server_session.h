@@ -79,6 +79,8 @@ struct TlsFacts {
   std::string cipher;
   bool resumed = false;
   bool verified = false;  // the peer's certificate was checked and is good
+  // The client's certificate is that of a user: EXTERNAL is offered.
+  bool external = false;
 };
 
 // --- What the adapter is told to do
@@ -108,6 +110,12 @@ struct AskCredentials {
 struct AskScram {
   std::string message;
   bool first;  // of its exchange: one before it that was not answered is off
+};
+
+// Whom the client may be by its certificate: call identify() and answer(). `identity`: whom it
+// wants to be; "": it leaves that to us.
+struct AskIdentity {
+  std::string identity;
 };
 
 struct AskSender {};  // envelope() holds the sender
@@ -141,8 +149,8 @@ struct Close {
 };
 
 using ServerAction =
-    std::variant<Send, AskTls, StartTls, AskCredentials, AskScram, AskSender, AskRecipient,
-                 BeginBody, BodyPart, AskCommit, AbortBody, Refused, Close>;
+    std::variant<Send, AskTls, StartTls, AskCredentials, AskScram, AskIdentity, AskSender,
+                 AskRecipient, BeginBody, BodyPart, AskCommit, AbortBody, Refused, Close>;
 
 class ServerSession {
  public:
@@ -166,6 +174,8 @@ class ServerSession {
   void answer(const message::Status& status, TimePoint now, std::string_view reason = {});
   // The reply to AskScram that goes on with the exchange, which is about `user`.
   void challenge(std::string_view message, std::string_view user, TimePoint now);
+  // Before the positive answer to AskIdentity: who it is.
+  void identify(std::string_view user);
   void tls_established(const TlsFacts& facts, TimePoint now);
   // The peer closed or the connection broke.
   void end_of_input(TimePoint now);

@@ -200,8 +200,9 @@ void ServerSession::Machine::hello(std::string_view argument, bool extended) {
   helo_ = argument;
   extended_ = extended;
   append_plain_reply(unsent_, 250,
-                     extended ? offer_capabilities(options_, tls_.has_value(), scram_offered_)
-                              : options_.host_name);
+                     extended
+                         ? offer_capabilities(options_, tls_ ? &*tls_ : nullptr, scram_offered_)
+                         : options_.host_name);
 }
 
 void ServerSession::Machine::verb_ehlo(std::string_view argument) {

@@ -123,13 +123,7 @@ void Connection::receive_tls(std::string_view bytes) {
     return;
   }
   if (!tls_established_ && state != tls::Engine::State::kHandshaking) {
-    tls_established_ = true;
-    handshake_.reset();
-    own_deadline_ = TimePoint::max();
-    receiver_.counters().tls_ok.add();
-    const tls::Facts& facts = tls_->facts();
-    session_.tls_established({facts.version, facts.cipher, facts.resumed, facts.verified}, now());
-    if (listener_.options.mode == smtp::ListenerMode::kSubmissions) session_.start(now());
+    tls_opened();
   }
   if (!plain_.empty()) session_.receive(plain_, now());
   if (state == tls::Engine::State::kPeerClosed) {
@@ -137,6 +131,18 @@ void Connection::receive_tls(std::string_view bytes) {
     if (phase_ == Phase::kOpen) session_.end_of_input(now());
   }
   drain();
+}
+
+void Connection::tls_opened() {
+  tls_established_ = true;
+  handshake_.reset();
+  own_deadline_ = TimePoint::max();
+  receiver_.counters().tls_ok.add();
+  const tls::Facts& facts = tls_->facts();
+  const bool is_known = receiver_.shared().authenticator.users()->knows(facts.names);
+  session_.tls_established({facts.version, facts.cipher, facts.resumed, facts.verified, is_known},
+                           now());
+  if (listener_.options.mode == smtp::ListenerMode::kSubmissions) session_.start(now());
 }
 
 void Connection::on_end() {

@@ -48,6 +48,7 @@ class Connection final : public event::StreamEvents {
   // Ends it without a word: nobody is there who would understand one.
   void drop(std::string_view reason, std::string_view words);
   void receive_tls(std::string_view bytes);
+  void tls_opened();
   // Carries out what the session asks for until it waits; then settles.
   void drain();
   void drain_actions();
@@ -66,9 +67,12 @@ class Connection final : public event::StreamEvents {
   // connection_auth.cc
   void carry_out(smtp::AskCredentials& action);
   void carry_out(const smtp::AskScram& action);
+  void carry_out(const smtp::AskIdentity& action);
   // Answers for a login that has to wait; false: it may be tried.
   bool put_off(std::string_view user);
-  void credentials_checked(auth::Verdict verdict, const std::string& user);
+  // `wrong`: what a rejected client is told.
+  void credentials_checked(auth::Verdict verdict, const std::string& user,
+                           std::string_view wrong = "User name or password is wrong");
 
   void write(std::string bytes);
   void flush_tls();

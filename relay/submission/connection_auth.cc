@@ -39,7 +39,8 @@ void Connection::carry_out(smtp::AskCredentials& action) {
       });
 }
 
-void Connection::credentials_checked(auth::Verdict verdict, const std::string& user) {
+void Connection::credentials_checked(auth::Verdict verdict, const std::string& user,
+                                     std::string_view wrong) {
   policy::LoginGuard& guard = receiver_.shared().login_guard;
   const Receiver::Counters& counters = receiver_.counters();
   switch (verdict) {
@@ -51,12 +52,24 @@ void Connection::credentials_checked(auth::Verdict verdict, const std::string& u
       counters.auth_rejected.add();
       guard.failed(peer_.ip, user, now());
       log::info("submission", "authentication failed", {{"peer", peer_.to_string()}});
-      return session_.answer({535, {5, 7, 8}, "User name or password is wrong"}, now());
+      return session_.answer({535, {5, 7, 8}, std::string(wrong)}, now());
     case auth::Verdict::kBusy:
       counters.auth_busy.add();
       return session_.answer(
           {454, {4, 7, 0}, "Too many logins are waiting to be checked; try again soon"}, now());
   }
+}
+
+// What TLS has verified is all that counts; a name that is not the certificate's is refused like a
+// wrong password.
+void Connection::carry_out(const smtp::AskIdentity& action) {
+  if (put_off(action.identity)) return;
+  const auto users = receiver_.shared().authenticator.users();
+  const auth::User* user = users->holder(tls_->facts().names, action.identity);
+  if (user != nullptr) session_.identify(user->name);
+  credentials_checked(user != nullptr ? auth::Verdict::kAccepted : auth::Verdict::kRejected,
+                      user != nullptr ? user->name : action.identity,
+                      "The client's certificate is not that of this user");
 }
 
 void Connection::carry_out(const smtp::AskScram& action) {

@@ -27,6 +27,10 @@ struct ListenerOptions {
   // PEM files; empty: those of [tls].
   std::string certificate;
   std::string key;
+  // PEM file with those who may have signed clients' certificates; empty: none are asked for.
+  std::string client_ca;
+  // A client without a good certificate is not let in.
+  bool client_certificate_required = false;
   // 0: no limit besides those of all listeners; and those of [submission].
   std::size_t connections_max = 0;
   std::uint64_t message_size_max = 0;

@@ -115,22 +115,48 @@ Result<std::string> system_bundle() {
                  "): install ca-certificates, or name a CA file");
 }
 
+// The authorities of the file are trusted from now on.
+Result<void> trust_file(SSL_CTX* context, const std::string& path) {
+  const auto authorities = read_certificates("CA file", path);
+  if (!authorities) return failure(authorities.error());
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  const bool is_server = SSL_CTX_get_ssl_method(context) == TLS_server_method();
+  for (const CertificatePtr& authority : *authorities) {
+    ERR_clear_error();
+    // A server names them, so that the client finds the certificate that will do.
+    const bool named = !is_server || SSL_CTX_add_client_CA(context, authority.get()) == 1;
+    if (!named || X509_STORE_add_cert(store, authority.get()) != 1) {
+      return failure("cannot use CA file " + path + ": " + drain_errors());
+    }
+  }
+  // What the operator lists is trusted, be it a root, an intermediate, or one peer's own
+  // certificate.
+  X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+  return {};
+}
+
 Result<void> trust(SSL_CTX* context, const std::string& ca_file) {
   const auto path = ca_file.empty() ? system_bundle() : Result<std::string>(ca_file);
   if (!path) return failure(path.error());
-  const auto authorities = read_certificates("CA file", *path);
-  if (!authorities) return failure(authorities.error());
-  X509_STORE* store = SSL_CTX_get_cert_store(context);
-  for (const CertificatePtr& authority : *authorities) {
-    ERR_clear_error();
-    if (X509_STORE_add_cert(store, authority.get()) != 1) {
-      return failure("cannot use CA file " + *path + ": " + drain_errors());
-    }
-  }
-  // What the operator lists is trusted, be it a root, an intermediate, or one server's own
-  // certificate.
-  X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+  if (auto trusted = trust_file(context, *path); !trusted) return trusted;
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_verdict);
+  return {};
+}
+
+// The engine finds in its notes that the certificate is not to be believed.
+int pass_any(int good, X509_STORE_CTX* verification) {
+  note_verdict(good, verification);
+  return 1;
+}
+
+Result<void> ask_clients(SSL_CTX* context, const ClientCertificates& clients) {
+  if (clients.ca_file.empty()) return {};
+  if (auto trusted = trust_file(context, clients.ca_file); !trusted) return trusted;
+  // Where none is required, many clients have one for other purposes, and it does no harm.
+  const int mode = SSL_VERIFY_PEER | (clients.required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
+  SSL_CTX_set_verify(context, mode, clients.required ? note_verdict : pass_any);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
   return {};
 }
 
@@ -148,7 +174,8 @@ Context::~Context() {
   SSL_CTX_free(context_);
 }
 
-Result<std::shared_ptr<const Context>> Context::server(const ServerIdentity& identity) {
+Result<std::shared_ptr<const Context>> Context::server(const ServerIdentity& identity,
+                                                       const ClientCertificates& clients) {
   auto context = new_context(TLS_server_method(), kServerCiphers);
   if (!context) return failure(context.error());
   SSL_CTX* raw = context->get();
@@ -158,7 +185,9 @@ Result<std::shared_ptr<const Context>> Context::server(const ServerIdentity& ide
   // 0.15 ms.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(raw, 1);
-  return std::shared_ptr<const Context>(new Context(context->release(), false));
+  if (auto asked = ask_clients(raw, clients); !asked) return failure(asked.error());
+  const bool verifies = !clients.ca_file.empty();
+  return std::shared_ptr<const Context>(new Context(context->release(), verifies));
 }
 
 Result<std::shared_ptr<const Context>> Context::client(const ClientTrust& trust_options) {

@@ -22,6 +22,12 @@ struct ServerIdentity {
   std::string key_file;          // PEM
 };
 
+// How a server asks its clients for certificates.
+struct ClientCertificates {
+  std::string ca_file;    // PEM, who may have signed them; empty: none are asked for
+  bool required = false;  // without a good one the handshake fails
+};
+
 // How a client judges the server's certificate.
 enum class Verification {
   kNone,  // any certificate will do (RFC 7435)
@@ -39,7 +45,9 @@ class Context {
   // TLS 1.2 or later, forward secrecy, no compression, no renegotiation, session tickets on. Errors
   // name the file and what is wrong with it (missing, unreadable by us, not PEM, key does not
   // belong to the certificate).
-  static Result<std::shared_ptr<const Context>> server(const ServerIdentity& identity);
+  // A server that asks for certificates resumes no session: each connection shows its own.
+  static Result<std::shared_ptr<const Context>> server(const ServerIdentity& identity,
+                                                       const ClientCertificates& clients = {});
   static Result<std::shared_ptr<const Context>> client(const ClientTrust& trust);
   ~Context();
   Context(const Context&) = delete;

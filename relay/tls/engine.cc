@@ -11,6 +11,7 @@
 #include "relay/base/ip.h"
 #include "relay/tls/failure_text.h"
 #include "relay/tls/openssl.h"
+#include "relay/tls/peer_names.h"
 #include "relay/tls/wire.h"
 
 namespace postrider::tls {
@@ -62,6 +63,7 @@ struct Engine::Impl {
   void shake_hands();
   void decrypt(std::string& plain);
   void opened();
+  void look_at_client();
   void fail_from(int outcome);
   void fail(std::string why);
 
@@ -171,6 +173,16 @@ void Engine::Impl::opened() {
     // OpenSSL ends a bad full handshake by itself; this is for what a resumed session might bring.
     if (!facts.verified) fail("certificate verification failed: " + facts.verify_error);
   }
+  if (!is_client && context->verifies_peer()) look_at_client();
+}
+
+// Whose certificate is no good has come in as one that has none.
+void Engine::Impl::look_at_client() {
+  const X509* leaf = SSL_get0_peer_certificate(ssl.get());
+  if (leaf == nullptr) return;
+  facts.verify_error = describe_verification(ssl.get(), notes.refused_leaf.get(), name);
+  facts.verified = facts.verify_error.empty() && notes.refused_leaf == nullptr;
+  if (facts.verified) facts.names = certificate_names(leaf);
 }
 
 void Engine::Impl::shake_hands() {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "relay/base/result.h"
 #include "relay/tls/context.h"
@@ -19,10 +20,13 @@ struct Facts {
   std::string version;  // "TLSv1.3"
   std::string cipher;   // "TLS_AES_256_GCM_SHA384"
   bool resumed = false;
-  // Client side: the certificate was checked and is good. `verify_error` says why not ("" if it was
-  // not checked).
+  // The peer's certificate was checked and is good. `verify_error` says why not ("" if it was not
+  // checked, or there is none).
   bool verified = false;
   std::string verify_error;
+  // Server side, of a client that is verified: what its certificate calls it, as "sha256:...",
+  // "email:..." and "dns:..."; see peer_names.h.
+  std::vector<std::string> names;
 };
 
 class Engine {

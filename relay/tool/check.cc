@@ -51,6 +51,14 @@ std::vector<Problem> certificate_problems(const Config& config) {
     const auto context = tls::Context::server(wanted.files);
     if (!context) problems.push_back({wanted.option, context.error().text()});
   }
+  const auto& listeners = config.submission.listeners;
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    if (listeners[i].client_ca.empty()) continue;
+    const auto context = tls::Context::client({tls::Verification::kPeer, listeners[i].client_ca});
+    if (!context) {
+      problems.push_back({fmt::format("listener[{}].client_ca", i), context.error().text()});
+    }
+  }
   if (config.delivery.tls == policy::TlsLevel::kVerify) {
     const auto context = tls::Context::client({tls::Verification::kPeer, config.delivery.ca_file});
     if (!context) problems.push_back({"delivery.ca_file", context.error().text()});

@@ -228,6 +228,14 @@ void CommandLine::add_user() {
     }
     if (kind == Kind::kAdd) {
       added
+          ->add_option("--certificate", request.certificates,
+                       "A client certificate it may log in with: sha256:FINGERPRINT, "
+                       "email:MAILBOX, or dns:NAME")
+          ->option_text("NAME")
+          ->allow_extra_args(false);
+      added->add_flag("--no-password", request.no_password,
+                      "It logs in by certificate only (AUTH EXTERNAL)");
+      added
           ->add_option("--sender", request.senders,
                        "In whose name it may send: a domain, *.DOMAIN, an address, or *")
           ->option_text("WHO")

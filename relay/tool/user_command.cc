@@ -83,11 +83,17 @@ Result<std::string> change(const UserRequest& request, std::vector<auth::User>& 
     const config::Record record{nullptr, nullptr, &user};
     for (const auto& [key, value] :
          {std::pair<std::string_view, config::Value>("senders", request.senders),
+          {"certificates", request.certificates},
           {"tenant", request.tenant}}) {
       auto set = config::assign(*config::find_option("user", key), record, value);
       if (!set) return failure(set.error());
     }
-    if (auto set = set_password(user, request.no_scram); !set) return failure(set.error());
+    if (request.no_password && user.certificates.empty()) {
+      return failure("without a password it needs a certificate to log in with");
+    }
+    if (!request.no_password) {
+      if (auto set = set_password(user, request.no_scram); !set) return failure(set.error());
+    }
     users.push_back(std::move(user));
     return fmt::format("added {}\n", shown);
   }
@@ -100,6 +106,13 @@ Result<std::string> change(const UserRequest& request, std::vector<auth::User>& 
   return fmt::format("changed the password of {}\n", shown);
 }
 
+std::string mechanisms_of(const auth::User& user) {
+  std::string all = user.has_password() ? "PLAIN LOGIN" : "";
+  if (!user.scram_verifier.empty()) all += " SCRAM-SHA-256";
+  if (!user.certificates.empty()) all += all.empty() ? "EXTERNAL" : " EXTERNAL";
+  return all;
+}
+
 std::string list_of(const std::vector<auth::User>& users) {
   if (users.empty()) return "there are no users\n";
   TextTable table({{"NAME"}, {"LOGIN WITH"}, {"TENANT"}, {"SENDERS"}});
@@ -109,8 +122,7 @@ std::string list_of(const std::vector<auth::User>& users) {
       if (!senders.empty()) senders += " ";
       senders += ascii::printable(sender, 80);
     }
-    table.add({ascii::printable(user.name, 60),
-               user.scram_verifier.empty() ? "PLAIN LOGIN" : "PLAIN LOGIN SCRAM-SHA-256",
+    table.add({ascii::printable(user.name, 60), mechanisms_of(user),
                user.tenant.empty() ? "-" : user.tenant, senders.empty() ? "nobody" : senders});
   }
   return table.to_string();

@@ -15,7 +15,9 @@ struct UserRequest {
   std::filesystem::path file;  // of users; "": as the configuration says
   std::string name;
   bool no_scram = false;
-  std::vector<std::string> senders;  // of a user that is added
+  std::vector<std::string> senders;       // of a user that is added
+  std::vector<std::string> certificates;  // likewise
+  bool no_password = false;               // it has a certificate
   std::string tenant;
 };
 

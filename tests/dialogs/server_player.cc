@@ -49,6 +49,7 @@ class ServerPlay {
   Failure take(const smtp::StartTls& action);
   Failure take(const smtp::AskCredentials& asked);
   Failure take(const smtp::AskScram& asked);
+  Failure take(const smtp::AskIdentity& asked);
   Failure take(const smtp::AskSender& action);
   Failure take(const smtp::AskRecipient& asked);
   Failure take(const smtp::BeginBody& action);
@@ -58,6 +59,7 @@ class ServerPlay {
   Failure take(const smtp::Refused& refused);
   Failure take(const smtp::Close& closed);
   void ask(Status verdict);
+  [[nodiscard]] smtp::TlsFacts facts() const;
   [[nodiscard]] Status verdict_on(const std::string& what, const std::string& value,
                                   Status fallback) const;
   Failure expect_message(std::size_t& at);
@@ -117,7 +119,7 @@ void ServerPlay::set_limit(const std::string& name, std::uint64_t value) {
 
 Failure ServerPlay::run() {
   if (options_.mode == smtp::ListenerMode::kSubmissions) {
-    session_.tls_established({"TLSv1.3", "TLS_AES_256_GCM_SHA384"}, now_);
+    session_.tls_established(facts(), now_);
   }
   session_.offer_scram(exchange_.setting("scram", "no") == "yes");
   session_.start(now_);
@@ -168,7 +170,7 @@ Failure ServerPlay::directive(const std::string& text) {
   } else if (word == "TLS") {
     if (!tls_wanted_) return "the session did not ask for TLS";
     tls_wanted_ = false;
-    session_.tls_established({"TLSv1.3", "TLS_AES_256_GCM_SHA384"}, now_);
+    session_.tls_established(facts(), now_);
   } else if (word == "WAIT") {
     now_ += parse_wait(words.at(1));
     session_.tick(now_);
@@ -254,6 +256,22 @@ Failure ServerPlay::take(const smtp::AskScram& asked) {
   scram_user_ = "alice";
   session_.challenge("re:" + asked.message, scram_user_, now_);
   return std::nullopt;
+}
+
+// The certificate is that of the user that the setting names.
+Failure ServerPlay::take(const smtp::AskIdentity& asked) {
+  const std::string holder = exchange_.setting("holder", "");
+  const bool good = asked.identity.empty() || asked.identity == holder;
+  if (good) session_.identify(holder);
+  ask(good ? Status{235, {2, 7, 0}, "Authentication succeeded"}
+           : Status{535, {5, 7, 8}, "The certificate is not that of this user"});
+  return std::nullopt;
+}
+
+smtp::TlsFacts ServerPlay::facts() const {
+  smtp::TlsFacts facts{"TLSv1.3", "TLS_AES_256_GCM_SHA384"};
+  facts.external = facts.verified = !exchange_.setting("holder", "").empty();
+  return facts;
 }
 
 Failure ServerPlay::take(const smtp::AskSender& /*action*/) {

@@ -20,7 +20,7 @@ POSTMASTER = "postmaster@d.test"
 def needs(dialog):
     """What the relay of this dialog must be set to; dialogs with the same needs share a relay."""
     return (tuple(sorted(dialog.all("limit"))), tuple(dialog.all("deny")), dialog.setting("certificate", "yes"),
-            dialog.has("WAIT"), dialog.title if dialog.has("SHUTDOWN") else None)
+            dialog.setting("holder"), dialog.has("WAIT"), dialog.title if dialog.has("SHUTDOWN") else None)
 
 
 def settings(dialog):
@@ -72,6 +72,8 @@ class ServerPlay:
         self.dialog, self.relay, self.chance = dialog, relay, chance
         self.context = ssl.create_default_context(cafile=relay.certificate.chain)
         self.context.check_hostname = False
+        if dialog.setting("holder"):
+            self.context.load_cert_chain(relay.certificate.chain, relay.certificate.key)
         self.mode = dialog.setting("listener", "submission")
         link = socket.create_connection(("127.0.0.1", relay.ports[self.mode]), timeout=30, source_address=(source, 0))
         self.peer = "{}:{}".format(*link.getsockname())
@@ -185,6 +187,13 @@ def spawn(new_relay, internet, dialog):
     relay = new_relay(internet, start=False, **settings(dialog))
     if dialog.setting("certificate") == "no":
         del relay.sections["tls"]
+        relay.write_config()
+    if dialog.setting("holder"):  # shows the relay's own certificate, which is its own authority
+        for listener in relay.sections["listener"]:
+            if listener["mode"] != "trusted":
+                listener["client_ca"] = str(relay.certificate.chain)
+        (user,) = relay.sections["user"]
+        user["certificates"] = ["dns:relay.client.test"]
         relay.write_config()
     relay.spawn()
     return relay

@@ -44,7 +44,11 @@ class Run {
 
   // `pieces` 0: all at once; otherwise pieces of 1..`pieces` octets.
   Outcome play(std::string_view input, std::size_t pieces) {
-    if (options_.mode == smtp::ListenerMode::kSubmissions) session_.tls_established({}, now_);
+    if (options_.mode == smtp::ListenerMode::kSubmissions) {
+      smtp::TlsFacts facts;
+      facts.external = (verdicts_ & 2) != 0;
+      session_.tls_established(facts, now_);
+    }
     session_.offer_scram((verdicts_ & 1) != 0);
     session_.start(now_);
     drain();
@@ -106,6 +110,12 @@ class Run {
 
   void take(const smtp::AskCredentials& ask) {
     require(!ask.user.empty() && session_.tls().has_value());
+    asked_ = true;
+  }
+
+  void take(const smtp::AskIdentity& ask) {
+    require(session_.tls() && session_.tls()->external);
+    session_.identify(ask.identity.empty() ? "user" : ask.identity);
     asked_ = true;
   }
 

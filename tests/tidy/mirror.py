@@ -11,6 +11,7 @@ ELSEWHERE = {
     "relay/submission/connection_auth.cc": "connection_test: logins",
     "relay/tls/failure_text.cc": "engine_test, context_test: every error text",
     "relay/tls/openssl.cc": "engine_test, context_test",
+    "relay/tls/peer_names.cc": "client_certificate_test",
     "relay/tls/pem.cc": "context_test: files that are missing, unreadable, no PEM",
     "relay/tls/wire.cc": "engine_test: any split of the bytes",
     "queue/admin_plan.cc": "reader_test: removing, retrying",

@@ -13,6 +13,42 @@ TEST(Users, AreFoundByName) {
   EXPECT_EQ(users.any(4), users.find("b"));
 }
 
+User holding(const std::string& name, std::vector<std::string> certificates) {
+  User user;
+  user.name = name;
+  user.certificates = std::move(certificates);
+  return user;
+}
+
+TEST(Users, HoldCertificates) {
+  const Users users({holding("a", {"dns:a.test", "email:a@test"}), holding("b", {"dns:b.test"})});
+  EXPECT_EQ(users.holder({"sha256:00", "dns:a.test"}, ""), users.find("a"));
+  EXPECT_EQ(users.holder({"dns:a.test", "email:a@test"}, ""), users.find("a"));
+  EXPECT_EQ(users.holder({"dns:a.test"}, "a"), users.find("a"));
+  EXPECT_EQ(users.holder({"dns:a.test"}, "b"), nullptr);
+  EXPECT_EQ(users.holder({"dns:A.test"}, ""), nullptr);
+  EXPECT_EQ(users.holder({}, "a"), nullptr);
+  EXPECT_TRUE(users.knows({"sha256:00", "dns:b.test"}));
+  EXPECT_FALSE(users.knows({"sha256:00"}));
+  EXPECT_FALSE(users.knows({}));
+}
+
+TEST(Users, OfSeveralHoldersTheClientMustNameOne) {
+  const Users users({holding("a", {"dns:x.test"}), holding("b", {"dns:x.test", "dns:y.test"})});
+  EXPECT_EQ(users.holder({"dns:x.test"}, ""), nullptr);
+  EXPECT_EQ(users.holder({"dns:x.test"}, "a"), users.find("a"));
+  EXPECT_EQ(users.holder({"dns:x.test"}, "b"), users.find("b"));
+  EXPECT_EQ(users.holder({"dns:y.test"}, ""), users.find("b"));
+}
+
+TEST(Users, OneWithoutAPasswordStandsInForNobody) {
+  const Users users({holding("a", {"dns:a.test"}), {"b", "hash", ""}});
+  for (std::uint64_t number = 0; number < 4; ++number) {
+    EXPECT_EQ(users.any(number), users.find("b"));
+  }
+  EXPECT_EQ(Users({holding("a", {"dns:a.test"})}).any(1), nullptr);
+}
+
 TEST(Users, MayBeNone) {
   EXPECT_EQ(Users().find(""), nullptr);
   EXPECT_EQ(Users().any(7), nullptr);

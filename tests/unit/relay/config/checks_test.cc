@@ -182,6 +182,38 @@ TEST(Checks, AUserHasOnePassword) {
               ElementsAre("3: user.password_hash: must not be empty"));
 }
 
+TEST(Checks, ACertificateIsEnoughToLogInWith) {
+  EXPECT_THAT(
+      problems_of(with({"[[user]]\nname = \"a\"\ncertificates = [\"dns:a.example\"]\n", kRest})),
+      IsEmpty());
+  EXPECT_THAT(
+      problems_of(with({"[[user]]\nname = \"a\"\ncertificates = [\"a.example\"]\n", kRest})),
+      Contains(HasSubstr("'a.example' is none of \"sha256:\"")));
+}
+
+// --- listeners
+
+std::vector<std::string> listener_problems(const std::string& options) {
+  return problems_of(with({kServer, kTls, "[submission]\ntrusted_networks = [\"10.0.0.0/8\"]\n",
+                           "[[listener]]\naddress = \"127.0.0.1:587\"\n", options}));
+}
+
+TEST(Checks, AListenersMessagesAreNoLargerThanAllMay) {
+  EXPECT_THAT(listener_problems("message_size_max = \"1MiB\"\n"), IsEmpty());
+  EXPECT_THAT(listener_problems("message_size_max = \"1GiB\"\n"),
+              ElementsAre("10: listener.message_size_max: more than submission.message_size_max"));
+}
+
+TEST(Checks, ClientCertificatesAreForLogins) {
+  EXPECT_THAT(listener_problems("client_ca = \"/ca\"\nclient_certificate_required = true\n"),
+              IsEmpty());
+  EXPECT_THAT(listener_problems("client_certificate_required = true\n"),
+              ElementsAre("10: listener.client_certificate_required: needs client_ca"));
+  EXPECT_THAT(
+      listener_problems("mode = \"trusted\"\nclient_ca = \"/ca\"\n"),
+      ElementsAre("11: listener.client_ca: serves logins, which a trusted listener has none of"));
+}
+
 TEST(Checks, NamesOfUsersAreUnique) {
   const std::string user = with({"[[user]]\nname = \"a\"\npassword_hash = \"", kHash, "\"\n"});
   EXPECT_THAT(problems_of(user + user + kRest), ElementsAre("5: user.name: 'a' is there twice"));

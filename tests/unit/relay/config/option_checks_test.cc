@@ -66,6 +66,28 @@ TEST(OptionChecks, WhatSignaturesName) {
   EXPECT_FALSE(check_signing_domain(""));
 }
 
+TEST(OptionChecks, NamesOfPassedSockets) {
+  EXPECT_TRUE(check_socket_name(""));
+  EXPECT_TRUE(check_socket_name("postrider.socket"));
+  EXPECT_TRUE(check_socket_name(std::string(255, 'x')));
+  EXPECT_FALSE(check_socket_name(std::string(256, 'x')));
+  EXPECT_FALSE(check_socket_name("a:b"));
+  EXPECT_FALSE(check_socket_name("a\nb"));
+}
+
+TEST(OptionChecks, NamesOfCertificates) {
+  EXPECT_TRUE(check_certificate_name("sha256:" + std::string(64, 'a')));
+  EXPECT_TRUE(check_certificate_name("dns:app1.example.com"));
+  EXPECT_TRUE(check_certificate_name("email:App@example.com"));
+  EXPECT_FALSE(check_certificate_name("sha256:" + std::string(64, 'A')));
+  EXPECT_FALSE(check_certificate_name("sha256:" + std::string(63, 'a')));
+  EXPECT_FALSE(check_certificate_name("dns:App1.example.com"));
+  EXPECT_FALSE(check_certificate_name("dns:"));
+  EXPECT_FALSE(check_certificate_name("email:postmaster"));
+  EXPECT_FALSE(check_certificate_name("app1.example.com"));
+  EXPECT_FALSE(check_certificate_name(""));
+}
+
 TEST(OptionChecks, Mailboxes) {
   EXPECT_TRUE(check_mailbox(""));
   EXPECT_TRUE(check_mailbox("postmaster@example.com"));

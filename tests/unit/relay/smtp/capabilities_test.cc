@@ -13,26 +13,33 @@ using testing::Not;
 TEST(Offer, DependsOnListenerAndTls) {
   ServerOptions options;
   options.host_name = "relay.test";
-  EXPECT_THAT(offer_capabilities(options, false, false), HasSubstr("\nSTARTTLS"));
-  EXPECT_THAT(offer_capabilities(options, false, false), Not(HasSubstr("AUTH")));
-  EXPECT_THAT(offer_capabilities(options, true, false), HasSubstr("\nAUTH PLAIN LOGIN\n"));
-  EXPECT_THAT(offer_capabilities(options, true, true),
+  TlsFacts tls;
+  EXPECT_THAT(offer_capabilities(options, nullptr, false), HasSubstr("\nSTARTTLS"));
+  EXPECT_THAT(offer_capabilities(options, nullptr, false), Not(HasSubstr("AUTH")));
+  EXPECT_THAT(offer_capabilities(options, &tls, false), HasSubstr("\nAUTH PLAIN LOGIN\n"));
+  EXPECT_THAT(offer_capabilities(options, &tls, true),
               HasSubstr("\nAUTH PLAIN LOGIN SCRAM-SHA-256\n"));
-  EXPECT_THAT(offer_capabilities(options, true, false), Not(HasSubstr("STARTTLS")));
+  tls.verified = true;
+  EXPECT_THAT(offer_capabilities(options, &tls, false), Not(HasSubstr("EXTERNAL")));
+  tls.external = true;
+  EXPECT_THAT(offer_capabilities(options, &tls, true),
+              HasSubstr("\nAUTH PLAIN LOGIN SCRAM-SHA-256 EXTERNAL\n"));
+  EXPECT_THAT(offer_capabilities(options, &tls, false), Not(HasSubstr("STARTTLS")));
   options.mode = ListenerMode::kTrusted;
-  EXPECT_THAT(offer_capabilities(options, true, false), Not(HasSubstr("AUTH")));
+  EXPECT_THAT(offer_capabilities(options, &tls, false), Not(HasSubstr("AUTH")));
   options.tls_available = false;
-  EXPECT_THAT(offer_capabilities(options, false, false), Not(HasSubstr("STARTTLS")));
+  EXPECT_THAT(offer_capabilities(options, nullptr, false), Not(HasSubstr("STARTTLS")));
 }
 
 TEST(Offer, NamesTheLimits) {
   ServerOptions options;
   options.message_size_max = 1000;
   options.recipients_max = 7;
-  EXPECT_THAT(offer_capabilities(options, false, false), HasSubstr("\nSIZE 1000\n"));
-  EXPECT_THAT(offer_capabilities(options, false, false), HasSubstr("\nLIMITS RCPTMAX=7"));
+  EXPECT_THAT(offer_capabilities(options, nullptr, false), HasSubstr("\nSIZE 1000\n"));
+  EXPECT_THAT(offer_capabilities(options, nullptr, false), HasSubstr("\nLIMITS RCPTMAX=7"));
   options.messages_max = 3;
-  EXPECT_THAT(offer_capabilities(options, false, false), HasSubstr("\nLIMITS MAILMAX=3 RCPTMAX=7"));
+  EXPECT_THAT(offer_capabilities(options, nullptr, false),
+              HasSubstr("\nLIMITS MAILMAX=3 RCPTMAX=7"));
 }
 
 TEST(Parse, Keywords) {

@@ -120,6 +120,13 @@ class ServerFixture : public testing::Test {
     if (answers) session_->challenge("re:" + what.message, "user", now);
   }
 
+  void take(const AskIdentity& what) {
+    asked = "identity " + what.identity;
+    if (!answers) return;
+    session_->identify(what.identity.empty() ? "alice" : what.identity);
+    session_->answer({235, {2, 7, 0}, "Ok"}, now);
+  }
+
   void take(const AskSender& /*action*/) { ask("sender", kYes); }
 
   void take(const AskRecipient& what) {

@@ -19,6 +19,8 @@ struct IssueOptions {
   std::string name = "mx.example";
   int from_days = -1;  // from now
   int to_days = 30;
+  std::string alternatives = "";  // "": DNS and the name
+  std::string usage = "";         // extended key usage; "": any
 };
 
 class Authority {
@@ -36,7 +38,9 @@ class Authority {
     const Key key = new_key();
     const Certificate leaf = make(key.get(), options.name, options.from_days, options.to_days);
     X509_set_issuer_name(leaf.get(), X509_get_subject_name(certificate_.get()));
-    extend(leaf.get(), NID_subject_alt_name, "DNS:" + options.name);
+    extend(leaf.get(), NID_subject_alt_name,
+           options.alternatives.empty() ? "DNS:" + options.name : options.alternatives);
+    if (!options.usage.empty()) extend(leaf.get(), NID_ext_key_usage, options.usage);
     sign(leaf.get());
     return {certificate_text(leaf.get()), key_text(key.get())};
   }

@@ -74,6 +74,22 @@ TEST_F(UserCommandTest, AddsChangesListsAndRemoves) {
   EXPECT_EQ(user({"list"}).out, "there are no users\n");
 }
 
+TEST_F(UserCommandTest, ACertificateCanStandForAPassword) {
+  Said said = user({"add", "app", "--sender", "b.test", "--certificate", "dns:app.b.test",
+                    "--certificate", "email:app@b.test", "--no-password"});
+  ASSERT_EQ(said.code, kDone) << said.err;
+  ASSERT_EQ(users().size(), 1U);
+  EXPECT_EQ(users()[0].certificates,
+            (std::vector<std::string>{"dns:app.b.test", "email:app@b.test"}));
+  EXPECT_FALSE(users()[0].has_password());
+  EXPECT_EQ(user({"list"}).out,
+            "NAME  LOGIN WITH  TENANT  SENDERS\napp   EXTERNAL    -       b.test\n");
+  EXPECT_EQ(user({"passwd", "app", "--no-scram"}, "other\n").code, kDone);
+  EXPECT_THAT(user({"list"}).out, HasSubstr("PLAIN LOGIN EXTERNAL"));
+  EXPECT_EQ(user({"add", "x", "--sender", "*", "--no-password"}).code, kFailed);
+  EXPECT_EQ(user({"add", "x", "--sender", "*", "--certificate", "x"}, "y\n").code, kFailed);
+}
+
 TEST_F(UserCommandTest, NeverPrintsASecret) {
   Said said =
       user({"add", "shop", "--sender", "b.test", "--sender", "*.b.test"}, "correct horse\n");
