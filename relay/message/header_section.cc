@@ -25,6 +25,19 @@ std::string field_name(std::string_view line) {
   return good ? ascii::lower(name) : std::string();
 }
 
+// A line and its end, taken off the front of `text`, which is not empty.
+std::string_view take_header_line(std::string_view& text) {
+  const std::size_t end = text.find("\r\n");
+  const std::string_view line = text.substr(0, end == std::string_view::npos ? end : end + 2);
+  text.remove_prefix(line.size());
+  return line;
+}
+
+// Whether the line goes on with the field before it.
+bool is_folded(std::string_view line) {
+  return line.front() == ' ' || line.front() == '\t';
+}
+
 // The value of a field: behind its colon, without line ends.
 std::string unfolded(std::string_view text) {
   std::string value(text.substr(text.find(':') + 1));
@@ -118,71 +131,98 @@ bool take_character(char c, Gathered& mailbox, std::vector<Address>& found) {
 
 }  // namespace
 
-HeaderSection::HeaderSection(std::string_view text) {
+HeaderSection::HeaderSection(std::string text) : text_(std::move(text)) {}
+
+HeaderSection::Parts HeaderSection::take_apart(std::string_view text) {
+  Parts parts;
   while (!text.empty()) {
-    const std::size_t end = text.find("\r\n");
-    const std::size_t length = end == std::string_view::npos ? text.size() : end + 2;
-    const std::string_view line = text.substr(0, length);
-    text.remove_prefix(length);
+    const std::string_view line = take_header_line(text);
     if (line == "\r\n") {
-      end_ = line;
-    } else if ((line.front() == ' ' || line.front() == '\t') && !fields_.empty()) {
-      fields_.back().text += line;
+      parts.end = line;
+    } else if (is_folded(line) && !parts.fields.empty()) {
+      parts.fields.back().text += line;
     } else {
-      fields_.push_back({field_name(line), std::string(line)});
+      parts.fields.push_back({field_name(line), std::string(line)});
     }
   }
-  for (const std::string& value : values("dkim-signature")) note_signature(value);
+  for (const Field& field : parts.fields) {
+    if (field.name == "dkim-signature") note_signature(parts, unfolded(field.text));
+  }
+  return parts;
 }
 
 // RFC 6376 section 3.5: "h=" lists the fields, and a name in it covers absent ones too.
-void HeaderSection::note_signature(std::string_view value) {
-  signed_.insert("dkim-signature");
+void HeaderSection::note_signature(Parts& parts, std::string_view value) {
+  parts.covered.insert("dkim-signature");
   for (const std::string_view tag : ascii::split(value, ';')) {
     const std::size_t equals = tag.find('=');
     if (equals == std::string_view::npos || ascii::trim(tag.substr(0, equals)) != "h") continue;
     for (const std::string_view name : ascii::split(tag.substr(equals + 1), ':')) {
-      signed_.insert(ascii::lower(ascii::trim(name)));
+      parts.covered.insert(ascii::lower(ascii::trim(name)));
     }
     return;
   }
-  all_signed_ = true;
+  parts.all_covered = true;
+}
+
+const HeaderSection::Parts& HeaderSection::parts() const {
+  if (!parts_) parts_ = take_apart(text_);
+  return *parts_;
+}
+
+HeaderSection::Parts& HeaderSection::parts_to_change() {
+  static_cast<void>(parts());
+  changed_ = true;
+  return *parts_;
+}
+
+std::size_t HeaderSection::size() const {
+  if (parts_) return parts_->fields.size();
+  std::size_t count = 0;
+  for (std::string_view text = text_; !text.empty();) {
+    const std::string_view line = take_header_line(text);
+    if (line != "\r\n" && (count == 0 || !is_folded(line))) ++count;
+  }
+  return count;
 }
 
 bool HeaderSection::has(std::string_view name) const {
-  return std::any_of(fields_.begin(), fields_.end(),
+  const auto& fields = parts().fields;
+  return std::any_of(fields.begin(), fields.end(),
                      [&](const Field& field) { return field.name == name; });
 }
 
 std::vector<std::string> HeaderSection::values(std::string_view name) const {
   std::vector<std::string> all;
-  for (const Field& field : fields_) {
+  for (const Field& field : parts().fields) {
     if (field.name == name) all.push_back(unfolded(field.text));
   }
   return all;
 }
 
 bool HeaderSection::is_signed(std::string_view name) const {
-  return all_signed_ || signed_.contains(name);
+  return parts().all_covered || parts().covered.contains(name);
 }
 
 void HeaderSection::remove(std::string_view name) {
-  if (is_signed(name)) return;
-  std::erase_if(fields_, [&](const Field& field) { return field.name == name; });
+  if (!has(name) || is_signed(name)) return;
+  std::erase_if(parts_to_change().fields, [&](const Field& field) { return field.name == name; });
 }
 
 bool HeaderSection::add(std::string_view name, std::string_view value) {
   const std::string lower = ascii::lower(name);
   if (is_signed(lower)) return false;
   std::string text = std::string(name) + ": " + std::string(value) + "\r\n";
-  fields_.insert(fields_.begin(), {lower, std::move(text)});
+  auto& fields = parts_to_change().fields;
+  fields.insert(fields.begin(), {lower, std::move(text)});
   return true;
 }
 
 std::string HeaderSection::to_string() const {
+  if (!changed_) return text_;
   std::string text;
-  for (const Field& field : fields_) text += field.text;
-  return text + end_;
+  for (const Field& field : parts_->fields) text += field.text;
+  return text + parts_->end;
 }
 
 std::vector<Address> from_addresses(std::string_view value) {

@@ -2,10 +2,13 @@
 // touching what is left (RFC 5322 section 2.2). What carries a DKIM signature stays as it is: a
 // field that a signature covers is neither removed nor added.
 //
-// Thread: values.
+// The text is taken apart when a field is first asked for, and put together again when something
+// was changed: of most messages on trusted listeners neither is ever done. Thread: one caller at a
+// time, constant functions included.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -25,12 +28,13 @@ class HeaderSection {
   HeaderSection() = default;
   // `text`: canonical lines up to and including the empty one, or without it where the message has
   // no body. A line that is no field is kept where it stands.
-  explicit HeaderSection(std::string_view text);
+  explicit HeaderSection(std::string text);
 
-  [[nodiscard]] std::size_t size() const { return fields_.size(); }
+  // Of fields, lines that are none included.
+  [[nodiscard]] std::size_t size() const;
 
   // From the top.
-  [[nodiscard]] const std::vector<Field>& fields() const { return fields_; }
+  [[nodiscard]] const std::vector<Field>& fields() const { return parts().fields; }
 
   [[nodiscard]] bool has(std::string_view name) const;
   // The values of all fields of that name (in lower case), unfolded and trimmed.
@@ -47,12 +51,21 @@ class HeaderSection {
   [[nodiscard]] std::string to_string() const;
 
  private:
-  void note_signature(std::string_view value);
+  struct Parts {
+    std::vector<Field> fields;
+    std::string end;                             // the empty line
+    std::set<std::string, std::less<>> covered;  // by a signature
+    bool all_covered = false;
+  };
 
-  std::vector<Field> fields_;
-  std::string end_;  // the empty line
-  std::set<std::string, std::less<>> signed_;
-  bool all_signed_ = false;
+  static Parts take_apart(std::string_view text);
+  static void note_signature(Parts& parts, std::string_view value);
+  [[nodiscard]] const Parts& parts() const;
+  Parts& parts_to_change();
+
+  std::string text_;  // as it came; no longer true once something was changed
+  mutable std::optional<Parts> parts_;
+  bool changed_ = false;
 };
 
 // The addresses of a From field (RFC 5322 section 3.6.2, groups included); empty: there is none, or

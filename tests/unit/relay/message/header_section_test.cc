@@ -20,7 +20,22 @@ TEST(HeaderSection, KeepsWhatItDoesNotTouch) {
        {"", "\r\n", "A: b\r\n\r\n", "A:b\r\n c\r\n\td\r\nno field\r\n : x\r\nB : c\r\n\r\n",
         "A: b\r\n", " leading\r\n\r\n"}) {
     EXPECT_EQ(HeaderSection(text).to_string(), text);
+    const HeaderSection asked(text);
+    EXPECT_FALSE(asked.has("none"));
+    EXPECT_EQ(asked.to_string(), text);
+    EXPECT_EQ(asked.size(), HeaderSection(text).size()) << text;
+    HeaderSection changed(text);
+    changed.add("X", "y");
+    EXPECT_EQ(changed.to_string(), "X: y\r\n" + text);
+    EXPECT_EQ(changed.size(), HeaderSection(text).size() + 1);
+    changed.remove("x");
+    EXPECT_EQ(changed.to_string(), text);
   }
+}
+
+TEST(HeaderSection, CountsFields) {
+  EXPECT_EQ(HeaderSection("\r\n").size(), 0U);
+  EXPECT_EQ(HeaderSection("A: b\r\n c\r\nno field\r\nB: d\r\n\r\n").size(), 3U);
 }
 
 TEST(HeaderSection, FindsFieldsInAnyCaseAndFolded) {
