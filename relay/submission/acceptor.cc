@@ -37,7 +37,12 @@ void Acceptor::accept(event::Descriptor descriptor, const Endpoint& peer,
   if (!accepted.proxied) accepted.entry = shared_.gate.admit(peer, listener);
   const bool has_entry = !accepted.proxied && !accepted.entry.refusal;
   const std::size_t open_max = shared_.options.admission.connections_max + kWithoutEntryMax;
-  if (!has_entry && sessions() >= open_max) return;
+  if (!has_entry && sessions() >= open_max) {
+    if (accepted.proxied) {
+      shared_.gate.note_refusal(peer.to_string(), "connections", "no room to read a PROXY header");
+    }
+    return;
+  }
   least_loaded().adopt(std::move(accepted));
 }
 

@@ -54,7 +54,7 @@ struct Options {
   policy::AdmissionOptions admission;
   // TLS handshakes in progress at one time, of all listeners; beyond, 454, or a closed connection
   // where TLS comes first.
-  std::size_t handshakes_max = 500;
+  std::size_t handshakes_max = 2'000;
   policy::LoginGuardOptions login_guard;
   // Mode and tls_available are set for each listener.
   smtp::ServerOptions session;

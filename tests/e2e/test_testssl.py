@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 
-# A certificate of one's own has no public chain, no revocation list and no log entry.
-OF_A_PRIVATE_AUTHORITY = {"cert_chain_of_trust", "cert_trust", "cert_crlDistributionPoints", "cert_ocspURL",
-                          "cert_caIssuers", "cert_expirationStatus", "cert_validityPeriod", "overall_grade"}
+# A certificate of one's own has no public chain and no list of revoked ones; this one lives for a month.
+OF_A_TEST_CERTIFICATE = {"cert_chain_of_trust", "cert_revocation", "cert_expirationStatus", "cert_notAfter"}
 ABOVE_LOW = {"MEDIUM", "HIGH", "CRITICAL", "FATAL"}
 
 TESTSSL = shutil.which("testssl") or shutil.which("testssl.sh")
@@ -22,7 +21,7 @@ def findings(port, directory, *options):
     report = directory / f"{port}.json"
     done = subprocess.run([TESTSSL, "--quiet", "--color", "0", "--warnings", "batch", "--nodns", "min", "--ip", "127.0.0.1",
                            "--jsonfile", report, *options, f"localhost:{port}"],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=540)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200)
     assert report.exists(), done.stdout[-4000:] + done.stderr[-4000:]
     found = json.loads(report.read_text())
     assert len(found) > 100, done.stdout[-4000:]  # it came through
@@ -37,5 +36,5 @@ def test_tls_of_all_ports(new_relay, internet, directory):
             ("submission", ("--starttls", "smtp")), ("submissions", ()), ("trusted", ("--starttls", "smtp")))}
     bad = [f"{mode}: {found['severity']} {found['id']}: {found['finding']}" for mode, job in jobs.items()
            for found in job.result()
-           if found["severity"] in ABOVE_LOW and found["id"].split(" ")[0] not in OF_A_PRIVATE_AUTHORITY]
+           if found["severity"] in ABOVE_LOW and found["id"].split(" ")[0] not in OF_A_TEST_CERTIFICATE]
     assert not bad, "\n".join(bad)
