@@ -12,7 +12,8 @@ FileWatch::FileWatch(std::string thread_name, std::vector<std::string> files,
       files_(std::move(files)),
       changed_(std::move(changed)),
       interval_(interval),
-      seen_(versions()) {}
+      seen_(versions()),
+      last_(seen_) {}
 
 FileWatch::~FileWatch() {
   state_.lock()->stopping = true;
@@ -58,12 +59,17 @@ void FileWatch::run() {
       if (state->stopping) return;
       asked = std::exchange(state->asked, false);
     }
-    // Looked at before it is read: a change meanwhile is seen the next time.
-    std::vector<Version> found = versions();
-    if (found == seen_ && !asked) continue;
-    seen_ = std::move(found);
-    changed_();
+    look(asked);
   }
+}
+
+void FileWatch::look(bool asked) {
+  // Before it is read: a change meanwhile is seen the next time.
+  std::vector<Version> found = versions();
+  const bool at_rest = found == std::exchange(last_, found);
+  if (!asked && (found == seen_ || !at_rest)) return;
+  seen_ = std::move(found);
+  changed_();
 }
 
 }  // namespace postrider::daemon

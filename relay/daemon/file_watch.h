@@ -1,5 +1,5 @@
-// FileWatch: tells when one of a few files has changed. It looks every few seconds, on a thread of
-// its own, where what follows a change may take time.
+// FileWatch: tells when one of a few files has changed and is at rest. It looks every few seconds,
+// on a thread of its own, where what follows a change may take time.
 #pragma once
 
 #include <condition_variable>
@@ -31,6 +31,9 @@ class FileWatch {
   void start();
   // Any thread: `changed` runs soon, whatever became of the files.
   void look_again();
+  // What the thread does every `interval`, for who has not called start(). An editor may empty a
+  // file before it writes it: a change counts when two looks agree, or when somebody asked.
+  void look(bool asked = false);
 
  private:
   // What tells one version of a file from another.
@@ -55,7 +58,8 @@ class FileWatch {
   const std::vector<std::string> files_;
   const std::function<void()> changed_;
   const Duration interval_;
-  std::vector<Version> seen_;
+  std::vector<Version> seen_;  // when `changed` was last called
+  std::vector<Version> last_;  // at the last look
   Guarded<State> state_;
   std::condition_variable wake_;
   std::thread thread_;

@@ -20,7 +20,7 @@ class FileWatchTest : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  void start(Duration interval = Milliseconds(10)) {
+  void make(Duration interval) {
     watch_ = std::make_unique<FileWatch>(
         "test", std::vector<std::string>{folder_ / "a", folder_ / "b"},
         [this] {
@@ -28,6 +28,10 @@ class FileWatchTest : public testing::Test {
           told_.notify_all();
         },
         interval);
+  }
+
+  void start(Duration interval = Milliseconds(10)) {
+    make(interval);
     watch_->start();
   }
 
@@ -48,13 +52,40 @@ class FileWatchTest : public testing::Test {
 
 TEST_F(FileWatchTest, TellsWhenAFileChangesComesOrGoes) {
   write("a", "1");
-  start();
+  make(std::chrono::hours(1));
+  const auto changes = [&] {
+    watch_->look();
+    watch_->look();
+    return *changes_.lock();
+  };
+  EXPECT_EQ(changes(), 0);
   write("a", "23");
-  EXPECT_TRUE(wait_for(1));
+  EXPECT_EQ(changes(), 1);
   write("b", "1");
-  EXPECT_TRUE(wait_for(2));
+  EXPECT_EQ(changes(), 2);
   std::filesystem::remove(folder_ / "b");
-  EXPECT_TRUE(wait_for(3));
+  EXPECT_EQ(changes(), 3);
+}
+
+TEST_F(FileWatchTest, LooksByItself) {
+  start();
+  write("a", "1");
+  EXPECT_TRUE(wait_for(1));
+}
+
+// What an editor writes in steps is not read between them.
+TEST_F(FileWatchTest, TellsNothingWhileAFileStillChanges) {
+  write("a", "0");
+  make(std::chrono::hours(1));
+  for (const char* text : {"", "half", "whole"}) {
+    write("a", text);
+    watch_->look();
+    EXPECT_EQ(*changes_.lock(), 0);
+  }
+  watch_->look();
+  EXPECT_EQ(*changes_.lock(), 1);
+  watch_->look();
+  EXPECT_EQ(*changes_.lock(), 1);
 }
 
 TEST_F(FileWatchTest, TellsWhenItIsAsked) {

@@ -50,10 +50,13 @@ class UsersWatchTest : public testing::Test {
     ASSERT_TRUE(config::UsersFile::open(file_)->replace(users, ""));
   }
 
+  // In one step: half of it may be no mistake.
   void write_text(const std::string& text) const {
-    std::FILE* file = std::fopen(file_.c_str(), "w");
+    const std::string scratch = file_.string() + ".new";
+    std::FILE* file = std::fopen(scratch.c_str(), "w");
     std::fwrite(text.data(), 1, text.size(), file);
     std::fclose(file);
+    std::filesystem::rename(scratch, file_);
   }
 
   std::vector<std::string> seen() { return *seen_.lock(); }
