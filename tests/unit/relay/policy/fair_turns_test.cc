@@ -1,0 +1,117 @@
+#include "relay/policy/fair_turns.h"
+
+#include <gtest/gtest.h>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "relay/base/random.h"
+
+namespace postrider::policy {
+namespace {
+
+// Takes the next turn.
+FairTurns::Id turn(FairTurns& turns) {
+  const auto next = turns.next();
+  EXPECT_TRUE(next);
+  turns.take(*next);
+  return *next;
+}
+
+TEST(FairTurns, EqualsTakeTurns) {
+  FairTurns turns;
+  for (const FairTurns::Id id : {7U, 3U, 5U}) turns.join(id, 1);
+  std::vector<FairTurns::Id> order;
+  for (int i = 0; i < 6; ++i) order.push_back(turn(turns));
+  EXPECT_EQ(order, (std::vector<FairTurns::Id>{7, 3, 5, 7, 3, 5}));
+}
+
+TEST(FairTurns, AWeightIsAShare) {
+  FairTurns turns;
+  turns.join(1, 1);
+  turns.join(2, 3);
+  turns.join(3, 6);
+  std::map<FairTurns::Id, int> had;
+  for (int i = 0; i < 1000; ++i) ++had[turn(turns)];
+  EXPECT_EQ(had[1], 100);
+  EXPECT_EQ(had[2], 300);
+  EXPECT_EQ(had[3], 600);
+}
+
+TEST(FairTurns, NobodyIsNext) {
+  FairTurns turns;
+  EXPECT_FALSE(turns.next());
+  turns.join(1, 1);
+  turns.leave(1);
+  turns.leave(1);
+  EXPECT_FALSE(turns.next());
+}
+
+TEST(FairTurns, HavingHadNoWorkEarnsNothing) {
+  FairTurns turns;
+  turns.join(1, 1);
+  for (int i = 0; i < 1000; ++i) turn(turns);
+  turns.join(2, 1);
+  std::map<FairTurns::Id, int> had;
+  for (int i = 0; i < 10; ++i) ++had[turn(turns)];
+  EXPECT_EQ(had[1], 5);
+  EXPECT_EQ(had[2], 5);
+}
+
+TEST(FairTurns, ATurnThatCouldNotBeUsedIsNotSavedUp) {
+  FairTurns turns;
+  turns.join(1, 1);
+  turns.join(2, 1);
+  for (int i = 0; i < 100; ++i) turns.take(2);  // 1 may not yet
+  std::map<FairTurns::Id, int> had;
+  turns.take(1);
+  for (int i = 0; i < 10; ++i) ++had[turn(turns)];
+  EXPECT_LE(had[1], 6);
+}
+
+TEST(FairTurns, LeavingAndJoiningAgainGainsNothing) {
+  FairTurns turns;
+  turns.join(1, 1);
+  turns.join(2, 1);
+  std::map<FairTurns::Id, int> had;
+  for (int i = 0; i < 1000; ++i) {
+    ++had[turn(turns)];
+    turns.leave(2);
+    turns.join(2, 1);
+  }
+  EXPECT_LE(had[2], 510);
+}
+
+// The bound of the header, with members that come and go.
+TEST(FairTurns, NobodyStarves) {
+  const std::uint64_t seed = SystemRandom().u64();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  SeededRandom random(seed);
+  FairTurns turns;
+  std::map<FairTurns::Id, unsigned> weights;
+  std::map<FairTurns::Id, std::map<FairTurns::Id, unsigned>> since;  // own turn or joining
+  for (int i = 0; i < 20'000; ++i) {
+    const FairTurns::Id id = random.below(20);
+    if (weights.contains(id) && random.below(4) == 0) {
+      turns.leave(id);
+      weights.erase(id);
+      since.erase(id);
+      for (auto& [waiting, had] : since) had.erase(id);
+    } else if (!weights.contains(id)) {
+      weights[id] = 1 + static_cast<unsigned>(random.below(50));
+      turns.join(id, weights[id]);
+      since[id] = {};
+    }
+    if (weights.empty()) continue;
+    const FairTurns::Id next = turn(turns);
+    since[next] = {};
+    for (auto& [waiting, had] : since) {
+      if (waiting == next) continue;
+      const unsigned bound = (weights[next] + weights[waiting] - 1) / weights[waiting] + 1;
+      ASSERT_LE(++had[next], bound) << "step " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace postrider::policy
