@@ -71,6 +71,10 @@ class AresTransport final : public Transport {
     return servers_[server].to_string();
   }
 
+  [[nodiscard]] bool is_local(std::size_t server) const override {
+    return servers_[server].ip.is_loopback();
+  }
+
   void send(std::size_t server, bool tcp, const std::string& query) override;
   void close() override;
 
@@ -339,19 +343,21 @@ Result<std::vector<Endpoint>> system_servers() {
 
 }  // namespace
 
-Result<std::unique_ptr<Resolver>> make_ares_resolver(event::Loop& loop, Options options,
-                                                     const Clock& clock, Random& random,
-                                                     metrics::Registry& metrics) {
+Result<std::vector<Endpoint>> servers_of(const Options& options) {
   if (const int status = initialise_library(); status != ARES_SUCCESS) {
     return failure(ares_error("initialising the DNS library", status));
   }
-  std::vector<Endpoint> servers = options.servers;
-  if (servers.empty()) {
-    auto found = system_servers();
-    if (!found) return failure(found.error());
-    servers = *std::move(found);
-  }
-  if (servers.size() > kServersMax) servers.resize(kServersMax);
+  auto servers = options.servers.empty() ? system_servers() : options.servers;
+  if (servers && servers->size() > kServersMax) servers->resize(kServersMax);
+  return servers;
+}
+
+Result<std::unique_ptr<Resolver>> make_ares_resolver(event::Loop& loop, Options options,
+                                                     const Clock& clock, Random& random,
+                                                     metrics::Registry& metrics) {
+  auto found = servers_of(options);
+  if (!found) return failure(found.error());
+  const std::vector<Endpoint> servers = *std::move(found);
 
   // The transport exists before the resolver it reports to.
   auto resolver = std::make_shared<CachingResolver*>(nullptr);

@@ -148,6 +148,7 @@ void Lookups::reply(std::uint16_t id, Delivery delivery, const std::string& pack
   Reading reading;
   if (delivery == Delivery::kAnswered) {
     reading = read_answer(packet, pending->query);
+    reading.answer.authentic &= options_.trust_ad || transport_.is_local(pending->server);
   } else {
     const bool timeout = delivery == Delivery::kTimeout;
     reading.answer.outcome = timeout ? Outcome::kTimeout : Outcome::kUnreachable;

@@ -88,6 +88,7 @@ std::vector<Question> Resolution::take_questions() {
 
 void Resolution::answer(const Question& question, const Answer& answer) {
   if (route_) return;
+  authentic_ = authentic_ && answer.authentic;
   if (question.type == QueryType::kMx) {
     if (mx_outstanding_) answer_mx(question, answer);
     return;
@@ -182,6 +183,7 @@ void Resolution::finish_with_hosts() {
   }
   route->site = std::move(site_);
   route->implicit = implicit_;
+  route->authentic = authentic_ && !temporary;
   route->detail = std::move(trouble_);
   route_ = std::move(route);
 }
@@ -189,6 +191,7 @@ void Resolution::finish_with_hosts() {
 void Resolution::finish(RouteStatus status) {
   auto route = std::make_shared<Route>();
   route->status = status;
+  route->authentic = authentic_ && status != RouteStatus::kTemporary;
   route->site = std::move(site_);
   route->detail = std::move(trouble_);
   route_ = std::move(route);

@@ -68,6 +68,7 @@ class Resolution {
   std::size_t outstanding_ = 0;        // of their addresses
   std::string site_;
   bool implicit_ = false;
+  bool authentic_ = true;  // all answers so far
   std::string trouble_;
   std::shared_ptr<const Route> route_;
 };

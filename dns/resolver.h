@@ -45,6 +45,9 @@ struct Options {
   // How long a failure that says nothing about the domain (SERVFAIL, timeout) is kept.
   Seconds failure_ttl{30};
   bool ipv6 = true;
+  // Servers that are not on this machine are believed too when they say that an answer is authentic
+  // (the AD bit of DNSSEC).
+  bool trust_ad = false;
 };
 
 struct Host {
@@ -64,8 +67,10 @@ enum class RouteStatus {
 
 struct Route {
   RouteStatus status = RouteStatus::kTemporary;
-  std::string site;         // dns::site_name, or the domain where there is no MX
-  bool implicit = false;    // no MX: the domain's own addresses
+  std::string site;       // dns::site_name, or the domain where there is no MX
+  bool implicit = false;  // no MX: the domain's own addresses
+  // Everything it was made of was authentic (DNSSEC), as a trusted server says.
+  bool authentic = false;
   std::vector<Host> hosts;  // in the order to be tried
   std::string
       detail;  // for logs and reports: what was asked and what came ("MX example.org: NXDOMAIN")
@@ -85,6 +90,9 @@ class Resolver {
   // before the loop ends.
   virtual void stop() = 0;
 };
+
+// The servers that will be asked: those of `options`, else those of /etc/resolv.conf.
+Result<std::vector<Endpoint>> servers_of(const Options& options);
 
 // The real one, over c-ares. `loop` runs on the DNS thread; create it before the loop runs, destroy
 // it after.

@@ -27,6 +27,8 @@ class Transport {
   [[nodiscard]] virtual std::size_t servers() const = 0;
   // Of the server, for logs.
   [[nodiscard]] virtual std::string server_name(std::size_t server) const = 0;
+  // Whether the server is on this machine, so that nobody can forge its answers on the way.
+  [[nodiscard]] virtual bool is_local(std::size_t server) const = 0;
   // `query` is a packet of build_query whose id no other query in flight has. Its reply comes later
   // through OnReply, never from inside this call.
   virtual void send(std::size_t server, bool tcp, const std::string& query) = 0;

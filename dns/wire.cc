@@ -27,6 +27,7 @@ constexpr std::uint8_t kFlagResponse = 0x80;
 constexpr std::uint8_t kOpcodeBits = 0x78;
 constexpr std::uint8_t kFlagTruncated = 0x02;
 constexpr std::uint8_t kFlagRecursionDesired = 0x01;
+constexpr std::uint8_t kFlagAuthentic = 0x20;  // of the second octet
 constexpr std::uint8_t kRcodeBits = 0x0f;
 
 struct Record {
@@ -307,7 +308,7 @@ std::optional<std::string> build_query(const Question& question, std::uint16_t i
   packet.reserve(kHeaderSize + question.name.size() + 17);
   put16(packet, id);
   packet.push_back(static_cast<char>(kFlagRecursionDesired));
-  packet.push_back('\0');
+  packet.push_back(static_cast<char>(kFlagAuthentic));
   put16(packet, 1);
   put16(packet, 0);
   put16(packet, 0);
@@ -349,8 +350,11 @@ Reading read_answer(std::string_view packet, std::string_view query) {
   if (reading.truncated) return reading;
   const Sections sections =
       read_sections(PacketReader(packet, kHeaderSize + question.size()), packet, type);
-  const unsigned rcode = static_cast<std::uint8_t>(packet[3]) & kRcodeBits;
-  if (sections.ok) reading.answer = interpret(sections, rcode, std::move(name), type);
+  const auto more_flags = static_cast<std::uint8_t>(packet[3]);
+  if (sections.ok) {
+    reading.answer = interpret(sections, more_flags & kRcodeBits, std::move(name), type);
+    reading.answer.authentic = (more_flags & kFlagAuthentic) != 0;
+  }
   return reading;
 }
 

@@ -68,6 +68,9 @@ struct Answer {
   Seconds ttl{0};
   std::vector<MxRecord> mx;          // at most kMxKeptMax
   std::vector<IpAddress> addresses;  // at most kAddressesKeptMax, without doubles
+  // The server says that it has validated all of it (RFC 4035 section 3.2.3): worth as much as the
+  // server and the way to it.
+  bool authentic = false;
 };
 
 // What came back for a query, and whether it can be believed as it is.
@@ -77,7 +80,8 @@ struct Reading {
   bool case_changed = false;  // the name's case is not ours: a forgery, or a server that folds it
 };
 
-// The packet that asks `question`, recursion desired. The case of the name's letters is drawn from
+// The packet that asks `question`, recursion desired, and whether it is authentic (RFC 6840 section
+// 5.7). The case of the name's letters is drawn from
 // `random`: one more thing a forger has to guess. nullopt where the name is none of a host (RFC
 // 1035 section 2.3.1 with underscores): too long, empty labels, other characters.
 std::optional<std::string> build_query(const Question& question, std::uint16_t id, bool edns,

@@ -141,6 +141,10 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "destinations out of reach for days."},
     {kBytesDelivered, "postrider_delivered_bytes_total", kCounter, "",
      "Octets of the messages delivered, counted once for each transaction."},
+    {kDeliveriesHeldBack, "postrider_deliveries_held_back_total", kCounter, "",
+     "Deliveries put off without an attempt because a rate of ours will not let them through for a "
+     "while. Rising means more mail for a destination than its rules allow; see "
+     "delivery.message_rate, provider.message_rate and `postrider explain`."},
     {kReportsSent, "postrider_reports_sent_total", kCounter, "action",
      "Delivery status notifications made, by action (failed, delayed, relayed, delivered). "
      "Rising failed reports follow bounces and expiries."},

@@ -53,8 +53,9 @@ enum class Metric {
   kRecipientsBounced,   // label stage
   kRecipientsExpired,
   kBytesDelivered,
-  kReportsSent,     // label action
-  kConnectionsOut,  // label result: ok, or why not
+  kDeliveriesHeldBack,  // put off by a rate of ours
+  kReportsSent,         // label action
+  kConnectionsOut,      // label result: ok, or why not
   kConnectionsOutOpen,
   kConnectionsOutIdle,
   kConnectionsReused,

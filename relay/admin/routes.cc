@@ -221,11 +221,13 @@ struct Routes::Route {
   }
 };
 
-Routes::Routes(Options options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock)
+Routes::Routes(Options options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock,
+               Explain explain)
     : options_(std::move(options)),
       queue_(queue),
       metrics_(metrics),
       clock_(clock),
+      explain_(std::move(explain)),
       waiting_(std::make_shared<Waiting>()) {}
 
 Routes::~Routes() = default;
@@ -249,6 +251,7 @@ Response Routes::answer(const Request& request) {
       {"GET", "/metrics", false, &Routes::show_metrics},
       {"GET", "/healthz", false, &Routes::show_health},
       {"GET", "/queue", false, &Routes::show_queues},
+      {"GET", "/explain", false, &Routes::explain},
       {"GET", "/messages", false, &Routes::show_messages},
       {"GET", kMessagesPath, true, &Routes::show_message},
       {"DELETE", "/messages", false, &Routes::remove},
@@ -332,6 +335,22 @@ Response Routes::show_message(const Request& request) {
   if (!found) return refuse(500, found.error().text());
   if (!*found) return refuse(404, "no message " + id->to_string() + " is in the queue");
   return {200, write(to_json(**found, clock_.wall()))};
+}
+
+Response Routes::explain(const Request& request) {
+  const auto parameters = Parameters::read(request, {"address", "tenant"});
+  if (!parameters) return refuse(400, parameters.error().text());
+  const std::string* address = parameters->find("address");
+  if (address == nullptr) return refuse(400, "say which address");
+  const auto parsed = message::parse_mailbox(*address, true);
+  if (!parsed || parsed->domain.empty()) {
+    return refuse(400, "'" + ascii::printable(*address, 60) + "' is not a mail address");
+  }
+  if (!explain_) return refuse(404, "there is nothing at this path");
+  const std::string* tenant = parameters->find("tenant");
+  auto answer = explain_(*parsed, tenant == nullptr ? "" : *tenant);
+  if (!answer) return refuse(504, answer.error().text());
+  return {200, *std::move(answer)};
 }
 
 Response Routes::remove(const Request& request) {

@@ -38,7 +38,8 @@ class Routes {
   static constexpr Seconds kChangeWait{10};
 
   // All must outlive this; `options` is copied.
-  Routes(Options options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock);
+  Routes(Options options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock,
+         Explain explain = {});
   ~Routes();
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
@@ -57,6 +58,7 @@ class Routes {
   Response show_queues(const Request& request);
   Response show_messages(const Request& request);
   Response show_message(const Request& request);
+  Response explain(const Request& request);
   Response remove(const Request& request);
   Response retry(const Request& request);
 
@@ -68,6 +70,7 @@ class Routes {
   queue::Queue& queue_;
   metrics::Registry& metrics_;
   const Clock& clock_;
+  Explain explain_;
   std::shared_ptr<Waiting> waiting_;
 };
 

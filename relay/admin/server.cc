@@ -140,8 +140,9 @@ void fill(httplib::Response& to, const Response& from) {
 }  // namespace
 
 struct Server::State {
-  State(const Options& options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock)
-      : routes(options, queue, metrics, clock) {}
+  State(const Options& options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock,
+        Explain explain)
+      : routes(options, queue, metrics, clock, std::move(explain)) {}
 
   Result<void> bind(const Endpoint& address);
   [[nodiscard]] Endpoint bound_to(const Endpoint& asked) const;
@@ -230,12 +231,13 @@ void Server::State::stop() {
 }
 
 Result<std::unique_ptr<Server>> Server::start(const Options& options, queue::Queue& queue,
-                                              metrics::Registry& metrics, const Clock& clock) {
+                                              metrics::Registry& metrics, const Clock& clock,
+                                              Explain explain) {
   if (options.token.empty() && !options.address.ip.is_loopback()) {
     return failure("admin address " + options.address.to_string() +
                    " is no loopback address, so a token is needed");
   }
-  auto state = std::make_unique<State>(options, queue, metrics, clock);
+  auto state = std::make_unique<State>(options, queue, metrics, clock, std::move(explain));
   if (auto bound = state->bind(options.address); !bound) return failure(bound.error());
   state->endpoint = state->bound_to(options.address);
   state->serve();

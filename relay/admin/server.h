@@ -5,6 +5,7 @@
 //   GET    /healthz                 200 {"status":"ok"} or 503 with the reason
 //   GET    /queue?limit=N           queues, largest first, and totals
 //   GET    /messages?domain=&sender=&limit=N        messages, oldest first
+//   GET    /explain?address=&tenant=                what would become of mail for an address
 //   GET    /messages/ID             one message and its deliveries
 //   DELETE /messages?id=|domain=|sender=|all=1      removes; the answer counts
 //   POST   /messages/retry?id=|domain=|sender=|all=1   makes them due now
@@ -14,6 +15,7 @@
 // ("Authorization: Bearer ..."), for /metrics and /healthz too. Thread: any.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +24,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/ip.h"
 #include "relay/base/result.h"
+#include "relay/message/address.h"
 
 namespace postrider::admin {
 
@@ -33,12 +36,18 @@ struct Options {
   std::string token;
 };
 
+// What would become of mail for an address, of a tenant (""): the answer of GET /explain, as JSON.
+// Called on the server's threads, where it may wait.
+using Explain =
+    std::function<Result<std::string>(const message::Address& address, const std::string& tenant)>;
+
 class Server {
  public:
   // Binds at once (errors name the address) and serves until destroyed. `queue`, `metrics` and
   // `clock` must outlive it.
   static Result<std::unique_ptr<Server>> start(const Options& options, queue::Queue& queue,
-                                               metrics::Registry& metrics, const Clock& clock);
+                                               metrics::Registry& metrics, const Clock& clock,
+                                               Explain explain = {});
   // Waits for the requests in progress.
   ~Server();
   Server(const Server&) = delete;

@@ -46,6 +46,9 @@ class Checker {
   void users();
   void keys();
   void routes();
+  void providers();
+  void sites();
+  void sources();
   void allow_senders();
   void admin();
 
@@ -67,6 +70,9 @@ class Checker {
   void user(const std::string& prefix, const auth::User& user);
   void key(const std::string& prefix, signing::KeyOptions& key);
   void route(const std::string& prefix, delivery::RouteOptions& route);
+  // `prefix` + ".name", which must be there once in its section.
+  void unique_name(const std::string& prefix, const std::string& name,
+                   std::set<std::string_view>& names);
 
   Config& config_;
   const Lines& lines_;
@@ -262,6 +268,66 @@ void Checker::routes() {
   for (std::size_t i = 0; i < all.size(); ++i) route(fmt::format("route[{}]", i), all[i]);
 }
 
+void Checker::unique_name(const std::string& prefix, const std::string& name,
+                          std::set<std::string_view>& names) {
+  const std::string key = prefix + ".name";
+  if (!is_set(key)) {
+    add(prefix,
+        fmt::format("name is missing; every [[{}]] needs one", prefix.substr(0, prefix.find('['))));
+  } else if (!name.empty() && !names.insert(name).second) {
+    add(key, fmt::format("'{}' is there twice", ascii::printable(name, 60)));
+  }
+}
+
+void Checker::providers() {
+  auto& all = config_.delivery.providers;
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string prefix = fmt::format("provider[{}]", i);
+    unique_name(prefix, all[i].name, names);
+    if (all[i].mx.empty()) {
+      add(prefix + ".mx", "missing; say by which mail hosts the provider is known");
+    }
+    for (std::string& mx : all[i].mx) mx = ascii::lower(mx);
+  }
+}
+
+void Checker::sites() {
+  auto& all = config_.delivery.sites;
+  std::set<std::pair<std::string, std::string>> seen;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    delivery::SiteOptions& site = all[i];
+    const std::string prefix = fmt::format("site[{}]", i);
+    if (site.domain.empty() == site.mx.empty()) {
+      add(prefix, site.mx.empty() ? "needs domain or mx" : "has domain and mx; one is enough");
+    }
+    // In the form in which the recipients' domains are compared.
+    if (auto name = message::normalize_domain(site.domain)) site.domain = *std::move(name);
+    site.mx = ascii::lower(site.mx);
+    if (!seen.emplace(site.domain, site.mx).second) {
+      add(prefix + (site.mx.empty() ? ".domain" : ".mx"),
+          fmt::format("'{}' is there twice", ascii::printable(site.domain + site.mx, 60)));
+    }
+  }
+}
+
+void Checker::sources() {
+  const auto& all = config_.delivery.sources;
+  std::set<std::string_view> names;
+  std::set<IpAddress> addresses;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string prefix = fmt::format("source[{}]", i);
+    unique_name(prefix, all[i].name, names);
+    if (!all[i].ipv4 && !all[i].ipv6) add(prefix, "needs ipv4 or ipv6");
+    for (const auto& address : {all[i].ipv4, all[i].ipv6}) {
+      if (!address || addresses.insert(*address).second) continue;
+      // Destinations judge by address, and limits are kept by source.
+      add(prefix + (address->is_v4() ? ".ipv4" : ".ipv6"),
+          fmt::format("{} belongs to another source already", address->to_string()));
+    }
+  }
+}
+
 // For demos and tests; users of auth.users_file are denied what is not allowed.
 void Checker::allow_senders() {
   auto& all = config_.auth.users;
@@ -300,6 +366,9 @@ void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
   checker.users();
   checker.keys();
   checker.routes();
+  checker.providers();
+  checker.sites();
+  checker.sources();
   checker.allow_senders();
   checker.admin();
 }

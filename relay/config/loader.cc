@@ -110,7 +110,7 @@ void Loader::load(const toml::table& root) {
   }
 }
 
-// Sections that repeat: [[listener]], [[user]], [[dkim]], [[route]].
+// Sections that repeat: [[listener]], [[user]], [[route]] and the like.
 void Loader::entries(const Section& section, const toml::node& node) {
   const auto* array = node.as_array();
   // An empty list is an array of no tables too; it says what leaving it out says.
@@ -137,13 +137,12 @@ void Loader::entries(const Section& section, const toml::node& node) {
 Record Loader::new_record(const Section& section) {
   Config& config = result_.config;
   if (section.name == "listener") return {&config, &config.submission.listeners.emplace_back()};
-  if (section.name == "route") {
-    return {&config, nullptr, nullptr, &config.delivery.routes.emplace_back()};
-  }
-  if (section.name == "dkim") {
-    return {&config, nullptr, nullptr, nullptr, &config.signing.keys.emplace_back()};
-  }
-  return {&config, nullptr, &config.auth.users.emplace_back()};
+  if (section.name == "user") return {.user = &config.auth.users.emplace_back()};
+  if (section.name == "route") return {.route = &config.delivery.routes.emplace_back()};
+  if (section.name == "dkim") return {.dkim = &config.signing.keys.emplace_back()};
+  if (section.name == "provider") return {.provider = &config.delivery.providers.emplace_back()};
+  if (section.name == "site") return {.site = &config.delivery.sites.emplace_back()};
+  return {.source = &config.delivery.sources.emplace_back()};
 }
 
 void Loader::entry(const Section& section, const std::string& prefix, const Record& record,

@@ -62,6 +62,18 @@ Result<void> check_route_host(std::string_view text) {
   return check_host_name(text);
 }
 
+Result<void> check_label(std::string_view text) {
+  if (message::is_label(text)) return {};
+  return failure(fmt::format("{} is not a name: 1 to {} visible ASCII characters without spaces",
+                             shown(text), message::kLabelMax));
+}
+
+Result<void> check_host_pattern(std::string_view text) {
+  if (text.empty()) return {};
+  if (text == ".") return failure("'.' is not a host name");
+  return check_host_name(text.front() == '.' ? text.substr(1) : text);
+}
+
 Result<void> check_unix_user(std::string_view text) {
   if (text.empty()) return {};
   const auto fits = [](char c) {

@@ -14,8 +14,11 @@ constexpr std::size_t kListenersMax = 64;
 constexpr std::size_t kUsersMax = 10'000;
 constexpr std::size_t kRoutesMax = 10'000;
 constexpr std::size_t kKeysMax = 10'000;
+constexpr std::size_t kProvidersMax = 1000;
+constexpr std::size_t kSitesMax = 10'000;
+constexpr std::size_t kSourcesMax = 1000;
 
-constexpr std::array<Section, 15> kSections = {{
+constexpr std::array<Section, 18> kSections = {{
     {"server", "The relay as a whole."},
     {"tls", "The certificate of this relay, for TLS with its clients."},
     {"listener", "Where clients connect; one [[listener]] for each address.", kListenersMax},
@@ -32,6 +35,12 @@ constexpr std::array<Section, 15> kSections = {{
     {"route", "Domains whose mail goes to a smart host; one [[route]] for each.", kRoutesMax},
     {"retry", "When a delivery that failed for the time being is tried again, and given up."},
     {"dns", "How mail hosts are looked up."},
+    {"provider",
+     "What the providers of many domains may be given, all their sites together; one [[provider]] "
+     "for each, after those that come with postrider.",
+     kProvidersMax},
+    {"site", "What one destination may be given; one [[site]] for each.", kSitesMax},
+    {"source", "Local addresses to send from; one [[source]] for each.", kSourcesMax},
     {"queue", "Limits of the queue and of its store on disk."},
     {"journal", "The record of what happened to every message."},
     {"admin", "Metrics, health and queue control over HTTP."},
@@ -40,8 +49,8 @@ constexpr std::array<Section, 15> kSections = {{
 const std::vector<Option>& all_rows() {
   static const std::vector<Option> rows = [] {
     std::vector<Option> all;
-    for (const auto part :
-         {server_rows(), submission_rows(), signing_rows(), delivery_rows(), storage_rows()}) {
+    for (const auto part : {server_rows(), submission_rows(), signing_rows(), delivery_rows(),
+                            site_rows(), storage_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -30,6 +30,7 @@ enum class Kind : std::uint8_t {
   kDuration,  // "500ms", "30s", "5m", "4h", "5d"
   kAddress,   // an IP address without a port; "" is none
   kEndpoint,  // an IP address with a port
+  kRate,      // "100/s", "10/m", "1/30s", "none"; "" where it may be left unsaid
   kEndpoints,
   kNetworks,
   kPath,    // absolute
@@ -46,6 +47,9 @@ struct Record {
   auth::User* user = nullptr;                       // for rows of [[user]]
   delivery::RouteOptions* route = nullptr;          // for rows of [[route]]
   signing::KeyOptions* dkim = nullptr;              // for rows of [[dkim]]
+  delivery::ProviderOptions* provider = nullptr;    // for rows of [[provider]]
+  delivery::SiteOptions* site = nullptr;            // for rows of [[site]]
+  delivery::SourceOptions* source = nullptr;        // for rows of [[source]]
 };
 
 // The member that an option sets.
@@ -53,7 +57,8 @@ using Slot =
     std::variant<bool*, unsigned*, std::uint16_t*, std::uint64_t*, double*, Duration*,
                  Milliseconds*, Seconds*, std::string*, std::optional<IpAddress>*, Endpoint*,
                  std::vector<Endpoint>*, std::vector<Network>*, std::vector<std::string>*,
-                 log::Level*, smtp::ListenerMode*, policy::TlsLevel*, signing::Canonicalization*>;
+                 log::Level*, smtp::ListenerMode*, policy::TlsLevel*, signing::Canonicalization*,
+                 policy::Rate*, std::optional<policy::Rate>*>;
 static_assert(std::is_same_v<std::size_t, std::uint64_t>, "one slot serves both");
 
 // Both ends belong to it. In the option's own unit: a number, octets, seconds, entries of a list.

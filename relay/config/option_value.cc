@@ -221,6 +221,19 @@ Result<void> set_endpoint(Endpoint& slot, const Value& value) {
   return {};
 }
 
+Result<policy::Rate> rate_of(const Value& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr) return wrong_type("a rate like \"100/s\"", value);
+  return policy::Rate::parse(*text);
+}
+
+Result<void> set_rate(policy::Rate& slot, const Value& value) {
+  const auto rate = rate_of(value);
+  if (!rate) return failure(rate.error());
+  slot = *rate;
+  return {};
+}
+
 template <class Item>
 Result<void> set_list(std::vector<Item>& slot, const Option& option, const Value& value) {
   const auto* texts = std::get_if<std::vector<std::string>>(&value);
@@ -308,6 +321,20 @@ struct Setter {
     return set_texts(*slot, option, value);
   }
 
+  Result<void> operator()(policy::Rate* slot) const { return set_rate(*slot, value); }
+
+  Result<void> operator()(std::optional<policy::Rate>* slot) const {
+    const auto* text = std::get_if<std::string>(&value);
+    if (text != nullptr && text->empty()) {
+      slot->reset();
+      return {};
+    }
+    policy::Rate rate;
+    auto done = set_rate(rate, value);
+    if (done) *slot = rate;
+    return done;
+  }
+
   template <class Item>
   Result<void> operator()(std::vector<Item>* slot) const {
     return set_list(*slot, option, value);
@@ -331,6 +358,12 @@ struct Writer {
   std::string operator()(const Endpoint* slot) const { return quote(slot->to_string()); }
 
   std::string operator()(const std::optional<IpAddress>* slot) const {
+    return quote(*slot ? (*slot)->to_string() : "");
+  }
+
+  std::string operator()(const policy::Rate* slot) const { return quote(slot->to_string()); }
+
+  std::string operator()(const std::optional<policy::Rate>* slot) const {
     return quote(*slot ? (*slot)->to_string() : "");
   }
 
@@ -415,6 +448,8 @@ std::string expected_value(const Option& option) {
       return "IP address";
     case Kind::kEndpoint:
       return "address:port";
+    case Kind::kRate:
+      return "rate: number/s, /m, /h, /d, /10s, or \"none\"";
     case Kind::kEndpoints:
       return fmt::format("list of address:port, at most {:.0f}", option.range.high);
     case Kind::kNetworks:

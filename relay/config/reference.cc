@@ -46,8 +46,11 @@ struct Defaults {
   auth::User user;
   delivery::RouteOptions route;
   signing::KeyOptions dkim;
+  delivery::ProviderOptions provider;
+  delivery::SiteOptions site;
+  delivery::SourceOptions source;
 
-  Record record() { return {&config, &listener, &user, &route, &dkim}; }
+  Record record() { return {&config, &listener, &user, &route, &dkim, &provider, &site, &source}; }
 };
 
 // The entries that the sample has for a section that repeats.
@@ -81,10 +84,32 @@ constexpr std::string_view kSampleRoutes = R"(# [[route]]
 # password_file = "/etc/postrider/smarthost.password"
 )";
 
+constexpr std::string_view kSampleProviders = R"(# [[provider]]
+# name = "example"
+# mx = [".mail.example.net"]
+# connections_max = 5
+# message_rate = "600/m"
+)";
+
+constexpr std::string_view kSampleSites = R"(# [[site]]
+# domain = "example.org"
+# connections_max = 2
+# message_rate = "10/m"
+)";
+
+constexpr std::string_view kSampleSources = R"(# [[source]]
+# name = "bulk"
+# ipv4 = "192.0.2.10"
+# host_name = "bulk.example.com"
+)";
+
 std::string_view sample_of(const Section& section) {
   if (section.name == "listener") return kSampleListeners;
   if (section.name == "dkim") return kSampleKeys;
-  return section.name == "user" ? kSampleUsers : kSampleRoutes;
+  if (section.name == "user") return kSampleUsers;
+  if (section.name == "route") return kSampleRoutes;
+  if (section.name == "provider") return kSampleProviders;
+  return section.name == "site" ? kSampleSites : kSampleSources;
 }
 
 std::string sample_options(const Section& section, const Record& defaults) {
@@ -134,6 +159,8 @@ std::string default_cell(const Option& option, const Record& defaults) {
   if (option.section == "route" && (option.key == "domain" || option.key == "host")) {
     return "needed";
   }
+  const bool is_rule = option.section == "provider" || option.section == "source";
+  if (is_rule && (option.key == "name" || option.key == "mx")) return "needed";
   if (value == "\"\"") return "empty";
   if (value == "[]") return "empty";
   return "`" + value + "`";
@@ -209,35 +236,46 @@ std::string options_markdown() {
   return out;
 }
 
+namespace {
+
+// A section that repeats, entry by entry; `member` is the one of Record for it.
+template <class Entry>
+std::string dump_entries(const LoadResult& loaded, const Section& section,
+                         std::vector<Entry>& entries, Entry* Record::*member) {
+  std::string out;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    Record record;
+    record.*member = &entries[i];
+    out += dump_section(loaded, section, fmt::format("{}[{}]", section.name, i), record);
+  }
+  return out;
+}
+
+std::string dump_entries(LoadResult& loaded, const Section& section) {
+  Config& config = loaded.config;
+  delivery::Options& delivery = config.delivery;
+  const auto dump = [&](auto& entries, auto member) {
+    return dump_entries(loaded, section, entries, member);
+  };
+  if (section.name == "listener") return dump(config.submission.listeners, &Record::listener);
+  if (section.name == "user") return dump(config.auth.users, &Record::user);
+  if (section.name == "dkim") return dump(config.signing.keys, &Record::dkim);
+  if (section.name == "route") return dump(delivery.routes, &Record::route);
+  if (section.name == "provider") return dump(delivery.providers, &Record::provider);
+  if (section.name == "site") return dump(delivery.sites, &Record::site);
+  return dump(delivery.sources, &Record::source);
+}
+
+}  // namespace
+
 std::string dump_toml(const LoadResult& loaded) {
   // Slots are writable; this one is only read through.
   LoadResult copy = loaded;
-  Config& config = copy.config;
   std::string out;
   for (const Section& section : sections()) {
-    if (section.name == "listener") {
-      for (std::size_t i = 0; i < config.submission.listeners.size(); ++i) {
-        out += dump_section(copy, section, fmt::format("listener[{}]", i),
-                            {&config, &config.submission.listeners[i]});
-      }
-    } else if (section.name == "user") {
-      for (std::size_t i = 0; i < config.auth.users.size(); ++i) {
-        out += dump_section(copy, section, fmt::format("user[{}]", i),
-                            {&config, nullptr, &config.auth.users[i]});
-      }
-    } else if (section.name == "dkim") {
-      for (std::size_t i = 0; i < config.signing.keys.size(); ++i) {
-        out += dump_section(copy, section, fmt::format("dkim[{}]", i),
-                            {&config, nullptr, nullptr, nullptr, &config.signing.keys[i]});
-      }
-    } else if (section.name == "route") {
-      for (std::size_t i = 0; i < config.delivery.routes.size(); ++i) {
-        out += dump_section(copy, section, fmt::format("route[{}]", i),
-                            {&config, nullptr, nullptr, &config.delivery.routes[i]});
-      }
-    } else {
-      out += dump_section(copy, section, std::string(section.name), {&config});
-    }
+    out += section.repeats()
+               ? dump_entries(copy, section)
+               : dump_section(copy, section, std::string(section.name), {&copy.config});
   }
   return out.substr(1);
 }

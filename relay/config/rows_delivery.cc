@@ -145,7 +145,11 @@ constexpr Option kDeliveryRows[] = {
      .kind = Kind::kCount,
      .slot = PR_SLOT(config->delivery.window.connections_max),
      .range = {1, 10'000},
-     .help = "Connections to one destination at most."},
+     .help = "Connections to one destination at most.",
+     .more =
+         "This and the next limits hold for each destination and source; [[provider]], [[site]] "
+         "and [[source]] say otherwise for some. `postrider explain ADDRESS` shows what "
+         "applies."},
     {.section = "delivery",
      .key = "probe_first",
      .kind = Kind::kDuration,
@@ -165,6 +169,31 @@ constexpr Option kDeliveryRows[] = {
      .slot = PR_SLOT(config->delivery.messages_per_connection_max),
      .range = {1, 1'000'000},
      .help = "Messages sent on one connection before it is closed."},
+    {.section = "delivery",
+     .key = "recipients_per_transaction_max",
+     .kind = Kind::kCount,
+     .slot = PR_SLOT(config->delivery.recipients_per_transaction_max),
+     .range = {1, 1000},
+     .help = "Recipients of one message in one transaction; more take further ones.",
+     .more = "At most as many as queue.recipients_per_delivery travel together anyway."},
+    {.section = "delivery",
+     .key = "message_rate",
+     .kind = Kind::kRate,
+     .slot = PR_SLOT(config->delivery.message_rate),
+     .help = "Messages to one destination in a time, evenly spread.",
+     .more = "What a rate does not let through within ten seconds is put off to when it will, and "
+             "holds up nothing else. In no stretch of that time are more sent."},
+    {.section = "delivery",
+     .key = "connection_rate",
+     .kind = Kind::kRate,
+     .slot = PR_SLOT(config->delivery.connection_rate),
+     .help = "Connections to one destination tried in a time.",
+     .more = "A connection counts once, however many addresses it tries."},
+    {.section = "delivery",
+     .key = "queue_rate",
+     .kind = Kind::kRate,
+     .slot = PR_SLOT(config->delivery.queue_rate),
+     .help = "Messages of one queue (one domain, tenant and campaign) in a time."},
     {.section = "delivery",
      .key = "idle_timeout",
      .kind = Kind::kDuration,
@@ -350,6 +379,14 @@ constexpr Option kDeliveryRows[] = {
      .kind = Kind::kBool,
      .slot = PR_SLOT(config->dns.ipv6),
      .help = "Looks IPv6 addresses of mail hosts up and uses them."},
+    {.section = "dns",
+     .key = "trust_ad",
+     .kind = Kind::kBool,
+     .slot = PR_SLOT(config->dns.trust_ad),
+     .help = "Believes servers on other machines too when they say that an answer is authentic "
+             "(DNSSEC).",
+     .more = "A server on this machine is always believed. Only for a validating resolver that is "
+             "reached over a way on which nobody can forge. `postrider explain` shows it."},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "dns/resolver.h"
 #include "metrics/metrics.h"
 #include "queue/queue.h"
+#include "relay/admin/explanation_json.h"
 #include "relay/admin/server.h"
 #include "relay/auth/authenticator.h"
 #include "relay/base/log.h"
@@ -22,11 +23,12 @@
 #include "relay/daemon/journal_sync.h"
 #include "relay/daemon/keys_watch.h"
 #include "relay/daemon/notify.h"
-#include "relay/daemon/own_addresses.h"
 #include "relay/daemon/password_file.h"
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/users_watch.h"
 #include "relay/daemon/worker.h"
+#include "relay/delivery/explainer.h"
+#include "relay/delivery/own_addresses.h"
 #include "relay/delivery/scheduler.h"
 #include "relay/event/signal.h"
 #include "relay/event/timer.h"
@@ -126,6 +128,7 @@ class Daemon {
   std::unique_ptr<UsersWatch> users_;
   std::unique_ptr<KeysWatch> keys_;  // and the threads that sign
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
+  std::unique_ptr<delivery::Explainer> explainer_;
   std::unique_ptr<submission::Acceptor> acceptor_;
   std::unique_ptr<admin::Server> admin_;
 
@@ -276,6 +279,11 @@ Result<void> Daemon::start_workers() {
     schedulers.push_back(&workers_.back()->scheduler());
   }
   for (delivery::Scheduler* scheduler : schedulers) scheduler->set_peers(schedulers);
+  explainer_ = std::make_unique<delivery::Explainer>(
+      delivery::parts_of(*delivery_),
+      [any = schedulers.front()](auto destination, auto sources, auto done) {
+        any->post_look(std::move(destination), std::move(sources), std::move(done));
+      });
   dispatcher_ = std::make_unique<delivery::Dispatcher>(std::move(schedulers));
   metrics_.gauge(Metric::kWorkers).set(count);
   for (const auto& worker : workers_) worker->start();
@@ -288,7 +296,7 @@ std::vector<Network> Daemon::own_networks() const {
   for (const submission::ListenerOptions& listener : config_.submission.listeners) {
     bound.push_back(listener.address.ip);
   }
-  std::vector<Network> networks = own_addresses(bound);
+  std::vector<Network> networks = delivery::own_addresses(bound);
   const auto& more = config_.delivery.own_addresses;
   networks.insert(networks.end(), more.begin(), more.end());
   return networks;
@@ -321,7 +329,13 @@ Result<delivery::Routes> Daemon::make_routes() const {
 
 Result<void> Daemon::start_accepting() {
   if (config_.admin.enabled) {
-    auto admin = admin::Server::start(config_.admin, *queue_, metrics_, clock_);
+    auto admin = admin::Server::start(
+        config_.admin, *queue_, metrics_, clock_,
+        [this](const message::Address& address, const std::string& tenant) -> Result<std::string> {
+          const auto explanation = explainer_->explain(address, tenant);
+          if (!explanation) return failure(explanation.error());
+          return admin::to_json(*explanation);
+        });
     if (!admin) return failure(admin.error());
     admin_ = std::move(*admin);
     log::info("admin", "listening", {{"address", admin_->endpoint().to_string()}});
@@ -411,6 +425,7 @@ void Daemon::take_down() {
   drain_timer_.reset();
   signals_.clear();
   acceptor_.reset();
+  if (explainer_) explainer_->stop();
   admin_.reset();
   if (queue_ && dispatcher_) queue_->stop_leasing();
   for (const auto& worker : workers_) worker->stop();

@@ -1,6 +1,8 @@
 #include "relay/delivery/channel.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include "relay/base/log.h"
@@ -21,12 +23,12 @@ bool wants_new_connection(const smtp::TransactionDone& done) {
 
 }  // namespace
 
-Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const Hop& hop,
-                 std::vector<Target> targets)
+Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
+                 const ChannelOptions& options, std::vector<Target> targets)
     : shared_(shared),
       loop_(loop),
       owner_(owner),
-      hop_(hop),
+      options_(options),
       targets_(std::move(targets)),
       next_attempt_(loop, [this] { dial_next(); }) {
   // Not the ranges form: Clang 14 does not compile it with this standard library.
@@ -36,6 +38,9 @@ Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const H
 
 Channel::~Channel() {
   set_idle(false);
+  if (!parcel_ || results_.empty()) return;
+  fill_results({0, {}, "the delivery was cut"});
+  conclude(shared_, loop_, std::move(parcel_->lease), std::move(results_), facts());
 }
 
 void Channel::open() {
@@ -52,7 +57,8 @@ void Channel::dial_next() {
 void Channel::dial(std::size_t target) {
   target_ = target;
   const Target& to = targets_[target];
-  ConnectionOptions options{to, start_tls_use(), owner_.session_for(to), &hop_};
+  ConnectionOptions options{to, start_tls_use(), owner_.session_for(to), options_.hop,
+                            options_.source};
   attempts_.push_back(
       {target, std::make_unique<Connection>(shared_, loop_, *this, std::move(options))});
   next_attempt_.arm(left_.empty() ? TimePoint::max() : shared_.clock.now() + kNextAttemptAfter);
@@ -73,7 +79,7 @@ void Channel::on_connected(Connection& connection) {
 }
 
 smtp::StartTlsUse Channel::start_tls_use() const {
-  switch (hop_.tls) {
+  switch (options_.hop->tls) {
     case policy::TlsLevel::kNone:
       return smtp::StartTlsUse::kNever;
     case policy::TlsLevel::kMay:
@@ -91,11 +97,9 @@ void Channel::on_ready() {
     owner_.note_target(connection_->target(), true);
     shared_.meters.connections_ok.add();
   }
+  if (parcel_) return send_part();
   // Also lets a farm of MX hosts behind one address spread the load.
-  if (retired_ ||
-      connection_->session().transactions() >= shared_.options.messages_per_connection_max) {
-    return quit();
-  }
+  if (retired_ || connection_->session().transactions() >= options_.messages_max) return quit();
   set_idle(true);
   owner_.on_idle(*this);
 }
@@ -113,16 +117,34 @@ void Channel::set_idle(bool idle) {
 void Channel::carry(Parcel parcel) {
   set_idle(false);
   if (connection_->session().transactions() > 0) shared_.meters.connections_reused.add();
-  const queue::Lease& lease = parcel.lease;
-  smtp::Transaction transaction{lease.message().envelope, lease.recipients(), *lease.body()};
   parcel_ = std::move(parcel);
-  connection_->send(std::move(transaction));
+  results_.clear();
+  send_part();
+}
+
+void Channel::send_part() {
+  const queue::Lease& lease = parcel_->lease;
+  const auto& all = lease.recipients();
+  const std::size_t count =
+      std::min<std::size_t>(all.size() - results_.size(), std::max(1U, options_.recipients_max));
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(results_.size());
+  connection_->send({lease.message().envelope,
+                     {first, first + static_cast<std::ptrdiff_t>(count)},
+                     *lease.body()});
+}
+
+void Channel::fill_results(const message::Status& status) {
+  results_.resize(parcel_->lease.recipients().size(), {Stage::kMail, status});
 }
 
 void Channel::quit() {
   set_idle(false);
   leaving_ = true;
   connection_->quit();
+}
+
+unsigned Channel::carried() const {
+  return connection_ ? connection_->session().transactions() : 0;
 }
 
 AttemptFacts Channel::facts() const {
@@ -136,18 +158,26 @@ AttemptFacts Channel::facts() const {
 }
 
 void Channel::on_transaction_done(smtp::TransactionDone done) {
-  Parcel parcel = *std::exchange(parcel_, std::nullopt);
-  if (connection_->session().transactions() > 1 && (done.untouched || wants_new_connection(done))) {
+  if (results_.empty() && connection_->session().transactions() > 1 &&
+      (done.untouched || wants_new_connection(done))) {
     retired_ = true;
-    return owner_.on_untouched(*this, std::move(parcel));
+    return owner_.on_untouched(*this, *std::exchange(parcel_, std::nullopt));
   }
   if (done.final_reply_lost) {
     shared_.meters.final_replies_lost.add();
     log::warning(
         "delivery", "the reply to the end of data was lost; the message may arrive twice",
-        {{"id", parcel.lease.message().id.to_string()}, {"host", connection_->target().host}});
+        {{"id", parcel_->lease.message().id.to_string()}, {"host", connection_->target().host}});
   }
-  owner_.on_carried(*this, std::move(parcel), std::move(done.results), facts());
+  std::ranges::move(done.results, std::back_inserter(results_));
+  // With some left, on_ready() goes on.
+  if (results_.size() < parcel_->lease.recipients().size()) return;
+  conclude_parcel();
+}
+
+void Channel::conclude_parcel() {
+  Parcel parcel = *std::exchange(parcel_, std::nullopt);
+  owner_.on_carried(*this, std::move(parcel), std::exchange(results_, {}), facts());
 }
 
 void Channel::on_ended(Connection& connection, const smtp::Ended& ended) {
@@ -161,13 +191,17 @@ void Channel::on_ended(Connection& connection, const smtp::Ended& ended) {
     return give_up(target, met);
   }
   set_idle(false);
+  if (parcel_) {  // between two of its transactions
+    fill_results(met.status);
+    conclude_parcel();
+  }
   if (auto session = connection_->take_session()) {
     owner_.keep_session(target(), std::move(*session));
   }
   connection_.reset();
   if (ready_) return owner_.on_ended(*this, std::nullopt);
   if (met.stage == Stage::kHandshake && !plaintext_once_ &&
-      policy::after_tls_failure(hop_.tls) == policy::AfterTlsFailure::kPlaintextOnce) {
+      policy::after_tls_failure(options_.hop->tls) == policy::AfterTlsFailure::kPlaintextOnce) {
     note_failure(target(), met);
     plaintext_once_ = true;
     return dial(target_);

@@ -33,6 +33,14 @@ struct Parcel {
   }
 };
 
+// Under what terms a channel works. What it points to outlives the channel.
+struct ChannelOptions {
+  const Hop* hop = nullptr;
+  const Source* source = nullptr;
+  unsigned messages_max = 1;    // then it quits
+  unsigned recipients_max = 1;  // of one transaction; a delivery with more takes several
+};
+
 // Told by a Channel, from the loop.
 class ChannelOwner {
  public:
@@ -57,10 +65,11 @@ class ChannelOwner {
 
 class Channel final : public ConnectionOwner {
  public:
-  // `targets` is not empty. What is referred to outlives the channel.
-  Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const Hop& hop,
+  // `targets` is not empty. What is referred to outlives the channel; `options` may change.
+  Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const ChannelOptions& options,
           std::vector<Target> targets);
-  // Cuts the connection; a lease that was being carried is given back.
+  // Cuts the connection; a lease that was being carried is given back, or, where some of its
+  // recipients have had their answer already, concluded.
   ~Channel() override;
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
@@ -84,6 +93,9 @@ class Channel final : public ConnectionOwner {
 
   // An address has answered.
   [[nodiscard]] bool ready() const { return ready_; }
+
+  // Transactions so far.
+  [[nodiscard]] unsigned carried() const;
 
   // It carries no more: its connection is quitting.
   [[nodiscard]] bool leaving() const { return leaving_; }
@@ -109,6 +121,11 @@ class Channel final : public ConnectionOwner {
   // Each may end the channel.
   void dial(std::size_t target);
   void dial_next();
+  // The next recipients of the parcel.
+  void send_part();
+  void conclude_parcel();
+  // Those that are left have met what `status` says.
+  void fill_results(const message::Status& status);
   void note_failure(const Target& target, const smtp::Ended& met);
   void give_up(std::size_t target, const smtp::Ended& met);
   void set_idle(bool idle);
@@ -118,7 +135,7 @@ class Channel final : public ConnectionOwner {
   Shared& shared_;
   event::Loop& loop_;
   ChannelOwner& owner_;
-  const Hop& hop_;
+  const ChannelOptions& options_;
   std::vector<Target> targets_;
   std::size_t target_ = 0;        // of connection_, or tried last
   std::deque<std::size_t> left_;  // targets to be tried, in order
@@ -127,6 +144,7 @@ class Channel final : public ConnectionOwner {
   bool plaintext_once_ = false;             // after a failed handshake, where the level allows it
   std::unique_ptr<Connection> connection_;  // the one that stands
   std::optional<Parcel> parcel_;            // being carried
+  std::vector<smtp::RecipientResult> results_;  // of its first recipients
   bool ready_ = false;
   bool idle_ = false;
   bool leaving_ = false;

@@ -13,7 +13,7 @@ namespace {
 
 smtp::ClientOptions session_options(const Shared& shared, const ConnectionOptions& connection) {
   smtp::ClientOptions options;
-  options.helo_name = shared.host_name;
+  options.helo_name = connection.source->host_name;
   options.start_tls = connection.start_tls;
   options.login = connection.hop->login;
   options.timeouts = shared.options.timeouts;
@@ -42,9 +42,8 @@ Connection::~Connection() {
 void Connection::start() {
   own_deadline_ = now() + shared_.options.connect_timeout;
   const IpAddress& ip = options_.target.ip;
-  auto stream = event::Stream::connect(
-      loop_, Endpoint{ip, options_.hop->port},
-      ip.is_v4() ? shared_.options.source_ipv4 : shared_.options.source_ipv6, *this);
+  auto stream = event::Stream::connect(loop_, Endpoint{ip, options_.hop->port},
+                                       options_.source->address_for(ip), *this);
   if (stream) {
     stream_ = std::move(*stream);
   } else {

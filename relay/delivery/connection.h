@@ -42,7 +42,8 @@ struct ConnectionOptions {
   Target target;
   smtp::StartTlsUse start_tls = smtp::StartTlsUse::kIfOffered;
   std::optional<tls::Session> resume;
-  const Hop* hop = nullptr;  // how it is spoken to; outlives the connection
+  const Hop* hop = nullptr;        // how it is spoken to; outlives the connection
+  const Source* source = nullptr;  // whence; outlives it too
 };
 
 class Connection final : public event::StreamEvents {

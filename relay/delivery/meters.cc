@@ -15,6 +15,7 @@ Meters::Meters(metrics::Registry& registry)
       delivered(registry.counter(Metric::kRecipientsDelivered)),
       expired(registry.counter(Metric::kRecipientsExpired)),
       bytes(registry.counter(Metric::kBytesDelivered)),
+      held_back(registry.counter(Metric::kDeliveriesHeldBack)),
       reports{registry.counter(Metric::kReportsSent, "failed"),
               registry.counter(Metric::kReportsSent, "delayed"),
               registry.counter(Metric::kReportsSent, "delivered"),

@@ -37,6 +37,7 @@ struct Meters {
   metrics::Counter delivered;
   metrics::Counter expired;
   metrics::Counter bytes;
+  metrics::Counter held_back;
   std::array<metrics::Counter, 4> reports;  // in the order of DsnAction
   metrics::Counter connections_ok;
   metrics::Counter connections_reused;

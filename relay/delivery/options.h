@@ -8,6 +8,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/ip.h"
+#include "relay/policy/limits.h"
 #include "relay/policy/retry_schedule.h"
 #include "relay/policy/tls_demand.h"
 #include "relay/policy/window.h"
@@ -27,6 +28,37 @@ struct RouteOptions {
   std::string user;
   std::string password;
   std::string password_file;
+};
+
+// A provider of mail boxes, by the names of its mail hosts: a site belongs to it if all of its
+// hosts do. Of its limits the connections, the message rate and the connection rate are for all its
+// sites together, the others for each of them.
+struct ProviderOptions {
+  std::string name;
+  std::vector<std::string> mx;  // "mx.example.net", ".example.net" for all below it
+  policy::LimitRule limits;
+};
+
+// What one destination may be given.
+struct SiteOptions {
+  // One of the two. Of a domain: its mail has connections of its own, even where its hosts serve
+  // others too.
+  std::string domain;
+  std::string mx;  // as ProviderOptions::mx
+  policy::LimitRule limits;
+};
+
+// Local addresses to send from, and the name that belongs to them. All limits count for each source
+// by itself, as destinations judge by address; those of the source itself lower the others.
+struct SourceOptions {
+  std::string name;
+  std::optional<IpAddress> ipv4;
+  std::optional<IpAddress> ipv6;
+  std::string host_name;  // in EHLO; "": that of the relay
+  unsigned weight = 1;    // its share of the mail among the sources of a tenant
+  // Whose mail it sends; none: that of all who have no source of their own.
+  std::vector<std::string> tenants;
+  policy::LimitRule limits;
 };
 
 struct Options {
@@ -53,8 +85,15 @@ struct Options {
   std::vector<RouteOptions> routes;
   policy::RetryOptions retry;
   policy::WindowOptions window;
-  // A connection carries so many messages, then it quits.
+  // For each site and source, where no rule says otherwise; see policy::LimitRule.
   unsigned messages_per_connection_max = 500;
+  unsigned recipients_per_transaction_max = 100;
+  policy::Rate message_rate;
+  policy::Rate connection_rate;
+  policy::Rate queue_rate;
+  std::vector<ProviderOptions> providers;
+  std::vector<SiteOptions> sites;
+  std::vector<SourceOptions> sources;
   // An idle connection is kept so long for the next message.
   Duration idle_timeout = Seconds(10);
   // A report returns the whole message where RET=FULL asked for it, up to this size; headers

@@ -8,8 +8,10 @@ namespace postrider::delivery {
 
 namespace {
 
-const std::string& site_of(const Hop& hop, const dns::Route& route) {
-  return hop.is_smart_host() ? hop.site : route.site;
+// What a table of sites, or of providers, has for each source.
+std::string key_of(const std::string& name, const Source& source) {
+  // No host name and no provider's name has a line end.
+  return name + "\n" + source.name;
 }
 
 }  // namespace
@@ -42,10 +44,7 @@ void Scheduler::accept(std::vector<queue::Lease> leases) {
     domain.hop = &shared_.routes.find(name);
     look_up(name, *domain.hop);
   }
-  for (auto& [name, group] : routed) {
-    const Domain& domain = domains_[name];
-    forward(*domain.hop, domain.route, std::move(group));
-  }
+  for (auto& [name, group] : routed) forward(way_of(domains_[name]), std::move(group));
 }
 
 void Scheduler::look_up(const std::string& name, const Hop& hop) {
@@ -68,41 +67,100 @@ void Scheduler::resolved(const std::string& name, const std::shared_ptr<const dn
   // A failure is remembered by the resolver alone, which knows for how long.
   const bool failed = route->status == dns::RouteStatus::kTemporary;
   domain.route_until = shared_.clock.now() + (failed ? Duration(0) : kRouteReuse);
-  forward(*domain.hop, route, std::exchange(domain.resolving, {}));
+  domain.destination.reset();
+  if (route->status == dns::RouteStatus::kFound) {
+    domain.destination =
+        std::make_shared<const Destination>(shared_.destinations.find(name, *domain.hop, *route));
+  }
+  forward(way_of(domain), std::exchange(domain.resolving, {}));
 }
 
-void Scheduler::forward(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
-                        std::vector<queue::Lease> leases) {
+Scheduler& Scheduler::owner_of(const Destination& destination) const {
+  return *peers_[std::hash<std::string>{}(destination.owner()) % peers_.size()];
+}
+
+void Scheduler::post_look(Destination destination, std::vector<const Source*> sources,
+                          UniqueFunction<void(std::vector<std::optional<SiteState>>)> done) {
+  Scheduler& owner = owner_of(destination);
+  owner.loop_.post([&owner, destination = std::move(destination), sources = std::move(sources),
+                    done = std::move(done)]() mutable {
+    std::vector<std::optional<SiteState>> states;
+    for (const Source* source : sources) {
+      const auto found = owner.sites_.find(key_of(destination.site, *source));
+      states.push_back(found == owner.sites_.end()
+                           ? std::nullopt
+                           : std::optional<SiteState>(found->second->state()));
+    }
+    done(std::move(states));
+  });
+}
+
+Scheduler::Way Scheduler::way_of(const Domain& domain) {
+  return {domain.hop, domain.route, domain.destination};
+}
+
+void Scheduler::forward(Way way, std::vector<queue::Lease> leases) {
   if (stopping_) return;
-  if (route->status != dns::RouteStatus::kFound) {
-    const message::Status verdict =
-        targets_of(*route, hop, shared_.options, shared_.own_addresses).verdict;
+  if (!way.destination) {
+    const message::Status verdict = verdict_of(*way.route, *way.hop);
     for (queue::Lease& lease : leases) {
       conclude_all(shared_, loop_, std::move(lease), message::Stage::kRoute, verdict, {});
     }
     return;
   }
-  Scheduler* owner = peers_[std::hash<std::string>{}(site_of(hop, *route)) % peers_.size()];
-  if (owner == this) return accept_routed(hop, route, std::move(leases));
-  owner->loop_.post([owner, &hop, route, leases = std::move(leases)]() mutable {
-    owner->accept_routed(hop, route, std::move(leases));
+  Scheduler* owner = &owner_of(*way.destination);
+  if (owner == this) return accept_routed(way, std::move(leases));
+  owner->loop_.post([owner, way = std::move(way), leases = std::move(leases)]() mutable {
+    owner->accept_routed(way, std::move(leases));
   });
 }
 
-void Scheduler::accept_routed(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
-                              std::vector<queue::Lease> leases) {
+void Scheduler::accept_routed(const Way& way, std::vector<queue::Lease> leases) {
   if (stopping_) return;
-  const std::string& name = site_of(hop, *route);
-  std::unique_ptr<Site>& site = sites_[name];
-  if (!site) site = std::make_unique<Site>(shared_, loop_, name, hop);
-  site->accept(route, std::move(leases));
+  std::unordered_map<const Source*, std::vector<queue::Lease>> by_source;
+  for (queue::Lease& lease : leases) {
+    const queue::Message& message = lease.message();
+    const Source& source = shared_.sources.choose(message.envelope.tenant, message.id);
+    by_source[&source].push_back(std::move(lease));
+  }
+  for (auto& [source, group] : by_source) {
+    site_of(way, *source).accept(way.route, std::move(group));
+  }
+}
+
+Site& Scheduler::site_of(const Way& way, const Source& source) {
+  const Destination& destination = *way.destination;
+  std::unique_ptr<Site>& site = sites_[key_of(destination.site, source)];
+  if (!site) {
+    site =
+        std::make_unique<Site>(shared_, loop_,
+                               SiteOfSource{destination.site, way.hop, &source,
+                                            shared_.destinations.site_limits(destination, source),
+                                            provider_allowance(destination, source)});
+  }
+  return *site;
+}
+
+std::shared_ptr<Allowance> Scheduler::provider_allowance(const Destination& destination,
+                                                         const Source& source) {
+  if (destination.provider == nullptr) return nullptr;
+  std::shared_ptr<Allowance>& found = providers_[key_of(destination.provider->name, source)];
+  if (!found) {
+    found = std::make_shared<Allowance>(
+        shared_.destinations.provider_limits(*destination.provider, source));
+  }
+  return found;
 }
 
 void Scheduler::sweep() {
   const TimePoint now = shared_.clock.now();
   const Duration keep = sites_.size() > kSitesRememberedMax ? Duration(0) : kForgetSite;
   std::erase_if(sites_, [now, keep](const auto& entry) {
-    return entry.second->quiet() && now - entry.second->quiet_since() >= keep;
+    const Site& site = *entry.second;
+    return site.quiet() && site.is_fresh(now) && now - site.quiet_since() >= keep;
+  });
+  std::erase_if(providers_, [now](const auto& entry) {
+    return entry.second.use_count() == 1 && entry.second->is_fresh(now);
   });
   std::erase_if(domains_, [now](const auto& entry) {
     return !entry.second.asked && now > entry.second.route_until;

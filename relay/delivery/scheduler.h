@@ -2,11 +2,12 @@
 // site that owns it, here or on another worker.
 //
 // Dispatcher: hands the queue's leases to the schedulers. A domain always goes to the same worker,
-// which learns its route; hash(site) then names the one worker that owns the site, so that its
-// limits are exact without locks.
+// which learns its route; hash(site), or hash(provider) where the site belongs to one, then names
+// the one worker that owns the site, so that the limits of both are exact without locks.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -34,6 +35,10 @@ class Scheduler {
 
   // Any thread.
   void post_leases(std::vector<queue::Lease> leases);
+  // Any thread, of any of the peers: how the site stands for each of these sources. `done` runs on
+  // the loop of the site's owner, or never where that has ended.
+  void post_look(Destination destination, std::vector<const Source*> sources,
+                 UniqueFunction<void(std::vector<std::optional<SiteState>>)> done);
   // Takes no more work, gives back what waits; deliveries in progress go on.
   void shut_down();
   // Cuts what is in progress and drops every site; leases are given back.
@@ -45,6 +50,7 @@ class Scheduler {
   struct Domain {
     const Hop* hop = nullptr;
     std::shared_ptr<const dns::Route> route;
+    std::shared_ptr<const Destination> destination;  // of a route that was found
     TimePoint route_until{};
     std::vector<queue::Lease> resolving;  // waits for the answer
     bool asked = false;
@@ -53,10 +59,21 @@ class Scheduler {
   void accept(std::vector<queue::Lease> leases);
   void resolved(const std::string& domain, const std::shared_ptr<const dns::Route>& route);
   void look_up(const std::string& name, const Hop& hop);
-  void forward(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
-               std::vector<queue::Lease> leases);
-  void accept_routed(const Hop& hop, const std::shared_ptr<const dns::Route>& route,
-                     std::vector<queue::Lease> leases);
+
+  // Where the mail of a domain goes; all shared, as it crosses to the site's owner.
+  struct Way {
+    const Hop* hop = nullptr;
+    std::shared_ptr<const dns::Route> route;
+    std::shared_ptr<const Destination> destination;
+  };
+
+  [[nodiscard]] Scheduler& owner_of(const Destination& destination) const;
+  static Way way_of(const Domain& domain);
+  void forward(Way way, std::vector<queue::Lease> leases);
+  void accept_routed(const Way& way, std::vector<queue::Lease> leases);
+  Site& site_of(const Way& way, const Source& source);
+  std::shared_ptr<Allowance> provider_allowance(const Destination& destination,
+                                                const Source& source);
   void sweep();
 
   // A route is used so long without asking the resolver again; not above its smallest TTL
@@ -73,7 +90,9 @@ class Scheduler {
   event::Loop& loop_;
   std::vector<Scheduler*> peers_;
   std::unordered_map<std::string, Domain> domains_;
+  // By site and source, and by provider and source.
   std::unordered_map<std::string, std::unique_ptr<Site>> sites_;
+  std::unordered_map<std::string, std::shared_ptr<Allowance>> providers_;
   event::Timer sweeper_;
   bool stopping_ = false;
 };

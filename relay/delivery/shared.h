@@ -1,5 +1,5 @@
 // What all of delivery uses. Everything referred to outlives the schedulers. Thread: immutable;
-// what it refers to is for any thread.
+// what it refers to, and the health of addresses, are for any thread.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,12 @@
 #include "queue/queue.h"
 #include "relay/base/clock.h"
 #include "relay/base/random.h"
+#include "relay/delivery/destinations.h"
+#include "relay/delivery/health.h"
 #include "relay/delivery/meters.h"
 #include "relay/delivery/options.h"
 #include "relay/delivery/routes.h"
+#include "relay/delivery/sources.h"
 #include "relay/tls/context.h"
 
 namespace postrider::delivery {
@@ -31,6 +34,9 @@ struct Shared {
   std::vector<Network> own_addresses;
   Routes routes{mail_hosts(options, tls)};
   Meters meters{metrics};
+  Sources sources{options, host_name};
+  Destinations destinations{options};
+  AddressHealth health{};
 };
 
 }  // namespace postrider::delivery

@@ -11,13 +11,37 @@ namespace postrider::delivery {
 
 using message::Stage;
 
-Site::Site(Shared& shared, event::Loop& loop, std::string name, const Hop& hop)
+namespace {
+
+// The window grows to what the limits allow.
+policy::WindowOptions window_options(const Options& options, const policy::Limits& limits) {
+  policy::WindowOptions window = options.window;
+  window.connections_max = limits.connections_max.value;
+  window.connections_first = std::min(window.connections_first, window.connections_max);
+  return window;
+}
+
+}  // namespace
+
+Site::Site(Shared& shared, event::Loop& loop, SiteOfSource what)
     : shared_(shared),
       loop_(loop),
-      name_(std::move(name)),
-      hop_(hop),
-      window_(shared.options.window),
-      redial_(loop, [this] { pump(); }),
+      name_(std::move(what.name)),
+      hop_(*what.hop),
+      source_(*what.source),
+      limits_(std::move(what.limits)),
+      window_options_(window_options(shared.options, limits_)),
+      channel_options_{what.hop, what.source, limits_.messages_per_connection_max.value,
+                       limits_.recipients_per_transaction_max.value},
+      own_(limits_),
+      provider_(std::move(what.provider)),
+      window_(window_options_),
+      wake_(loop,
+            [this] {
+              wake_at_ = TimePoint::max();
+              pump();
+            }),
+      backlog_(limits_.queue_rate.value),
       active_at_(shared.clock.now()),
       alive_(std::make_shared<bool>(true)) {
   shared_.meters.sites.add(1);
@@ -25,6 +49,11 @@ Site::Site(Shared& shared, event::Loop& loop, std::string name, const Hop& hop)
 
 Site::~Site() {
   *alive_ = false;
+  if (provider_) {
+    // The line first: it is not to be told of its own places.
+    provider_->leave_line(*this);
+    for (std::size_t i = 0; i < channels_.size(); ++i) provider_->closed(*this);
+  }
   shared_.meters.sites.add(-1);
 }
 
@@ -33,7 +62,7 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
   if (stopping_) return;  // given back as they are destroyed
   active_at_ = shared_.clock.now();
   if (route != route_) {
-    TargetList list = targets_of(*route, hop_, shared_.options, shared_.own_addresses);
+    TargetList list = targets_of(*route, hop_, source_, shared_.options, shared_.own_addresses);
     if (list.targets.empty()) {  // what came by an earlier route keeps its addresses
       for (queue::Lease& lease : leases) {
         conclude_all(shared_, loop_, std::move(lease), Stage::kRoute, list.verdict,
@@ -44,59 +73,87 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
     route_ = route;
     targets_ = std::move(list.targets);
   }
-  for (queue::Lease& lease : leases) {
-    if (lease.body()) {
-      loaded_.push_back({std::move(lease), {}});
-    } else {
-      waiting_.push_back(std::move(lease));
-    }
-  }
+  for (queue::Lease& lease : leases) backlog_.push(std::move(lease));
   pump();
+  shed(active_at_);
 }
 
 void Site::shut_down() {
   stopping_ = true;
-  waiting_.clear();
-  loaded_.clear();
-  redial_.disarm();
+  take_all();
+  wake_.disarm();
+  if (provider_) provider_->leave_line(*this);
   // Those that have not reached anybody carry nothing that could be lost.
-  std::erase_if(channels_, [](const auto& channel) { return !channel->ready(); });
+  std::vector<std::unique_ptr<Channel>> gone;
   std::vector<Channel*> idle;
-  for (const auto& channel : channels_) {
-    if (channel->idle()) idle.push_back(channel.get());
+  for (auto& channel : channels_) {
+    if (!channel->ready()) {
+      gone.push_back(std::move(channel));
+    } else if (channel->idle()) {
+      idle.push_back(channel.get());
+    }
   }
+  std::erase(channels_, nullptr);
+  for (std::size_t i = 0; i < gone.size(); ++i) connection_gone();
   for (Channel* channel : idle) channel->quit();
 }
 
 bool Site::quiet() const {
-  return channels_.empty() && waiting_.empty() && loaded_.empty() && loading_ == 0;
+  return channels_.empty() && waiting() == 0;
+}
+
+SiteState Site::state() const {
+  const TimePoint now = shared_.clock.now();
+  const auto until = [now](TimePoint at) {
+    return at <= now || at == TimePoint::max() ? Milliseconds(0)
+                                               : std::chrono::ceil<Milliseconds>(at - now);
+  };
+  const auto idle = std::ranges::count_if(channels_, [](const auto& c) { return c->idle(); });
+  return {channels_.size(), static_cast<std::size_t>(idle), window_.limit(now),
+          waiting(),        until(window_.opens_at()),      until(send_at())};
+}
+
+std::size_t Site::waiting() const {
+  return backlog_.size() + loaded_.size() + loading_;
 }
 
 void Site::pump() {
   if (pumping_ || stopping_) return;
   pumping_ = true;
+  wants_place_ = false;
   while (pump_once()) {
   }
   pumping_ = false;
+  if (!provider_) return;
+  // What it does not use is for others.
+  if (!wants_place_) provider_->leave_line(*this);
+  if (provider_->others_wait(*this)) give_way();
 }
 
 bool Site::pump_once() {
-  if (waiting_.empty() && loaded_.empty()) return false;
+  if (waiting() == 0) return false;
   const TimePoint now = shared_.clock.now();
   const std::size_t allowed = window_.limit(now);
   if (allowed == 0 && channels_.empty()) {
     put_off_waiting();
     return false;
   }
-  if (carry_one()) return true;
-  // Bodies are read for as many deliveries as there are connections that could soon take them.
-  if (!waiting_.empty() && loading_ + loaded_.size() < channels_.size()) {
-    queue::Lease lease = std::move(waiting_.front());
-    waiting_.pop_front();
-    load(std::move(lease));
-    return true;
+  if (!has_come(send_at(), now)) return false;
+  return carry_one() || load_one(now) || open_one(allowed, now);
+}
+
+TimePoint Site::send_at() const {
+  return provider_ ? std::max(own_.send_at(), provider_->send_at()) : own_.send_at();
+}
+
+bool Site::has_come(TimePoint at, TimePoint now) {
+  if (at <= now) return true;
+  // The earliest of what is waited for; what it brings arms the timer for the next.
+  if (at < wake_at_) {
+    wake_at_ = at;
+    wake_.arm(at);
   }
-  return open_one(allowed);
+  return false;
 }
 
 bool Site::carry_one() {
@@ -108,32 +165,75 @@ bool Site::carry_one() {
     }
     Parcel taken = std::move(*parcel);
     loaded_.erase(parcel);
+    const TimePoint now = shared_.clock.now();
+    own_.sent(now);
+    if (provider_) provider_->sent(now);
     idle->carry(std::move(taken));
     return true;
   }
   return false;
 }
 
-bool Site::open_one(std::size_t allowed) {
+// As many have their bodies in memory as there are connections that could soon take them.
+bool Site::load_one(TimePoint now) {
+  if (backlog_.empty() || loading_ + loaded_.size() >= channels_.size()) return false;
+  auto lease = backlog_.take(now);
+  if (!lease) {
+    has_come(backlog_.ready_at(now), now);
+    return false;
+  }
+  if (lease->body()) {
+    loaded_.push_back({*std::move(lease), {}});
+  } else {
+    load(*std::move(lease));
+  }
+  return true;
+}
+
+bool Site::open_one(std::size_t allowed, TimePoint now) {
+  const bool none_ready = loaded_.empty() && loading_ == 0;
+  if (none_ready && !has_come(backlog_.ready_at(now), now)) return false;
   const auto idle = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
   const bool handed_on = !loaded_.empty() && !loaded_.front().turned_away_by.empty();
   // What is idle suits all but what its host has turned away.
   if (idle != channels_.end() && !handed_on) return false;
-  if (dialing() >= waiting_.size() + loaded_.size() + loading_) return false;
+  if (dialing() >= waiting()) return false;
   if (channels_.size() >= allowed) {
     if (idle == channels_.end()) return false;
     (*idle)->quit();
     return true;
   }
-  if (!may_dial(shared_.clock.now())) return false;
+  if (!may_dial(now)) return false;
   std::vector<Target> targets = targets_;
   if (handed_on) {
     std::erase_if(targets, [this](const Target& t) { return !loaded_.front().may_go_to(t); });
     if (targets.empty()) targets = targets_;  // the route has changed meanwhile
   }
-  channels_.push_back(std::make_unique<Channel>(shared_, loop_, *this, hop_, std::move(targets)));
+  own_.opened(*this, now);
+  if (provider_) provider_->opened(*this, now);
+  channels_.push_back(
+      std::make_unique<Channel>(shared_, loop_, *this, channel_options_, std::move(targets)));
   channels_.back()->open();
   return true;
+}
+
+void Site::shed(TimePoint now) {
+  if (stopping_) return;
+  std::size_t keep = Backlog::kept_of(own_.messages());
+  if (provider_) keep = std::min(keep, Backlog::kept_of(provider_->messages()));
+  while (auto lease = backlog_.shed(keep)) {
+    TimePoint until = own_.appoint(keep, now);
+    if (provider_) until = std::max(until, provider_->appoint(keep, now));
+    put_off_until(*std::move(lease), until, now);
+  }
+  while (auto late = backlog_.shed_late(now)) put_off_until(std::move(late->lease), late->at, now);
+}
+
+void Site::put_off_until(queue::Lease lease, TimePoint until, TimePoint now) {
+  shared_.meters.held_back.add();
+  const auto wait = std::chrono::ceil<Milliseconds>(until - now);
+  put_off(shared_, loop_, std::move(lease), shared_.clock.wall() + wait,
+          {451, {4, 4, 5}, "held back by this relay's own rate for " + name_});
 }
 
 void Site::load(queue::Lease lease) {
@@ -160,9 +260,28 @@ void Site::load(queue::Lease lease) {
 }
 
 bool Site::may_dial(TimePoint now) {
-  if (now >= next_dial_) return true;
-  redial_.arm(next_dial_);
-  return false;
+  TimePoint at = std::max(next_dial_, own_.open_at());
+  if (provider_) at = std::max(at, provider_->open_at());
+  if (!has_come(at, now)) return false;
+  if (!provider_) return true;
+  wants_place_ = true;
+  return provider_->has_place(*this);
+}
+
+void Site::on_place() {
+  has_come(shared_.clock.now() + Duration(1), shared_.clock.now());
+}
+
+bool Site::give_way() {
+  const auto idle = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
+  if (idle == channels_.end()) return false;
+  (*idle)->quit();
+  return true;
+}
+
+void Site::connection_gone() {
+  own_.closed(*this);
+  if (provider_) provider_->closed(*this);
 }
 
 std::size_t Site::staying() const {
@@ -202,29 +321,18 @@ void Site::fail_waiting(const smtp::Ended& met, const Target& target) {
   }
 }
 
-std::deque<queue::Lease> Site::take_all() {
-  std::deque<queue::Lease> all = std::exchange(waiting_, {});
+std::vector<queue::Lease> Site::take_all() {
+  std::vector<queue::Lease> all = backlog_.take_all();
   for (Parcel& parcel : std::exchange(loaded_, {})) all.push_back(std::move(parcel.lease));
   return all;
 }
 
 bool Site::is_avoided(const Target& target) {
-  const auto found = avoided_.find(target.ip);
-  return found != avoided_.end() && shared_.clock.now() < found->second;
+  return shared_.health.is_avoided({target.ip, hop_.port}, shared_.clock.now());
 }
 
 void Site::note_target(const Target& target, bool works) {
-  if (works) {
-    avoided_.erase(target.ip);
-    return;
-  }
-  const TimePoint now = shared_.clock.now();
-  if (avoided_.size() >= kRememberedMax) {
-    std::erase_if(avoided_, [now](const auto& entry) { return entry.second <= now; });
-  }
-  if (avoided_.size() < kRememberedMax || avoided_.contains(target.ip)) {
-    avoided_[target.ip] = now + kAvoidFor;
-  }
+  shared_.health.note({target.ip, hop_.port}, works, shared_.clock.now());
 }
 
 std::optional<tls::Session> Site::session_for(const Target& target) {
@@ -238,7 +346,7 @@ std::optional<tls::Session> Site::session_for(const Target& target) {
 }
 
 void Site::keep_session(const Target& target, tls::Session session) {
-  if (sessions_.size() >= kRememberedMax) sessions_.erase(sessions_.begin());
+  if (sessions_.size() >= kSessionsMax) sessions_.erase(sessions_.begin());
   sessions_.insert_or_assign(target.host + " " + target.ip.to_string(), std::move(session));
 }
 
@@ -247,6 +355,11 @@ void Site::on_idle(Channel& channel) {
   window_.reached();
   // Where the window has shrunk, the connections above it end when they have nothing in hand.
   if (stopping_ || staying() > std::max<std::size_t>(1, window_.limit(shared_.clock.now()))) {
+    return channel.quit();
+  }
+  // One that has not carried anything yet stays, or two sites could make way for each other for
+  // ever.
+  if (provider_ && channel.carried() > 0 && provider_->is_above_share(*this, staying())) {
     return channel.quit();
   }
   pump();
@@ -301,6 +414,7 @@ void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
       std::ranges::find_if(channels_, [&channel](const auto& c) { return c.get() == &channel; });
   const std::unique_ptr<Channel> ended = std::move(*found);
   channels_.erase(found);
+  connection_gone();
   active_at_ = shared_.clock.now();
   if (met) {
     last_failure_ =

@@ -1,6 +1,7 @@
-// Site: the deliveries bound for one set of MX hosts, and the connections that carry them. Owns the
-// window, the health of the site's addresses and their TLS sessions. What is due waits here only in
-// memory, as leases.
+// Site: the deliveries bound for one set of MX hosts from one source, and the connections that
+// carry them. Owns the window, the limits and the TLS sessions. What is due waits here only in
+// memory, as leases; what a rate will not let through for a while is put off, so that it holds no
+// lease.
 //
 // Thread: loop-affine; one worker owns a site.
 #pragma once
@@ -14,6 +15,8 @@
 
 #include "dns/resolver.h"
 #include "queue/queue.h"
+#include "relay/delivery/allowance.h"
+#include "relay/delivery/backlog.h"
 #include "relay/delivery/channel.h"
 #include "relay/delivery/shared.h"
 #include "relay/event/timer.h"
@@ -21,10 +24,28 @@
 
 namespace postrider::delivery {
 
-class Site final : public ChannelOwner {
+struct SiteOfSource {
+  std::string name;  // of the site
+  const Hop* hop = nullptr;
+  const Source* source = nullptr;
+  policy::Limits limits;
+  std::shared_ptr<Allowance> provider{};  // what it shares with other sites; null: nothing
+};
+
+// How a site stands, for one source.
+struct SiteState {
+  std::size_t connections = 0;
+  std::size_t idle = 0;
+  std::size_t window = 0;  // connections it may have now
+  std::size_t waiting = 0;
+  Milliseconds closed_for{0};  // until the site, found dead, is probed again
+  Milliseconds send_in{0};     // until a rate lets the next message go
+};
+
+class Site final : public ChannelOwner, public Sharer {
  public:
-  // `hop` outlives it.
-  Site(Shared& shared, event::Loop& loop, std::string name, const Hop& hop);
+  // What `what` points to outlives it.
+  Site(Shared& shared, event::Loop& loop, SiteOfSource what);
   ~Site() override;
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
@@ -40,6 +61,11 @@ class Site final : public ChannelOwner {
   // Since when; meaningful while quiet().
   [[nodiscard]] TimePoint quiet_since() const { return active_at_; }
 
+  [[nodiscard]] SiteState state() const;
+
+  // None of its limits remembers anything that matters.
+  [[nodiscard]] bool is_fresh(TimePoint now) const { return own_.is_fresh(now); }
+
   // ChannelOwner
   bool is_avoided(const Target& target) override;
   void note_target(const Target& target, bool works) override;
@@ -51,29 +77,40 @@ class Site final : public ChannelOwner {
   void on_untouched(Channel& channel, Parcel parcel) override;
   void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) override;
 
+  // Sharer
+  void on_place() override;
+  bool give_way() override;
+
  private:
   // Matches what waits with idle connections, and opens connections within the window.
   void pump();
   bool pump_once();
   bool carry_one();
-  bool open_one(std::size_t allowed);
+  bool load_one(TimePoint now);
+  bool open_one(std::size_t allowed, TimePoint now);
   void load(queue::Lease lease);
+  // Puts off what a rate will not let through for a good while.
+  void shed(TimePoint now);
+  void put_off_until(queue::Lease lease, TimePoint until, TimePoint now);
+  // Whether `at` has come; arms the timer if not.
+  bool has_come(TimePoint at, TimePoint now);
+  [[nodiscard]] std::size_t waiting() const;
   // Hands the parcel on to another host in the same attempt, where that is what the results ask for
   // and there is one; false: it stays with the caller.
   bool hand_on(Channel& channel, Parcel& parcel, const std::vector<smtp::RecipientResult>& results);
-  // Whether one more connection may be tried now; arms the timer if that is a matter of time.
+  // Whether one more connection may be tried now; if not, what that depends on brings pump().
   [[nodiscard]] bool may_dial(TimePoint now);
+  [[nodiscard]] TimePoint send_at() const;
+  void connection_gone();
   [[nodiscard]] std::size_t staying() const;
   // One that is idle and whose host may be given the parcel.
   [[nodiscard]] Channel* idle_channel(const Parcel& parcel);
   [[nodiscard]] std::size_t dialing() const;
-  std::deque<queue::Lease> take_all();
+  std::vector<queue::Lease> take_all();
   void put_off_waiting();
   void fail_waiting(const smtp::Ended& met, const Target& target);
 
-  // An address that failed is tried last for so long.
-  static constexpr Duration kAvoidFor = Seconds(60);
-  static constexpr std::size_t kRememberedMax = 64;
+  static constexpr std::size_t kSessionsMax = 64;
   // After a connection could not be made while others work, the next is tried so much later.
   static constexpr Duration kDialPause = Seconds(1);
 
@@ -81,16 +118,23 @@ class Site final : public ChannelOwner {
   event::Loop& loop_;
   const std::string name_;
   const Hop& hop_;
+  const Source& source_;
+  const policy::Limits limits_;
+  const policy::WindowOptions window_options_;
+  ChannelOptions channel_options_;
+  Allowance own_;
+  std::shared_ptr<Allowance> provider_;
   std::shared_ptr<const dns::Route> route_;
   std::vector<Target> targets_;  // of route_; never empty once there is one
   policy::Window window_;
-  event::Timer redial_;
-  TimePoint next_dial_{};             // max(): when the connections being tried have an outcome
-  std::deque<queue::Lease> waiting_;  // in the order they came
-  std::deque<Parcel> loaded_;         // their bodies are in memory; they go first
+  event::Timer wake_;
+  TimePoint wake_at_ = TimePoint::max();
+  TimePoint next_dial_{};  // max(): when the connections being tried have an outcome
+  Backlog backlog_;
+  std::deque<Parcel> loaded_;  // taken from it, their bodies are in memory; they go first
   std::size_t loading_ = 0;
+  bool wants_place_ = false;
   std::vector<std::unique_ptr<Channel>> channels_;
-  std::map<IpAddress, TimePoint> avoided_;
   std::map<std::string, tls::Session> sessions_;  // by host and address
   message::Status last_failure_;
   TimePoint active_at_;

@@ -8,10 +8,19 @@ using message::Status;
 
 namespace {
 
-bool family_usable(const IpAddress& ip, const Options& options) {
-  if (!options.source_ipv4 && !options.source_ipv6) return true;
-  return ip.is_v4() ? options.source_ipv4.has_value() : options.source_ipv6.has_value();
+// The best host that is this relay itself; null: none is.
+const dns::Host* best_own(const dns::Route& route, const std::vector<Network>& own) {
+  const dns::Host* best = nullptr;
+  for (const dns::Host& host : route.hosts) {
+    const bool is_own = std::ranges::any_of(host.addresses, [&own](const IpAddress& ip) {
+      return std::ranges::any_of(own, [&ip](const Network& one) { return one.contains(ip); });
+    });
+    if (is_own && (best == nullptr || host.preference < best->preference)) best = &host;
+  }
+  return best;
 }
+
+}  // namespace
 
 Status verdict_of(const dns::Route& route, const Hop& hop) {
   if (hop.is_smart_host()) {
@@ -31,22 +40,8 @@ Status verdict_of(const dns::Route& route, const Hop& hop) {
   return {451, {4, 4, 3}, "The domain could not be looked up (" + route.detail + ")"};
 }
 
-// The best host that is this relay itself; null: none is.
-const dns::Host* best_own(const dns::Route& route, const std::vector<Network>& own) {
-  const dns::Host* best = nullptr;
-  for (const dns::Host& host : route.hosts) {
-    const bool is_own = std::ranges::any_of(host.addresses, [&own](const IpAddress& ip) {
-      return std::ranges::any_of(own, [&ip](const Network& one) { return one.contains(ip); });
-    });
-    if (is_own && (best == nullptr || host.preference < best->preference)) best = &host;
-  }
-  return best;
-}
-
-}  // namespace
-
-TargetList targets_of(const dns::Route& found, const Hop& hop, const Options& options,
-                      const std::vector<Network>& own) {
+TargetList targets_of(const dns::Route& found, const Hop& hop, const Source& source,
+                      const Options& options, const std::vector<Network>& own) {
   if (found.status != dns::RouteStatus::kFound) return {{}, verdict_of(found, hop)};
 
   dns::Route route = found;
@@ -71,7 +66,7 @@ TargetList targets_of(const dns::Route& found, const Hop& hop, const Options& op
       const IpAddress& ip = host.addresses[turn];
       if (ip.is_special() && guarded) {
         ++refused;
-      } else if (family_usable(ip, options) && list.targets.size() < options.addresses_max) {
+      } else if (source.can_reach(ip) && list.targets.size() < options.addresses_max) {
         list.targets.push_back({host.name, ip});
       }
     }

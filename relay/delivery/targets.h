@@ -8,6 +8,7 @@
 #include "dns/resolver.h"
 #include "relay/delivery/options.h"
 #include "relay/delivery/routes.h"
+#include "relay/delivery/sources.h"
 #include "relay/message/status.h"
 
 namespace postrider::delivery {
@@ -25,6 +26,9 @@ struct TargetList {
   message::Status verdict;
 };
 
+// What a route means that was not found.
+message::Status verdict_of(const dns::Route& route, const Hop& hop);
+
 // At most options.addresses_max addresses, best preference first, taking one address of each host
 // before the second of any, so that one broken host with many addresses cannot use up the tries.
 // Special addresses (loopback, private ...) are left out unless allowed; this is the guard against
@@ -36,7 +40,9 @@ struct TargetList {
 //
 // Neither of the two for a smart host, which an operator has named; and where it cannot be found
 // the mail waits.
-TargetList targets_of(const dns::Route& route, const Hop& hop, const Options& options,
-                      const std::vector<Network>& own);
+//
+// Addresses that `source` cannot reach are left out too.
+TargetList targets_of(const dns::Route& route, const Hop& hop, const Source& source,
+                      const Options& options, const std::vector<Network>& own);
 
 }  // namespace postrider::delivery

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
+#include <iterator>
 #include <sys/stat.h>
 
+#include "dns/resolver.h"
 #include "relay/config/file_access.h"
+#include "relay/config/local_addresses.h"
 #include "relay/config/option_value.h"
 #include "relay/config/reference.h"
 #include "relay/signing/key.h"
@@ -109,12 +112,14 @@ bool has_secrets(const Config& config) {
 std::vector<std::string> warnings_of(const Examined& examined, const std::filesystem::path& file) {
   const Config& config = examined.loaded.config;
   std::vector<std::string> warnings;
-  for (const Endpoint& server : config.dns.servers) {
+  const auto servers = dns::servers_of(config.dns);
+  if (!servers) warnings.push_back("dns.servers: " + servers.error().text());
+  for (const Endpoint& server : servers.value_or(std::vector<Endpoint>())) {
     if (server.ip.is_loopback()) continue;
-    warnings.push_back(
-        fmt::format("dns.servers: {} is not on this machine; whoever can forge its answers on the "
-                    "way can divert mail",
-                    server.to_string()));
+    warnings.push_back(fmt::format(
+        "dns.servers: {}{} is not on this machine; whoever can forge its answers on "
+        "the way can divert mail",
+        server.to_string(), config.dns.servers.empty() ? ", of /etc/resolv.conf," : ""));
   }
   const bool has_login = std::any_of(
       config.submission.listeners.begin(), config.submission.listeners.end(),
@@ -153,6 +158,7 @@ Examined examine(const std::filesystem::path& file) {
   if (!examined.problems.empty()) return examined;
   const Config& config = examined.loaded.config;
   std::vector<Problem> found = config::check_file_access(config);
+  std::ranges::move(config::check_local_addresses(config), std::back_inserter(found));
   // A file that cannot be read has its problem already.
   if (found.empty()) {
     found = certificate_problems(config);

@@ -1,59 +1,17 @@
 #include "relay/tool/queue_command.h"
 
-#include <cstdlib>
 #include <fmt/format.h>
-#include <unistd.h>
 #include <utility>
 
 #include "relay/base/ascii.h"
 #include "relay/tool/admin_client.h"
-#include "relay/tool/check.h"
+#include "relay/tool/admin_target.h"
 #include "relay/tool/queue_view.h"
 #include "relay/tool/terminal.h"
 
 namespace postrider::tool {
 
 namespace {
-
-// A token on the command line could be read by every user of the machine.
-constexpr const char* kTokenVariable = "POSTRIDER_ADMIN_TOKEN";
-
-struct Target {
-  Endpoint address;
-  std::string token;
-};
-
-// The relay to ask, or the exit code after saying why there is none.
-using FoundTarget = std::pair<std::optional<Target>, int>;
-
-FoundTarget target_of(const QueueRequest& request) {
-  const char* variable = std::getenv(kTokenVariable);
-  const std::string token = variable == nullptr ? "" : variable;
-  if (!request.admin.empty()) {
-    const auto address = Endpoint::parse(request.admin);
-    if (address) return {Target{*address, token}, kDone};
-    complain("--admin: " + address.error().text());
-    return {std::nullopt, kUsage};
-  }
-  if (!request.config_given && ::access(request.config.c_str(), F_OK) != 0) {
-    return {Target{admin::Options().address, token}, kDone};
-  }
-  const config::LoadResult loaded = config::load_file(request.config);
-  // A running relay does not care about a mistake made in its file since, as long as the file says
-  // where it listens.
-  if (!loaded.problems.empty() && loaded.lines.empty()) {
-    print_problems(loaded.problems);
-    complain("name the relay's admin address with --admin ADDR:PORT, or its file with --config");
-    return {std::nullopt, kBadConfig};
-  }
-  const admin::Options& options = loaded.config.admin;
-  if (!options.enabled) {
-    complain(fmt::format("{} says admin.enabled = false, so the relay cannot be asked",
-                         request.config.string()));
-    return {std::nullopt, kUnreachable};
-  }
-  return {Target{options.address, token.empty() ? options.token : token}, kDone};
-}
 
 AdminClient::Parameters selection(const QueueRequest& request) {
   AdminClient::Parameters parameters;
@@ -116,16 +74,6 @@ bool is_wanted(const QueueRequest& request) {
   return confirm("Remove " + describe_selection(request) + "? Nobody will be told.");
 }
 
-int report_refusal(const AdminReply& reply) {
-  const std::string text = error_text(reply.body);
-  complain(text.empty() ? fmt::format("the relay answered with HTTP status {}", reply.code) : text);
-  if (reply.code == 401) {
-    complain(fmt::format("set {} to the relay's admin.token, or name its file with --config",
-                         kTokenVariable));
-  }
-  return kFailed;
-}
-
 }  // namespace
 
 int run_queue(const QueueRequest& request) {
@@ -136,7 +84,7 @@ int run_queue(const QueueRequest& request) {
         "say --yes as well");
     return kUsage;
   }
-  const auto [target, code] = target_of(request);
+  const auto [target, code] = find_admin({request.admin, request.config, request.config_given});
   if (!target) return code;
   if (!is_wanted(request)) {
     complain("nothing was removed");

@@ -12,6 +12,7 @@
 #include "relay/config/reference.h"
 #include "relay/tool/check.h"
 #include "relay/tool/dkim_command.h"
+#include "relay/tool/explain_command.h"
 #include "relay/tool/queue_command.h"
 #include "relay/tool/terminal.h"
 #include "relay/tool/user_command.h"
@@ -33,6 +34,7 @@ struct Arguments {
   UserRequest user;
   bool version = false;
   QueueRequest queue;
+  ExplainRequest explain;
 };
 
 // A sub-command and what it does.
@@ -49,6 +51,7 @@ class CommandLine {
                     const std::string& examples = "", Action action = {});
   void add_config(CLI::App* command);
   void add_queue();
+  void add_explain();
   void add_user();
   void add_relay(CLI::App* command);
   void add_selection(CLI::App* command);
@@ -104,6 +107,7 @@ CommandLine::CommandLine(Arguments& arguments, const Serve& serve)
                         [this] { return run_check(arguments_.config, arguments_.dump); });
   add_config(check);
   check->add_flag("--dump", arguments_.dump, "Print every option and where it was set");
+  add_explain();
   add_queue();
   add_user();
   add_config(command(app_, "dkim", "Print the DNS records of the keys that sign messages",
@@ -152,6 +156,25 @@ void CommandLine::add_selection(CLI::App* command) {
       ->option_text("ADDRESS");
   command->add_flag("--all", request.all, "Every message");
   selecting_.push_back(command);
+}
+
+void CommandLine::add_explain() {
+  ExplainRequest& request = arguments_.explain;
+  auto* explain = command(app_, "explain", "Show what would become of mail for an address",
+                          "  postrider explain ann@example.org\n"
+                          "  postrider explain ann@example.org --tenant shop --json",
+                          [this, &request] {
+                            const QueueRequest& relay = arguments_.queue;
+                            request.admin = relay.admin;
+                            request.json = relay.json;
+                            request.config = arguments_.config;
+                            request.config_given = relay.config_given;
+                            return run_explain(request);
+                          });
+  explain->add_option("ADDRESS", request.address, "The recipient")->type_name("")->required();
+  explain->add_option("--tenant", request.tenant, "Whose mail it is")->option_text("NAME");
+  explain->add_flag("--offline", request.offline, "Ask no relay: go by the configuration alone");
+  add_relay(explain);
 }
 
 void CommandLine::add_queue() {

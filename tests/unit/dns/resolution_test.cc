@@ -59,6 +59,24 @@ TEST_F(ResolutionTest, AsksForMxFirstAndForAddressesThen) {
   EXPECT_EQ(resolution_.route(), nullptr);
 }
 
+TEST_F(ResolutionTest, IsAuthenticIfAllAnswersAre) {
+  for (const bool one_is_not : {false, true}) {
+    Resolution resolution("example.org", Resolution::Kind::kDomain, true, random_);
+    resolution.take_questions();
+    Answer mx = mx_answer({{10, "a.x"}});
+    mx.authentic = true;
+    resolution.answer({"example.org", QueryType::kMx}, mx);
+    Answer v4 = addresses({"192.0.2.1"});
+    v4.authentic = true;
+    resolution.answer({"a.x", QueryType::kA}, v4);
+    Answer v6 = nothing(Outcome::kNoData);
+    v6.authentic = !one_is_not;
+    resolution.answer({"a.x", QueryType::kAaaa}, v6);
+    ASSERT_NE(resolution.route(), nullptr);
+    EXPECT_EQ(resolution.route()->authentic, !one_is_not);
+  }
+}
+
 TEST_F(ResolutionTest, FamiliesAlternate) {
   with_mx({{10, "a.x"}});
   answer(QueryType::kA, "a.x", addresses({"192.0.2.1", "192.0.2.2", "192.0.2.3"}));

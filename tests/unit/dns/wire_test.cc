@@ -62,7 +62,7 @@ class WireTest : public ::testing::Test {
 
 TEST_F(WireTest, QueriesSayWhatTheyShould) {
   const std::string asked = query();
-  EXPECT_EQ(asked.substr(0, 12), std::string("\x12\x34\x01\x00\0\x01\0\0\0\0\0\x01", 12));
+  EXPECT_EQ(asked.substr(0, 12), std::string("\x12\x34\x01\x20\0\x01\0\0\0\0\0\x01", 12));
   EXPECT_EQ(ascii::lower(asked.substr(12, 13)), wire_name("example.org"));
   EXPECT_EQ(asked.substr(25),
             be16(15) + be16(1) + std::string(1, '\0') + be16(41) + be16(1232) + be32(0) + be16(0));
@@ -193,6 +193,17 @@ TEST_F(WireTest, WhatAnswersAnotherQueryIsMalformed) {
     bad[place] = static_cast<char>(bad[place] ^ (place == 14 ? 0x01 : 0x85));
     EXPECT_EQ(read_answer(bad, asked).answer.outcome, Outcome::kMalformed) << place;
   }
+}
+
+TEST_F(WireTest, ReadsWhetherTheServerHasValidated) {
+  const std::string asked = query();
+  std::string answer = packet(asked, 0, {mx("example.org", 1, "mx.x")});
+  answer[3] = static_cast<char>(answer[3] & ~0x20);
+  EXPECT_FALSE(read_answer(answer, asked).answer.authentic);
+  answer[3] = static_cast<char>(answer[3] | 0x20);
+  const Reading reading = read_answer(answer, asked);
+  EXPECT_EQ(reading.answer.outcome, Outcome::kFound);
+  EXPECT_TRUE(reading.answer.authentic);
 }
 
 TEST_F(WireTest, AChangedCaseIsTold) {

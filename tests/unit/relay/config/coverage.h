@@ -71,6 +71,9 @@ inline bool applies(const Option& option, const Record& record) {
   if (option.section == "user") return record.user != nullptr;
   if (option.section == "route") return record.route != nullptr;
   if (option.section == "dkim") return record.dkim != nullptr;
+  if (option.section == "provider") return record.provider != nullptr;
+  if (option.section == "site") return record.site != nullptr;
+  if (option.section == "source") return record.source != nullptr;
   return record.config != nullptr;
 }
 

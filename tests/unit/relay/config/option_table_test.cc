@@ -17,8 +17,11 @@ struct Defaults {
 
   delivery::RouteOptions route;
   signing::KeyOptions dkim;
+  delivery::ProviderOptions provider;
+  delivery::SiteOptions site;
+  delivery::SourceOptions source;
 
-  Record record() { return {&config, &listener, &user, &route, &dkim}; }
+  Record record() { return {&config, &listener, &user, &route, &dkim, &provider, &site, &source}; }
 };
 
 TEST(OptionTable, NamesAreUniqueAndWellFormed) {

@@ -16,7 +16,8 @@ class OptionValue : public testing::Test {
     const std::size_t dot = name.find('.');
     const Option* option = find_option(name.substr(0, dot), name.substr(dot + 1));
     if (option == nullptr) return "no such option";
-    const Record record{&config_, &listener_, &user_, &route_, &dkim_};
+    const Record record{&config_, &listener_, &user_, &route_,
+                        &dkim_,   &provider_, &site_, &source_};
     const std::string before = literal(*option, record);
     const auto done = assign(*option, record, value);
     if (done) return literal(*option, record);
@@ -33,14 +34,34 @@ class OptionValue : public testing::Test {
   auth::User user_;
   delivery::RouteOptions route_;
   signing::KeyOptions dkim_;
+  delivery::ProviderOptions provider_;
+  delivery::SiteOptions site_;
+  delivery::SourceOptions source_;
 };
 
 TEST_F(OptionValue, EveryDefaultIsReadBackAsItIsWritten) {
   for (const Option& option : options()) {
-    const Record record{&config_, &listener_, &user_, &route_, &dkim_};
+    const Record record{&config_, &listener_, &user_, &route_,
+                        &dkim_,   &provider_, &site_, &source_};
     EXPECT_FALSE(literal(option, record).empty()) << option.name();
     EXPECT_FALSE(expected_value(option).empty()) << option.name();
   }
+}
+
+TEST_F(OptionValue, Rate) {
+  EXPECT_EQ(set("delivery.message_rate", "100/s"), "\"100/s\"");
+  EXPECT_EQ(set("delivery.message_rate", "none"), "\"none\"");
+  EXPECT_THAT(set("delivery.message_rate", ""), HasSubstr("error: '' is not a rate"));
+  EXPECT_THAT(set("delivery.message_rate", "5"), HasSubstr("error: '5' is not a rate"));
+  EXPECT_EQ(set("delivery.message_rate", Value(std::int64_t{5})),
+            "error: expected a rate like \"100/s\", got a whole number");
+}
+
+TEST_F(OptionValue, ARateMayBeLeftUnsaid) {
+  EXPECT_EQ(set("site.message_rate", "1/30s"), "\"1/30s\"");
+  EXPECT_EQ(set("site.message_rate", "none"), "\"none\"");
+  EXPECT_EQ(set("site.message_rate", ""), "\"\"");
+  EXPECT_THAT(set("site.message_rate", "0/s"), HasSubstr("error: '0/s' is not a rate"));
 }
 
 TEST_F(OptionValue, Bool) {

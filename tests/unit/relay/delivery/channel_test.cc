@@ -61,8 +61,9 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
     }
     idle_ = 0;
     ended_ = false;
-    channel_ = std::make_unique<Channel>(*shared_, *loop_, *this, shared_->routes.mail_hosts(),
-                                         std::move(targets));
+    terms_ = {&shared_->routes.mail_hosts(), shared_->sources.pool("").front(),
+              options_.messages_per_connection_max, options_.recipients_per_transaction_max};
+    channel_ = std::make_unique<Channel>(*shared_, *loop_, *this, terms_, std::move(targets));
     channel_->open();
   }
 
@@ -93,6 +94,7 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
   queue::Lease held_;
   std::vector<smtp::RecipientResult> results_;
   AttemptFacts facts_;
+  ChannelOptions terms_;
   std::unique_ptr<Channel> channel_;
 };
 

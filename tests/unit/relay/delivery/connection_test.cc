@@ -42,7 +42,8 @@ class DeliveryConnectionTest : public DeliveryTest, public ConnectionOwner {
         ConnectionOptions{{"mx.example", *IpAddress::parse(ip)},
                           start_tls,
                           std::move(resume),
-                          hop_ ? &*hop_ : &shared_->routes.mail_hosts()});
+                          hop_ ? &*hop_ : &shared_->routes.mail_hosts(),
+                          shared_->sources.pool("").front()});
     connection_->start();
   }
 

@@ -39,7 +39,7 @@ TargetList all_targets(const dns::Route& route, const Options& options,
                        const std::vector<std::string>& own = {}) {
   std::vector<Network> networks;
   for (const std::string& one : own) networks.push_back(*Network::parse(one));
-  return targets_of(route, Hop{}, options, networks);
+  return targets_of(route, Hop{}, *Sources(options, "").pool("").front(), options, networks);
 }
 
 TEST(TargetsOf, TakesOneAddressOfEachHostBeforeTheSecondOfAny) {
@@ -133,14 +133,14 @@ TEST(TargetsOf, ASmartHostMayBeAnywhere) {
   hop.host = "relay";
   const dns::Route route = found({host("relay", {"10.0.0.1", "127.0.0.1"})});
   const std::vector<Network> own = {*Network::parse("127.0.0.1")};
-  EXPECT_THAT(shown(targets_of(route, hop, {}, own)),
+  EXPECT_THAT(shown(targets_of(route, hop, {}, {}, own)),
               ElementsAre("relay 10.0.0.1", "relay 127.0.0.1"));
 }
 
 TEST(TargetsOf, WithoutASmartHostInTheDnsMailWaits) {
   Hop hop;
   hop.host = "relay";
-  const auto list = targets_of(route_of(dns::RouteStatus::kNoHosts), hop, {}, {});
+  const auto list = targets_of(route_of(dns::RouteStatus::kNoHosts), hop, {}, {}, {});
   EXPECT_EQ(list.verdict.to_line(),
             "451 4.4.3 The smart host could not be looked up (MX x.example)");
 }

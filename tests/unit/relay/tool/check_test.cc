@@ -38,7 +38,7 @@ class CheckTest : public testing::Test {
 };
 
 TEST_F(CheckTest, AGoodConfiguration) {
-  const Said said = check(tls_section());
+  const Said said = check(tls_section() + "[dns]\nservers = [\"127.0.0.1:53\"]\n");
   EXPECT_EQ(said.code, kDone);
   EXPECT_EQ(said.err, "");
   EXPECT_THAT(said.out, StartsWith(folder_.path("relay.toml") + ": configuration is good\n"));

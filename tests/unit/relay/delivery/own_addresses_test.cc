@@ -1,9 +1,9 @@
-#include "relay/daemon/own_addresses.h"
+#include "relay/delivery/own_addresses.h"
 
 #include <algorithm>
 #include <gmock/gmock.h>
 
-namespace postrider::daemon {
+namespace postrider::delivery {
 namespace {
 
 using ::testing::ElementsAre;
@@ -35,4 +35,4 @@ TEST(OwnAddresses, OfAnIpv6WildcardAreThoseOfThatFamily) {
 }
 
 }  // namespace
-}  // namespace postrider::daemon
+}  // namespace postrider::delivery

@@ -1,4 +1,4 @@
-#include "relay/daemon/own_addresses.h"
+#include "relay/delivery/own_addresses.h"
 
 #include <algorithm>
 #include <ifaddrs.h>
@@ -7,7 +7,7 @@
 
 #include "relay/base/log.h"
 
-namespace postrider::daemon {
+namespace postrider::delivery {
 
 namespace {
 
@@ -49,4 +49,4 @@ std::vector<Network> own_addresses(const std::vector<IpAddress>& bound) {
   return networks;
 }
 
-}  // namespace postrider::daemon
+}  // namespace postrider::delivery

@@ -6,10 +6,10 @@
 
 #include "relay/base/ip.h"
 
-namespace postrider::daemon {
+namespace postrider::delivery {
 
 // The addresses that sockets bound to `bound` are reached at: an unspecified one stands for all
 // addresses of its family that the interfaces have now.
 std::vector<Network> own_addresses(const std::vector<IpAddress>& bound);
 
-}  // namespace postrider::daemon
+}  // namespace postrider::delivery

@@ -1,0 +1,91 @@
+// Backlog: what waits at a site, queue by queue. The queues (a domain, tenant and campaign each)
+// take fair turns, each within its own rate; within a queue the oldest message goes first.
+//
+// Thread: one owner.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "queue/queue.h"
+#include "relay/policy/fair_turns.h"
+#include "relay/policy/rate_limit.h"
+
+namespace postrider::delivery {
+
+class Backlog {
+ public:
+  // `queue_rate` is that of each queue.
+  explicit Backlog(const policy::Rate& queue_rate) : queue_rate_(queue_rate) {}
+
+  void push(queue::Lease lease);
+  // The next whose queue may go now; counts against its rate. nullopt: see ready_at().
+  std::optional<queue::Lease> take(TimePoint now);
+  // When take() will have one; TimePoint::max(): nothing waits.
+  [[nodiscard]] TimePoint ready_at(TimePoint now) const;
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+
+  // The newest message of the longest queue, while more than `keep` wait.
+  std::optional<queue::Lease> shed(std::size_t keep);
+
+  // What a queue's own rate will not let through for a good while, with the time to come again.
+  struct Late {
+    queue::Lease lease;
+    TimePoint at;
+  };
+
+  std::optional<Late> shed_late(TimePoint now);
+
+  // Without order.
+  std::vector<queue::Lease> take_all();
+
+  // How much of what a rate lets through in this time is kept, and at least: the rest is put off.
+  static constexpr Duration kKeepFor = Seconds(10);
+  static constexpr std::size_t kKeepMin = 10;
+  static std::size_t kept_of(const policy::RateLimit& limit);
+
+ private:
+  using Id = policy::FairTurns::Id;
+  using Age = std::pair<queue::MessageId, std::uint32_t>;
+
+  // A queue. With leases it stands in the order of turns, or rests until its rate lets the next
+  // through. Without, it stays while its rate remembers something.
+  struct Line {
+    Id id = 0;
+    std::string name;
+    std::map<Age, queue::Lease> leases;  // by age
+    policy::RateLimit rate;
+    policy::Appointments appointments;
+  };
+
+  Line& line_of(const queue::Lease& lease);
+  queue::Lease pop(Line& line, std::map<Age, queue::Lease>::iterator which);
+  void wake(TimePoint now);
+  void forget(Line& line);
+  void forget_idle(TimePoint now);
+
+  // Queues without leases that are remembered for their rate.
+  static constexpr std::size_t kIdleMax = 1000;
+
+  policy::Rate queue_rate_;
+  policy::FairTurns turns_;
+  std::set<std::pair<TimePoint, Id>> resting_;
+  std::unordered_map<std::string, std::unique_ptr<Line>> lines_;  // by name
+  std::unordered_map<Id, Line*> by_id_;
+  Id last_id_ = 0;
+  std::size_t idle_max_ = kIdleMax;
+  std::size_t size_ = 0;
+};
+
+}  // namespace postrider::delivery

@@ -1,0 +1,134 @@
+#include "relay/delivery/backlog.h"
+
+#include <gmock/gmock.h>
+#include <map>
+#include <set>
+
+#include "tests/unit/relay/delivery/delivery_fixture.h"
+
+namespace postrider::delivery {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+class BacklogTest : public DeliveryTest {
+ protected:
+  // Leases must not outlive the queue.
+  ~BacklogTest() override {
+    leases_out_.clear();
+    backlog_.take_all();
+  }
+
+  void give(const std::string& to, std::size_t count) {
+    if (!queue_) open();
+    for (std::size_t i = 0; i < count; ++i) backlog_.push(lease_of({.to = {to}}));
+  }
+
+  // The domain whose turn it is.
+  std::string take(TimePoint now = {}) {
+    auto lease = backlog_.take(now);
+    if (!lease) return "";
+    std::string domain = lease->domain();
+    leases_out_.push_back(std::move(*lease));
+    return domain;
+  }
+
+  Backlog backlog_{policy::Rate()};
+  std::vector<queue::Lease> leases_out_;
+};
+
+TEST_F(BacklogTest, QueuesTakeTurns) {
+  give("x@a.example", 4);
+  give("x@b.example", 1);
+  give("x@c.example", 2);
+  EXPECT_EQ(backlog_.size(), 7U);
+  std::vector<std::string> order;
+  for (int i = 0; i < 7; ++i) order.push_back(take());
+  EXPECT_THAT(order, ElementsAre("a.example", "b.example", "c.example", "a.example", "c.example",
+                                 "a.example", "a.example"));
+  EXPECT_EQ(take(), "");
+  EXPECT_TRUE(backlog_.empty());
+  EXPECT_EQ(backlog_.ready_at({}), TimePoint::max());
+}
+
+TEST_F(BacklogTest, TheOldestOfAQueueGoesFirst) {
+  open();
+  std::vector<queue::Lease> leases = some_leases(3);
+  const queue::MessageId first = leases[0].message().id;
+  for (const std::size_t i : {2U, 0U, 1U}) backlog_.push(std::move(leases[i]));
+  EXPECT_EQ(backlog_.take({})->message().id, first);
+}
+
+TEST_F(BacklogTest, AQueueWaitsForItsRateAndOthersDoNot) {
+  backlog_ = Backlog(policy::Rate{1, Seconds(10)});
+  give("x@a.example", 3);
+  give("x@b.example", 1);
+  const TimePoint now{Seconds(100)};
+  EXPECT_EQ(take(now), "a.example");
+  EXPECT_EQ(take(now), "b.example");
+  EXPECT_EQ(take(now), "");
+  const TimePoint next = backlog_.ready_at(now);
+  EXPECT_GT(next, now + Seconds(9));
+  EXPECT_LE(next, now + Seconds(10));
+  EXPECT_EQ(take(next), "a.example");
+  EXPECT_EQ(take(next), "");
+}
+
+TEST_F(BacklogTest, TheRateOfAQueueOutlastsIt) {
+  backlog_ = Backlog(policy::Rate{1, Seconds(10)});
+  give("x@a.example", 1);
+  const TimePoint now{Seconds(100)};
+  EXPECT_EQ(take(now), "a.example");
+  give("x@a.example", 1);
+  EXPECT_EQ(take(now + Seconds(1)), "");
+  EXPECT_EQ(take(now + Seconds(11)), "a.example");
+}
+
+TEST_F(BacklogTest, ShedsTheNewestOfTheLongest) {
+  give("x@a.example", 5);
+  give("x@b.example", 2);
+  std::map<std::string, int> shed;
+  while (auto lease = backlog_.shed(4)) {
+    ++shed[lease->domain()];
+    leases_out_.push_back(std::move(*lease));
+  }
+  EXPECT_EQ(shed["a.example"], 3);
+  EXPECT_EQ(shed.count("b.example"), 0U);
+  EXPECT_EQ(backlog_.size(), 4U);
+}
+
+TEST_F(BacklogTest, WhatARateWillNotLetThroughSoonIsShedWithATime) {
+  backlog_ = Backlog(policy::Rate{1, Seconds(10)});
+  give("x@a.example", Backlog::kKeepMin + 2);
+  const TimePoint now{Seconds(100)};
+  auto first = backlog_.shed_late(now);
+  ASSERT_TRUE(first);
+  EXPECT_GE(first->at, now + Seconds(99));
+  auto second = backlog_.shed_late(now);
+  ASSERT_TRUE(second);
+  EXPECT_GE(second->at, first->at + Seconds(10));
+  EXPECT_FALSE(backlog_.shed_late(now));
+  EXPECT_EQ(backlog_.size(), Backlog::kKeepMin);
+}
+
+TEST_F(BacklogTest, KeepsWhatGoesWithinAWhile) {
+  EXPECT_EQ(Backlog::kept_of(policy::RateLimit(policy::Rate{1, Seconds(60)})), Backlog::kKeepMin);
+  const std::size_t kept = Backlog::kept_of(policy::RateLimit(policy::Rate{100, Seconds(1)}));
+  EXPECT_GT(kept, 900U);
+  EXPECT_LE(kept, 1000U);
+  EXPECT_GT(Backlog::kept_of(policy::RateLimit()), 1'000'000'000U);
+}
+
+TEST_F(BacklogTest, GivesAllBack) {
+  give("x@a.example", 2);
+  give("x@b.example", 1);
+  leases_out_ = backlog_.take_all();
+  EXPECT_THAT(leases_out_, SizeIs(3));
+  EXPECT_TRUE(backlog_.empty());
+  give("x@a.example", 1);
+  EXPECT_EQ(take(), "a.example");
+}
+
+}  // namespace
+}  // namespace postrider::delivery
