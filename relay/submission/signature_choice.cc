@@ -37,6 +37,11 @@ std::optional<Denied> choose_signatures(const Options& options, const signing::S
                                         const message::HeaderSection& header,
                                         const auth::User* user, std::string_view tenant,
                                         signing::Signings& chosen) {
+  const auto keys = signer.keys();
+  if (keys->size() == 0 && options.signature_tenants.empty() && options.signature_authors.empty() &&
+      (user == nullptr || !user->signature_required)) {
+    return std::nullopt;  // without looking at the fields
+  }
   std::vector<message::Address> authors;
   for (const std::string& field : header.values("from")) {
     for (message::Address& author : message::from_addresses(field)) {
@@ -50,7 +55,7 @@ std::optional<Denied> choose_signatures(const Options& options, const signing::S
     reason = "its From field holds no plain address";
   } else {
     // RFC 5322 allows several authors; the first one's domain answers for all.
-    chosen = signer.keys()->find(authors.front().domain, tenant);
+    chosen = keys->find(authors.front().domain, tenant);
     if (!chosen.empty()) return std::nullopt;
     reason = "there is no DKIM key for " + authors.front().domain;
   }
