@@ -131,8 +131,6 @@ bool take_character(char c, Gathered& mailbox, std::vector<Address>& found) {
 
 }  // namespace
 
-HeaderSection::HeaderSection(std::string text) : text_(std::move(text)) {}
-
 HeaderSection::Parts HeaderSection::take_apart(std::string_view text) {
   Parts parts;
   while (!text.empty()) {

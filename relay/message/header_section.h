@@ -26,9 +26,10 @@ class HeaderSection {
   };
 
   HeaderSection() = default;
+
   // `text`: canonical lines up to and including the empty one, or without it where the message has
   // no body. A line that is no field is kept where it stands.
-  explicit HeaderSection(std::string text);
+  explicit HeaderSection(std::string_view text) : text_(text) {}
 
   // Of fields, lines that are none included.
   [[nodiscard]] std::size_t size() const;
