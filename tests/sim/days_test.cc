@@ -15,8 +15,8 @@ using std::chrono::minutes;
 // Small limits, so that each is met.
 ProcessOptions small_options() {
   ProcessOptions options;
-  options.queue.leases_max = 300;
-  options.queue.leases_per_queue_max = 100;
+  options.queue.leases_max = 100;
+  options.queue.leases_per_queue_max = 40;
   options.queue.lease_bytes_max = std::size_t{256} * 1024;
   options.queue.group_max = 16;
   options.delivery.window.connections_max = 5;
@@ -36,10 +36,13 @@ struct Size {
 constexpr Duration kDrain = hours(24 * 4);
 
 void tell(const World& world) {
-  std::printf("  %llu events, %zu letters, %llu refused, %llu repeats\n",
-              static_cast<unsigned long long>(world.timeline.events()),
-              world.ledger.letters().size(), static_cast<unsigned long long>(world.refused),
-              static_cast<unsigned long long>(world.ledger.repeated));
+  const Ledger& ledger = world.ledger;
+  std::printf(
+      "  %llu events, %zu letters: %zu delivered, %zu bounced, %zu expired, %zu notices, "
+      "%llu repeats\n",
+      static_cast<unsigned long long>(world.timeline.events()), ledger.letters().size(),
+      ledger.ended("delivered"), ledger.ended("bounced"), ledger.ended("expired"), ledger.notices(),
+      static_cast<unsigned long long>(ledger.repeated));
 }
 
 class Days : public ::testing::Test {
@@ -52,14 +55,19 @@ TEST_F(Days, AmongSitesOfAllManners) {
   for (const std::uint64_t seed : seeds(1)) {
     SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
     World world(seed, small_options());
+    world.timeline.events_max = size.letters * 1000;
     Internet internet(world, size.sites, size.days);
     world.start();
     internet.begin_traffic(size.letters, size.days);
-    while (!internet.traffic_ended() && world.ledger.clean()) world.run_for(hours(1));
+    while (!internet.traffic_ended() && world.clean()) world.run_for(hours(1));
     world.drain(kDrain);
     world.check_over();
     tell(world);
-    EXPECT_GT(world.ledger.delivered(), size.letters / 2);
+    EXPECT_GT(world.ledger.ended("delivered"), size.letters / 2);
+    EXPECT_GT(world.ledger.ended("bounced"), size.letters / 1000);
+    EXPECT_GT(world.ledger.ended("expired"), size.letters / 1000);
+    EXPECT_GT(world.ledger.notices(), size.letters / 500);
+    EXPECT_EQ(world.refused, 0U);
     if (HasFailure()) break;
   }
 }
@@ -81,10 +89,11 @@ TEST_F(Days, WithKillsAndPowerLosses) {
   for (const std::uint64_t seed : seeds(is_long() ? 10 : 2)) {
     SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
     World world(seed, small_options());
+    world.timeline.events_max = size.letters * 1000;
     Internet internet(world, size.sites, size.days);
     world.start();
     internet.begin_traffic(size.letters, size.days);
-    while (!internet.traffic_ended() && world.ledger.clean()) {
+    while (!internet.traffic_ended() && world.clean()) {
       world.run_for(between(world.random, Seconds(1), minutes(40)));
       end_a_life(world);
     }

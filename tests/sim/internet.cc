@@ -113,7 +113,8 @@ Internet::Internet(World& world, std::size_t sites, Duration days) : world_(worl
   world.add_private_domain("private.example");
   for (const char* one : {"null.example", "nohosts.example", "broken.example", "private.example",
                           "unknown.example"}) {
-    domains_.emplace_back(one);
+    const std::size_t place = random.below(domains_.size());
+    domains_.insert(domains_.begin() + static_cast<std::ptrdiff_t>(place), one);
   }
 }
 

@@ -218,11 +218,11 @@ void Ledger::on_report(std::string_view line, std::string_view event, std::strin
 
 // --- the end ---
 
-std::size_t Ledger::delivered() const {
+std::size_t Ledger::ended(std::string_view how) const {
   std::size_t count = 0;
   for (const Letter& letter : letters_) {
     count += static_cast<std::size_t>(
-        std::ranges::count_if(letter.to, [](const auto& to) { return to.end == "delivered"; }));
+        std::ranges::count_if(letter.to, [how](const auto& to) { return to.end == how; }));
   }
   return count;
 }

@@ -95,8 +95,10 @@ class Ledger final : public Receiver, public Network::Observer {
 
   [[nodiscard]] const std::vector<Letter>& letters() const { return letters_; }
 
-  // Recipients that ended so.
-  [[nodiscard]] std::size_t delivered() const;
+  // Recipients that ended so: "delivered", "bounced", "expired".
+  [[nodiscard]] std::size_t ended(std::string_view how) const;
+
+  [[nodiscard]] std::size_t notices() const { return notices_.size(); }
 
   // Attempts to connect, by address, in the order of time.
   [[nodiscard]] const std::vector<TimePoint>& attempts(const IpAddress& address) {

@@ -39,7 +39,7 @@ class Outages : public ::testing::Test {
   }
 
   static void expect_all_delivered(World& world) {
-    EXPECT_EQ(world.ledger.delivered(), world.ledger.letters().size());
+    EXPECT_EQ(world.ledger.ended("delivered"), world.ledger.letters().size());
     world.check_over();
   }
 

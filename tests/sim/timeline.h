@@ -48,8 +48,12 @@ class Timeline final : public Clock {
   // Of all that has happened, and when: equal for equal runs.
   [[nodiscard]] std::uint64_t trace() const { return trace_; }
 
-  // More events in one instant than any work explains: something spins.
-  [[nodiscard]] bool spins() const { return in_this_instant_ > kEventsPerInstantMax; }
+  // More events, in one instant or in all, than any work explains: something spins.
+  [[nodiscard]] bool spins() const {
+    return in_this_instant_ > kEventsPerInstantMax || events_ > events_max;
+  }
+
+  std::uint64_t events_max = 20'000'000;
 
   Random& random() { return random_; }
 

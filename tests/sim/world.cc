@@ -92,7 +92,7 @@ void World::start() {
 void World::shut_down(Duration patience) {
   process_->shut_down();
   const TimePoint end = timeline.now() + patience;
-  while (!process_->quiet() && timeline.now() < end) run_for(Milliseconds(50));
+  while (!process_->quiet() && timeline.now() < end && clean()) run_for(Milliseconds(50));
   process_->stop();
   process_.reset();
 }
@@ -129,9 +129,7 @@ std::uint32_t World::submit(const Mail& mail) {
     Addressee& to = letter.to.emplace_back();
     to.address = local + "@" + mail.to[i];
     const auto entry = zone_.domains.find(mail.to[i]);
-    to.may_bounce = entry == zone_.domains.end() ||
-                    entry->second.status != dns::RouteStatus::kFound ||
-                    entry->second.route.hosts.front().addresses.front().is_special();
+    to.may_bounce = entry == zone_.domains.end() || entry->second.leads_nowhere();
     submission.recipients.push_back({{local, mail.to[i]}, mail.notify, ""});
   }
   ledger.add(std::move(letter));
@@ -153,7 +151,7 @@ void World::look_at_wires() {
 
 void World::drain(Duration limit) {
   const TimePoint end = timeline.now() + limit;
-  while (ledger.clean() && !timeline.spins()) {
+  while (clean()) {
     const queue::Stats stats = process_->queue().stats();
     if (stats.messages == 0 && process_->quiet() && network_.wires().empty()) return;
     if (timeline.now() >= end) {

@@ -69,6 +69,9 @@ class World {
 
   void run_for(Duration duration) { timeline.run_for(duration); }
 
+  // Nothing has gone wrong so far.
+  [[nodiscard]] bool clean() const { return ledger.clean() && !timeline.spins(); }
+
   // Nothing is left anywhere, and every letter has ended as it should.
   void check_over();
 

@@ -16,6 +16,12 @@ struct ZoneEntry {
   dns::Route route;
   Duration answers_after = Milliseconds(20);
   double fails = 0;  // share of the answers that are SERVFAIL
+
+  // For good, so that mail for it may bounce.
+  [[nodiscard]] bool leads_nowhere() const {
+    if (status == dns::RouteStatus::kTemporary) return false;
+    return status != dns::RouteStatus::kFound || route.hosts.front().addresses.front().is_special();
+  }
 };
 
 class Zone {
