@@ -11,6 +11,7 @@ import pytest
 
 from relay_process import RUN_AS, is_root, tool
 from submission import Refused, connect, expect, message, queue_id, send, submit, swaks
+from unpacked_package import unpacked
 from waiting import wait_for
 
 DOMAIN = "client.test"
@@ -87,8 +88,11 @@ def opendkim(directory, content, published):
     (folder / "keys").write_text("".join(f"{name.rstrip('.')} {text}\n" for name, text in published.items()))
     (folder / "conf").write_text(f"TestPublicKeys {folder}/keys\nMode v\n")
     (folder / "message").write_bytes(content)
-    done = subprocess.run(["opendkim", "-x", folder / "conf", "-t", folder / "message"], capture_output=True,
-                          text=True, timeout=60)
+    # Unpacked: the package would start a service.
+    package = unpacked("opendkim")
+    done = subprocess.run([package / "usr/sbin/opendkim", "-x", folder / "conf", "-t", folder / "message"],
+                          env={"LD_LIBRARY_PATH": ":".join(map(str, package.glob("usr/lib/*-linux-gnu")))},
+                          capture_output=True, text=True, timeout=60)
     return "verification (s=r1, d=client.test, 2048-bit key) succeeded" in done.stdout + done.stderr
 
 
