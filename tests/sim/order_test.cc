@@ -72,6 +72,18 @@ TEST_F(Order, OfCampaignsGivesEachItsTurn) {
   }
 }
 
+// The guard looks at the address: what leads into a private network is not contacted, and bounces.
+TEST_F(Order, OfTheGuardIsThatPrivateAddressesAreLeftAlone) {
+  World world(seeds(1).front());
+  world.add_site({"home.example"}, {Manners()});
+  world.add_private_domain("private.example");
+  world.start();
+  world.submit({.to = {"private.example"}, .from = "home.example"});
+  world.drain(hours(1));
+  EXPECT_EQ(world.ledger.ended("bounced"), 1U);
+  world.check_over();
+}
+
 // What is under way at SIGTERM ends; the rest waits on disk. Nothing is delivered twice: every
 // reply came in time.
 TEST_F(Order, OfAStopLosesAndRepeatsNothing) {

@@ -153,7 +153,8 @@ void World::drain(Duration limit) {
   const TimePoint end = timeline.now() + limit;
   while (clean()) {
     const queue::Stats stats = process_->queue().stats();
-    if (stats.messages == 0 && process_->quiet() && network_.wires().empty()) return;
+    const bool empty = stats.messages == 0 && stats.commit_waiting == 0;
+    if (empty && process_->quiet() && network_.wires().empty()) return;
     if (timeline.now() >= end) {
       return ledger.violation("work does not end: " + std::to_string(stats.messages) +
                               " messages, " + std::to_string(stats.leases) + " leases, " +
