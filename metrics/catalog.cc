@@ -106,8 +106,12 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Submissions and completions in one group. Rising under load is healthy; always at "
      "queue.group_max means the commit thread is the limit."},
     {kQueueRefused, "postrider_queue_refused_total", kCounter, "reason",
-     "Submissions the queue refused, by reason. See queue.messages_max, queue.bytes_max, "
-     "queue.disk_reserve and queue.commit_waiting_max."},
+     "Submissions the queue refused, by reason: messages_max, bytes_max, tenant_messages_max and "
+     "tenant_bytes_max are the options of [queue]; no_space is queue.disk_reserve, busy is "
+     "queue.commit_waiting_max."},
+    {kQueueChangesRefused, "postrider_queue_changes_refused_total", kCounter, "",
+     "Changes by operators that were refused because queue.changes_waiting_max others were waiting "
+     "or under way."},
     {kQueueStoreErrors, "postrider_queue_store_errors_total", kCounter, "",
      "Failed operations of the store. Any rise is a failing or full disk: look at the log."},
     {kQueueReopened, "postrider_queue_store_reopened_total", kCounter, "",

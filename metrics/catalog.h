@@ -40,6 +40,7 @@ enum class Metric {
   kQueueCommitSeconds,  // histogram
   kQueueGroupSize,      // histogram
   kQueueRefused,        // label reason
+  kQueueChangesRefused,
   kQueueStoreErrors,
   kQueueReopened,
   kQueueQuarantined,  // damaged messages put aside

@@ -17,6 +17,7 @@ Result<void> CommitGroup::encode(Batch& batch, const Totals& before) {
     left == 0 ? batch.erase(key) : batch.put(key, encode_number(key, left));
   }
   for (const PlannedSubmission& submission : submissions_) encode(batch, submission);
+  encode_tenants(batch, true);
   for (const QueueEntry* queue : touched_) {
     const QueueEntry::Plan& plan = queue->plan;
     encode_queue(batch, *queue,
@@ -36,6 +37,23 @@ MessageId CommitGroup::lower_water() {
   auto low_water = core_.low_water.lock();
   for (const PlannedSubmission& submission : submissions_) low_water->lower(submission.message->id);
   return low_water->mark();
+}
+
+void CommitGroup::add_to_tenant(std::string_view tenant, std::int64_t messages,
+                                std::uint64_t size) {
+  auto at = tenants_.find(tenant);
+  if (at == tenants_.end()) at = tenants_.emplace(tenant, TenantChange()).first;
+  at->second.messages += messages;
+  at->second.bytes += messages * static_cast<std::int64_t>(size);
+}
+
+void CommitGroup::encode_tenants(Batch& batch, bool with_changes) {
+  auto tenants = core_.tenants.lock();
+  for (const auto& [tenant, change] : tenants_) {
+    const std::string key = tenant_key(tenant);
+    const TenantRecord record = tenants->committed(tenant, with_changes ? change : TenantChange());
+    record.messages == 0 ? batch.erase(key) : batch.put(key, queue::encode(key, record));
+  }
 }
 
 void CommitGroup::encode_queue(Batch& batch, const QueueEntry& queue, const QueueRecord& record) {
@@ -63,6 +81,7 @@ void CommitGroup::encode(Batch& batch, const PlannedSubmission& submission) {
               std::string_view());
   }
   encode_body(batch, message.id, submission.body);
+  add_to_tenant(message.envelope.tenant, 1, message.size);
   ++after_.messages;
   after_.bytes += message.size;
   after_.last_id = std::max(after_.last_id, message.id);
@@ -148,6 +167,7 @@ Result<void> CommitGroup::encode(Batch& batch, PlannedChange& change) {
   batch.erase(message_key(id));
   const std::uint32_t chunks = body_chunks(change.size);
   for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
+  add_to_tenant(change.queue->name.tenant, -1, change.size);
   after_.messages -= std::min<std::uint64_t>(1, after_.messages);
   after_.bytes -= std::min(change.size, after_.bytes);
   return {};
@@ -169,6 +189,7 @@ void CommitGroup::encode_repair(Batch& batch, const Totals& now) {
   for (const QueueEntry* queue : touched_) {
     encode_queue(batch, *queue, {queue->deliveries, queue->bytes, queue->plan.due_bound});
   }
+  encode_tenants(batch, false);
   const std::string key = state_key("totals");
   batch.put(key, queue::encode(key, now));
 }

@@ -185,7 +185,7 @@ void CommitGroup::apply_change(DueIndex& index, const PlannedChange& change) {
   } else {
     index.count(queue, -1, -static_cast<std::int64_t>(change.size));
   }
-  if (change.message_gone) core_.take_back_admission(change.size);
+  if (change.message_gone) core_.take_back_admission(queue.name.tenant, change.size);
   if (change.kind == PlannedChange::Kind::kQuarantined) core_.metrics.quarantined.add();
 }
 
@@ -196,14 +196,14 @@ void CommitGroup::apply_changes(DueIndex& index) {
 void CommitGroup::apply(DueIndex& index) {
   apply_changes(index);
   for (const PlannedSubmission& submission : submissions_) apply_submission(index, submission);
+  commit_tenants();
   lower_water();
 }
 
 void CommitGroup::apply_submission(DueIndex& index, const PlannedSubmission& submission) {
   const Message& message = *submission.message;
   if (submission.is_report) {
-    core_.admitted_messages.fetch_add(1);
-    core_.admitted_bytes.fetch_add(message.size);
+    core_.take_in(message.envelope.tenant, message.size);
   }
   for (std::uint32_t number = 0; number < submission.deliveries.size(); ++number) {
     const PlannedDelivery& delivery = submission.deliveries[number];
@@ -222,6 +222,20 @@ void CommitGroup::apply_without_submissions(DueIndex& index) {
     apply_submission(index, submission);
   }
   std::erase_if(submissions_, [](const PlannedSubmission& one) { return one.is_report; });
+  // Those that are left will be erased: their tenants are as if they had never been.
+  for (const PlannedSubmission& submission : submissions_) {
+    const Message& message = *submission.message;
+    add_to_tenant(message.envelope.tenant, -1, message.size);
+  }
+  commit_tenants();
+}
+
+void CommitGroup::commit_tenants() {
+  auto tenants = core_.tenants.lock();
+  for (auto& [tenant, change] : tenants_) {
+    tenants->commit(tenant, change);
+    change = {};
+  }
 }
 
 void CommitGroup::cancel_changes() {
@@ -237,7 +251,8 @@ void CommitGroup::cancel_submissions(DueIndex& index) {
     for (std::uint32_t number = 0; number < submission.deliveries.size(); ++number) {
       index.release({submission.message->id, number});
     }
-    if (!submission.is_report) core_.take_back_admission(submission.message->size);
+    const Message& message = *submission.message;
+    if (!submission.is_report) core_.take_back_admission(message.envelope.tenant, message.size);
   }
 }
 
@@ -298,6 +313,7 @@ void CommitGroup::clear() {
   submissions_.clear();
   changes_.clear();
   left_.clear();
+  tenants_.clear();
   events_.clear();
   bytes_ = 0;
   needs_sync_ = false;

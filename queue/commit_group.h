@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -127,6 +128,9 @@ class CommitGroup {
   MessageId lower_water();
   void encode_queue(Batch& batch, const QueueEntry& queue, const QueueRecord& record);
   Result<std::uint32_t> take_one_left(const PlannedChange& change);
+  void add_to_tenant(std::string_view tenant, std::int64_t messages, std::uint64_t size);
+  void encode_tenants(Batch& batch, bool with_changes);
+  void commit_tenants();
   void apply_changes(DueIndex& index);
   void apply_change(DueIndex& index, const PlannedChange& change);
   void apply_submission(DueIndex& index, const PlannedSubmission& submission);
@@ -136,6 +140,7 @@ class CommitGroup {
   std::vector<PlannedChange> changes_;
   std::vector<QueueEntry*> touched_;
   std::unordered_map<MessageId, std::uint32_t, MessageIdHash> left_;  // as this batch leaves it
+  std::map<std::string, TenantChange, std::less<>> tenants_;          // by this batch
   std::string events_;
   std::size_t bytes_ = 0;
   bool needs_sync_ = false;

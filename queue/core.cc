@@ -20,7 +20,11 @@ QueueMetrics::QueueMetrics(metrics::Registry& registry)
       bounced(registry.counter(Metric::kQueueEnded, "bounced")),
       expired(registry.counter(Metric::kQueueEnded, "expired")),
       removed(registry.counter(Metric::kQueueEnded, "removed")),
-      refused_full(registry.counter(Metric::kQueueRefused, "queue_full")),
+      refused_messages(registry.counter(Metric::kQueueRefused, "messages_max")),
+      refused_bytes(registry.counter(Metric::kQueueRefused, "bytes_max")),
+      refused_tenant_messages(registry.counter(Metric::kQueueRefused, "tenant_messages_max")),
+      refused_tenant_bytes(registry.counter(Metric::kQueueRefused, "tenant_bytes_max")),
+      changes_refused(registry.counter(Metric::kQueueChangesRefused)),
       refused_space(registry.counter(Metric::kQueueRefused, "no_space")),
       refused_busy(registry.counter(Metric::kQueueRefused, "busy")),
       refused_failed(registry.counter(Metric::kQueueRefused, "store_failed")),
@@ -114,6 +118,7 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
       index(DueIndex({wanted.leases_max, wanted.leases_per_queue_max})),
       low_water(LowWater(on_disk.low_water)),
       totals(on_disk),
+      tenants(Tenants({wanted.tenant_messages_max, wanted.tenant_bytes_max})),
       admitted_messages(on_disk.messages),
       admitted_bytes(on_disk.bytes),
       space_left(std::numeric_limits<std::int64_t>::max()),
@@ -158,21 +163,27 @@ Core::~Core() {
 }
 
 // Each bound takes its share first and gives it back if that was too much: exact without a lock.
-Refusal Core::admit(std::size_t size, std::size_t recipients) {
+Refusal Core::admit(const Submission& submission) {
+  const std::size_t size = submission.body.size();
+  const std::string& tenant = submission.envelope.tenant;
   if (closed) return Refusal::kStopping;
   if (failed) return Refusal::kStoreFailed;
   if (admitted_messages.fetch_add(1) >= options.messages_max) {
     admitted_messages.fetch_sub(1);
-    return Refusal::kQueueFull;
+    return Refusal::kMessagesFull;
   }
-  if (admitted_bytes.fetch_add(size) + size > options.bytes_max) {
-    take_back_admission(size);
-    return Refusal::kQueueFull;
+  Refusal full = Refusal::kNone;
+  if (admitted_bytes.fetch_add(size) + size > options.bytes_max) full = Refusal::kBytesFull;
+  if (full == Refusal::kNone) full = tenants.lock()->admit(tenant, size);
+  if (full != Refusal::kNone) {
+    admitted_messages.fetch_sub(1);
+    admitted_bytes.fetch_sub(size);
+    return full;
   }
-  const std::int64_t needed = disk_cost(size, recipients);
+  const std::int64_t needed = disk_cost(size, submission.recipients.size());
   if (space_left.fetch_sub(needed) < needed) {
     space_left.fetch_add(needed);
-    take_back_admission(size);
+    take_back_admission(tenant, size);
     return Refusal::kNoSpace;
   }
   const bool count_fits = waiting_count.fetch_add(1) < options.commit_waiting_max;
@@ -180,35 +191,49 @@ Refusal Core::admit(std::size_t size, std::size_t recipients) {
   if (count_fits && bytes_fit) return Refusal::kNone;
   waiting_count.fetch_sub(1);
   waiting_bytes.fetch_sub(size);
-  take_back_admission(size);
+  take_back_admission(tenant, size);
   return Refusal::kBusy;
 }
 
-void Core::take_back_admission(std::uint64_t size) {
+void Core::take_back_admission(std::string_view tenant, std::uint64_t size) {
   admitted_messages.fetch_sub(1);
   admitted_bytes.fetch_sub(size);
+  tenants.lock()->take_back(tenant, size);
+}
+
+void Core::take_in(std::string_view tenant, std::uint64_t size) {
+  admitted_messages.fetch_add(1);
+  admitted_bytes.fetch_add(size);
+  tenants.lock()->take_in(tenant, size);
+}
+
+const metrics::Counter& Core::counter_of(Refusal refusal) const {
+  switch (refusal) {
+    case Refusal::kNone:
+      break;
+    case Refusal::kMessagesFull:
+      return metrics.refused_messages;
+    case Refusal::kBytesFull:
+      return metrics.refused_bytes;
+    case Refusal::kTenantMessagesFull:
+      return metrics.refused_tenant_messages;
+    case Refusal::kTenantBytesFull:
+      return metrics.refused_tenant_bytes;
+    case Refusal::kNoSpace:
+      return metrics.refused_space;
+    case Refusal::kBusy:
+      return metrics.refused_busy;
+    case Refusal::kStoreFailed:
+      return metrics.refused_failed;
+    case Refusal::kStopping:
+      return metrics.refused_stopping;
+  }
+  PR_CHECK(false, "no submission is refused for nothing");
+  return metrics.refused_stopping;
 }
 
 void Core::refuse(Refusal refusal, SubmitDone& done) {
-  switch (refusal) {
-    case Refusal::kNone:
-      return;
-    case Refusal::kQueueFull:
-      metrics.refused_full.add();
-      break;
-    case Refusal::kNoSpace:
-      metrics.refused_space.add();
-      break;
-    case Refusal::kBusy:
-      metrics.refused_busy.add();
-      break;
-    case Refusal::kStoreFailed:
-      metrics.refused_failed.add();
-      break;
-    case Refusal::kStopping:
-      metrics.refused_stopping.add();
-      break;
-  }
+  counter_of(refusal).add();
   if (done) done(refusal);
 }
 
@@ -233,7 +258,7 @@ void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
     const std::size_t size = submit->submission.body.size();
     waiting_count.fetch_sub(1);
     waiting_bytes.fetch_sub(size);
-    take_back_admission(size);
+    take_back_admission(submit->submission.envelope.tenant, size);
     return refuse(refusal, submit->done);
   }
   auto* admin = std::get_if<AdminOp>(&operation);
@@ -247,7 +272,7 @@ void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
 
 void Core::submit(Submission submission, SubmitDone done) {
   PR_CHECK(!submission.recipients.empty());
-  const Refusal refusal = admit(submission.body.size(), submission.recipients.size());
+  const Refusal refusal = admit(submission);
   if (refusal != Refusal::kNone) return refuse(refusal, done);
   push(SubmitOp{std::move(submission), std::move(done)});
 }
@@ -286,6 +311,14 @@ void Core::start_job(AdminOp::Kind kind, Selector selector,
   job->kind = kind;
   job->selector = std::move(selector);
   job->done = std::move(done);
+  if (changes_.fetch_add(1) >= options.changes_waiting_max) {
+    metrics.changes_refused.add();
+    return end_job(*job, failure("too many changes are under way (queue.changes_waiting_max)"));
+  }
+  continue_job(std::move(job));
+}
+
+void Core::continue_job(std::shared_ptr<Job> job) {
   {
     auto work = reader_work.lock();
     if (!work->closed) {
@@ -294,7 +327,12 @@ void Core::start_job(AdminOp::Kind kind, Selector selector,
       return;
     }
   }
-  job->done(failure("the queue is stopping"));
+  end_job(*job, failure("the queue is stopping"));
+}
+
+void Core::end_job(Job& job, Result<std::uint64_t> result) {
+  changes_.fetch_sub(1);
+  job.done(std::move(result));
 }
 
 void Core::end_held(const DeliveryKey& delivery, bool stale) {

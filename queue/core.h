@@ -16,6 +16,7 @@
 #include "queue/queue.h"
 #include "queue/record.h"
 #include "queue/signal.h"
+#include "queue/tenants.h"
 #include "relay/base/guarded.h"
 
 namespace postrider::queue {
@@ -83,7 +84,8 @@ struct QueueMetrics {
 
   metrics::Counter commits, syncs, store_errors, reopened, quarantined;
   metrics::Counter delivered, bounced, expired, removed;
-  metrics::Counter refused_full, refused_space, refused_busy, refused_failed, refused_stopping;
+  metrics::Counter refused_messages, refused_bytes, refused_tenant_messages, refused_tenant_bytes;
+  metrics::Counter changes_refused, refused_space, refused_busy, refused_failed, refused_stopping;
   metrics::Histogram commit_seconds, group_size;
 };
 
@@ -125,6 +127,9 @@ class Core {
   void read_body(Lease lease, Queue::BodyDone done);
   void start_job(AdminOp::Kind kind, Selector selector,
                  UniqueFunction<void(Result<std::uint64_t>)> done);
+  // The job's next step, and its answer.
+  void continue_job(std::shared_ptr<Job> job);
+  void end_job(Job& job, Result<std::uint64_t> result);
   [[nodiscard]] Stats stats();
   [[nodiscard]] Health health();
   void stop_leasing();
@@ -140,7 +145,9 @@ class Core {
   // Counts the body's octets as lease memory for as long as any of its chunks lives.
   message::Body track(const message::Body& body);
   // What has passed submit() ends without having become a message on disk.
-  void take_back_admission(std::uint64_t size);
+  void take_back_admission(std::string_view tenant, std::uint64_t size);
+  // A report comes to be, whatever the limits say.
+  void take_in(std::string_view tenant, std::uint64_t size);
   // Answers an operation that will not be done, for `why`.
   void abandon(Operation operation, Refusal refusal, const Error& why);
   void store_failed(const Error& error);
@@ -160,6 +167,7 @@ class Core {
   Guarded<DueIndex> index;
   Guarded<LowWater> low_water;
   Guarded<Totals> totals;  // as committed
+  Guarded<Tenants> tenants;
   Guarded<Waiting> waiting;
   Guarded<ReaderWork> reader_work;
   Signal commit_signal;
@@ -189,14 +197,16 @@ class Core {
  private:
   struct Collector;
 
-  Refusal admit(std::size_t size, std::size_t recipients);
+  Refusal admit(const Submission& submission);
   // Delivery pauses, or goes on, as the flags above say.
   void set_pause();
   void refuse(Refusal refusal, SubmitDone& done);
+  [[nodiscard]] const metrics::Counter& counter_of(Refusal refusal) const;
   void push(Operation operation);
   void end_held(const DeliveryKey& delivery, bool stale);
 
-  Guarded<std::string> failure_;  // why the store failed
+  std::atomic<std::size_t> changes_{0};  // by operators, waiting or under way
+  Guarded<std::string> failure_;         // why the store failed
   std::shared_ptr<Collector> collector_;
 };
 

@@ -137,6 +137,12 @@ std::string state_key(std::string_view name) {
   return key;
 }
 
+std::string tenant_key(std::string_view tenant) {
+  std::string key(1, space::kTenant);
+  key += tenant;
+  return key;
+}
+
 std::string queue_key(std::string_view queue) {
   std::string key(1, space::kQueue);
   key += queue;

@@ -21,6 +21,7 @@ inline constexpr char kDue = 'i';
 inline constexpr char kMessage = 'm';
 inline constexpr char kLeft = 'n';
 inline constexpr char kQueue = 'q';
+inline constexpr char kTenant = 't';
 inline constexpr char kState = 's';
 inline constexpr char kWake = 'w';
 inline constexpr char kQuarantine = 'x';
@@ -79,6 +80,8 @@ std::string body_key(const MessageId& id, std::uint32_t chunk);
 std::string delivery_key(const DeliveryKey& delivery);
 std::string quarantine_key(const DeliveryKey& delivery);
 std::string state_key(std::string_view name);
+// The rest of the key is the tenant as it is.
+std::string tenant_key(std::string_view tenant);
 // `queue` is an encoded queue name.
 std::string queue_key(std::string_view queue);
 // Times before 1970 count as 1970.

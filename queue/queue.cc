@@ -10,6 +10,7 @@
 #include "queue/recovery.h"
 #include "queue/selection.h"
 #include "queue/stepper.h"
+#include "queue/tenant_recovery.h"
 #include "relay/base/check.h"
 
 namespace postrider::queue {
@@ -86,6 +87,9 @@ Result<std::unique_ptr<Queue>> Queue::open(Options options, Store& store, const 
                                        std::move(removal_lines), *totals);
   if (auto queues = recover_queues(store, *state->core.index.lock()); !queues) {
     return failure(queues.error().within("opening the queue"));
+  }
+  if (auto tenants = recover_tenants(store, *state->core.tenants.lock()); !tenants) {
+    return failure(tenants.error().within("opening the queue"));
   }
   return std::unique_ptr<Queue>(new Queue(std::move(state)));
 }

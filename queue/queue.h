@@ -31,12 +31,18 @@
 namespace postrider::queue {
 
 struct Options {
-  // Messages and octets of bodies kept on disk; a submission beyond is refused (kQueueFull).
+  // Messages and octets of bodies kept on disk, in total and of one tenant; a submission beyond is
+  // refused. Mail without a tenant counts as a tenant of its own. Reports are taken all the same.
   std::uint64_t messages_max = 20'000'000;
   std::uint64_t bytes_max = 500ULL << 30;
+  std::uint64_t tenant_messages_max = 20'000'000;
+  std::uint64_t tenant_bytes_max = 500ULL << 30;
   // Submissions waiting for the commit thread; beyond, kBusy. Octets bound the bodies they hold.
   std::size_t commit_waiting_max = 10'000;
   std::size_t commit_waiting_bytes_max = 256U << 20;
+  // Changes by operators waiting or under way; one beyond fails. (The bodies that wait for the
+  // reader thread are bounded by leases_max, since each comes with a lease.)
+  std::size_t changes_waiting_max = 100;
   // A commit group ends at so many submissions and completions, or octets.
   std::size_t group_max = 512;
   std::size_t group_bytes_max = 4U << 20;
@@ -77,10 +83,13 @@ struct Submission {
 };
 
 enum class Refusal : std::uint8_t {
-  kNone,       // accepted: on stable storage
-  kQueueFull,  // messages_max or bytes_max
-  kNoSpace,    // disk_reserve
-  kBusy,       // commit_waiting_max: try again soon
+  kNone,                // accepted: on stable storage
+  kMessagesFull,        // messages_max
+  kBytesFull,           // bytes_max
+  kTenantMessagesFull,  // tenant_messages_max
+  kTenantBytesFull,     // tenant_bytes_max
+  kNoSpace,             // disk_reserve
+  kBusy,                // commit_waiting_max or commit_waiting_bytes_max: try again soon
   kStoreFailed,
   kStopping,
 };

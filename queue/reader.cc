@@ -144,19 +144,11 @@ bool Reader::run(const std::shared_ptr<Job>& job) {
   job->ended = error || selection.ended();
   // Also with nothing to do: the answer is the commit thread's to give.
   operation.done = [&core = core_, job, error](Result<std::uint64_t> matched) {
-    if (error) return job->done(failure(*error));
-    if (!matched) return job->done(failure(matched.error()));
+    if (error) return core.end_job(*job, failure(*error));
+    if (!matched) return core.end_job(*job, failure(matched.error()));
     job->matched += *matched;
-    if (job->ended) return job->done(job->matched);
-    {
-      auto work = core.reader_work.lock();
-      if (!work->closed) {
-        work->jobs.push_back(job);
-        core.reader_signal.notify();
-        return;
-      }
-    }
-    job->done(failure("the queue is stopping"));
+    if (job->ended) return core.end_job(*job, job->matched);
+    core.continue_job(job);
   };
   core_.enqueue(std::move(operation));
   return true;
@@ -330,7 +322,7 @@ void Reader::close() {
   for (BodyRequest& request : bodies) {
     request.done(std::move(request.lease), Result<void>(failure("the queue is stopping")));
   }
-  for (const auto& job : jobs) job->done(failure("the queue is stopping"));
+  for (const auto& job : jobs) core_.end_job(*job, failure("the queue is stopping"));
 }
 
 }  // namespace postrider::queue

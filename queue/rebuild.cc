@@ -5,6 +5,7 @@
 #include <string>
 
 #include "queue/keys.h"
+#include "queue/tenant_recovery.h"
 #include "relay/base/log.h"
 
 namespace postrider::queue {
@@ -24,6 +25,7 @@ class Rebuild {
     }
     if (auto done = walk_deliveries(); !done) return failure(done.error());
     if (auto done = walk_messages(); !done) return failure(done.error());
+    if (auto done = count_tenants(store_, *batch_); !done) return failure(done.error());
     for (const auto& [name, record] : queues_) {
       const std::string key = queue_key(name);
       if (auto done = put(key, encode(key, record)); !done) return failure(done.error());

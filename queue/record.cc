@@ -310,6 +310,21 @@ std::optional<QueueRecord> decode_queue(std::string_view key, std::string_view v
   return if_done(in, queue);
 }
 
+std::string encode(std::string_view key, const TenantRecord& tenant) {
+  RecordWriter out(32);
+  out.number(tenant.messages);
+  out.number(tenant.bytes);
+  return out.seal(key);
+}
+
+std::optional<TenantRecord> decode_tenant(std::string_view key, std::string_view value) {
+  RecordReader in(key, value);
+  TenantRecord tenant;
+  tenant.messages = in.number();
+  tenant.bytes = in.number();
+  return if_done(in, tenant);
+}
+
 std::string encode(std::string_view key, const Totals& totals) {
   RecordWriter out(80);
   out.number(totals.sequence);

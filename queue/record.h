@@ -19,8 +19,8 @@
 
 namespace postrider::queue {
 
-// What open() writes into an empty store, and the newest it reads.
-inline constexpr std::uint64_t kSchemaVersion = 1;
+// What open() writes into an empty store, and the newest it reads; an older one it migrates.
+inline constexpr std::uint64_t kSchemaVersion = 2;
 
 // Octets of a body under one key; the last chunk may be shorter. Part of the schema.
 inline constexpr std::size_t kBodyChunkSize = 64U << 10;
@@ -43,6 +43,14 @@ struct QueueRecord {
   WallTime due_bound;  // no delivery of the queue is due earlier
 };
 
+// What a tenant has on disk.
+struct TenantRecord {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+
+  bool operator==(const TenantRecord&) const = default;
+};
+
 // What would need a walk over all messages to find out.
 struct Totals {
   std::uint64_t sequence = 0;  // grows with each write: tells whether a doubtful one took effect
@@ -61,6 +69,9 @@ std::optional<DeliveryRecord> decode_delivery(std::string_view key, std::string_
 
 std::string encode(std::string_view key, const QueueRecord& queue);
 std::optional<QueueRecord> decode_queue(std::string_view key, std::string_view value);
+
+std::string encode(std::string_view key, const TenantRecord& tenant);
+std::optional<TenantRecord> decode_tenant(std::string_view key, std::string_view value);
 
 std::string encode(std::string_view key, const Totals& totals);
 std::optional<Totals> decode_totals(std::string_view key, std::string_view value);

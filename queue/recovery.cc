@@ -4,6 +4,7 @@
 
 #include "queue/rebuild.h"
 #include "queue/record.h"
+#include "queue/tenant_recovery.h"
 #include "relay/base/log.h"
 
 namespace postrider::queue {
@@ -22,6 +23,16 @@ Result<void> write_empty(Store& store) {
   batch->put(schema, encode_number(schema, kSchemaVersion));
   const std::string totals = state_key("totals");
   batch->put(totals, encode(totals, Totals()));
+  return store.write(*batch, true);
+}
+
+// Version 1 had no records of tenants. One batch: a start that is cut short finds version 1 again.
+Result<void> migrate_from_1(Store& store) {
+  const auto batch = store.new_batch();
+  if (auto counted = count_tenants(store, *batch); !counted) return counted;
+  const std::string key = state_key("schema");
+  batch->put(key, encode_number(key, kSchemaVersion));
+  log::info("queue", "the queue is brought from schema version 1 to 2");
   return store.write(*batch, true);
 }
 
@@ -44,6 +55,7 @@ Result<void> check_schema(Store& store) {
     return write_empty(store);
   }
   if (!version) return failure("the queue's schema version is damaged");
+  if (*version == 1) return migrate_from_1(store);
   if (*version != kSchemaVersion) {
     return failure("the queue has schema version " + std::to_string(*version) +
                    "; this program knows version " + std::to_string(kSchemaVersion));

@@ -290,8 +290,14 @@ Status Receipt::reply() const {
   switch (refusal) {
     case queue::Refusal::kNone:
       return {250, {2, 0, 0}, "Ok: queued as " + id.to_string()};
-    case queue::Refusal::kQueueFull:
-      return {452, {4, 3, 1}, "The queue is full; try again later"};
+    case queue::Refusal::kMessagesFull:
+      return {452, {4, 3, 1}, "The queue holds as many messages as it may; try again later"};
+    case queue::Refusal::kBytesFull:
+      return {452, {4, 3, 1}, "The queue holds as much text as it may; try again later"};
+    case queue::Refusal::kTenantMessagesFull:
+      return {452, {4, 3, 1}, "As many of your messages are queued as may be; try again later"};
+    case queue::Refusal::kTenantBytesFull:
+      return {452, {4, 3, 1}, "As much text of yours is queued as may be; try again later"};
     case queue::Refusal::kNoSpace:
       return {452, {4, 3, 1}, "Not enough free space on the queue's disk; try again later"};
     case queue::Refusal::kBusy:

@@ -125,7 +125,7 @@ TEST(Limits, RefuseMessagesBeyondTheirNumber) {
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
   EXPECT_FALSE(world.core->health().accepting);
-  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kQueueFull);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kMessagesFull);
   world.finish(world.take(), Fate::kDelivered);
   EXPECT_TRUE(world.core->health().accepting);
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
@@ -136,10 +136,10 @@ TEST(Limits, RefuseOctetsBeyondTheirNumberAlsoAfterARestart) {
   options.bytes_max = 10;
   World world(options);
   EXPECT_EQ(world.submit({"b@example.com"}, "1234567"), Refusal::kNone);
-  EXPECT_EQ(world.submit({"b@example.com"}, "1234"), Refusal::kQueueFull);
+  EXPECT_EQ(world.submit({"b@example.com"}, "1234"), Refusal::kBytesFull);
   world.close();
   world.open();
-  EXPECT_EQ(world.submit({"b@example.com"}, "1234"), Refusal::kQueueFull);
+  EXPECT_EQ(world.submit({"b@example.com"}, "1234"), Refusal::kBytesFull);
   EXPECT_EQ(world.submit({"b@example.com"}, "123"), Refusal::kNone);
 }
 
@@ -174,14 +174,39 @@ TEST(Limits, CountEachRefusalByItsReason) {
   world.store.set_space(Space{.free = options.disk_reserve * 2});
   world.advance(Seconds(1));
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
-  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kQueueFull);
-  EXPECT_EQ(refused("queue_full"), 1U);
+  EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kMessagesFull);
+  EXPECT_EQ(refused("messages_max"), 1U);
   world.finish(world.take(), Fate::kDelivered);
   world.fail("write", 1, true);
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kStoreFailed);
   EXPECT_EQ(refused("store_failed"), 1U);
-  EXPECT_EQ(refused("busy") + refused("no_space") + refused("queue_full"), 3U);
+  EXPECT_EQ(refused("busy") + refused("no_space") + refused("messages_max"), 3U);
   world.repair_store();
+}
+
+TEST(Limits, CountRefusalsOfOctetsAndTenantsApart) {
+  Options options;
+  options.bytes_max = 100;
+  options.tenant_messages_max = 2;
+  options.tenant_bytes_max = 50;
+  World world(options);
+  const auto refused = [&world](std::string_view reason) {
+    return world.registry.counter(metrics::Metric::kQueueRefused, reason).value();
+  };
+  const auto submit = [&world](const std::string& tenant, std::size_t size) {
+    Submission submission = world.message({"b@example.com"}, std::string(size, 'x'));
+    submission.envelope.tenant = tenant;
+    return world.submit(std::move(submission));
+  };
+  EXPECT_EQ(submit("a", 51), Refusal::kTenantBytesFull);
+  EXPECT_EQ(submit("a", 1), Refusal::kNone);
+  EXPECT_EQ(submit("a", 1), Refusal::kNone);
+  EXPECT_EQ(submit("a", 1), Refusal::kTenantMessagesFull);
+  EXPECT_EQ(submit("b", 50), Refusal::kNone);
+  EXPECT_EQ(submit("c", 49), Refusal::kBytesFull);
+  for (const char* reason : {"bytes_max", "tenant_messages_max", "tenant_bytes_max"}) {
+    EXPECT_EQ(refused(reason), 1U) << reason;
+  }
 }
 
 TEST(Limits, KeepTheDiskReserve) {

@@ -13,6 +13,7 @@
 #include "queue/reader.h"
 #include "queue/recovery.h"
 #include "queue/rocks_store.h"
+#include "queue/tenant_recovery.h"
 #include "relay/base/log.h"
 #include "tests/unit/queue/world.h"
 
@@ -67,6 +68,8 @@ class DamagedFiles : public ::testing::Test, public Consumer {
                                    RemovalLines(), *totals);
     auto queues = recover_queues(*store_, *core_->index.lock());
     ASSERT_TRUE(queues) << queues.error().text();
+    auto tenants = recover_tenants(*store_, *core_->tenants.lock());
+    ASSERT_TRUE(tenants) << tenants.error().text();
     core_->consumer = this;
     committer_ = std::make_unique<Committer>(*core_);
     reader_ = std::make_unique<Reader>(*core_);

@@ -233,7 +233,7 @@ class Relay : public Consumer {
   std::deque<Lease> leases_;                // guarded by mutex_
   std::map<MessageId, bool> acknowledged_;  // and not ended; guarded by mutex_
   std::map<MessageId, bool> perhaps_;       // ended, with the record of it in doubt
-  std::array<std::atomic<std::uint64_t>, 6> refusals_{};
+  std::array<std::atomic<std::uint64_t>, 9> refusals_{};
   std::uint64_t kept_ = 0;
   int drained_ = 0;
 };

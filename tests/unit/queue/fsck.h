@@ -24,6 +24,7 @@ class Fsck {
     fsck.check_deliveries();
     fsck.check_queues();
     fsck.check_totals();
+    fsck.check_tenants();
     return fsck.wrong_;
   }
 
@@ -69,6 +70,11 @@ class Fsck {
       case space::kBody:
         ++bodies_[*decode_id(key)];
         break;
+      case space::kTenant: {
+        auto tenant = decode_tenant(key, value);
+        tenant ? void(tenants_[key.substr(1)] = *tenant) : complain("tenant", key);
+        break;
+      }
       case space::kState:
         break;
       default:
@@ -150,6 +156,21 @@ class Fsck {
     if (totals->low_water > messages_.begin()->first) complain("low water", key);
   }
 
+  void check_tenants() {
+    std::map<std::string, TenantRecord> sums;
+    for (const auto& [id, message] : messages_) {
+      TenantRecord& sum = sums[message.envelope.tenant];
+      ++sum.messages;
+      sum.bytes += message.size;
+    }
+    for (const auto& [tenant, sum] : sums) {
+      if (tenants_[tenant] != sum) complain("counts of a tenant", tenant_key(tenant));
+    }
+    for (const auto& [tenant, record] : tenants_) {
+      if (!sums.contains(tenant)) complain("record without tenant", tenant_key(tenant));
+    }
+  }
+
   void complain(const std::string& what, std::string_view key) {
     wrong_.push_back(what + " at key " + ::testing::PrintToString(std::string(key)));
   }
@@ -166,6 +187,7 @@ class Fsck {
   std::map<std::string, QueueRecord> queues_;
   std::map<MessageId, std::uint64_t> left_;
   std::map<MessageId, std::uint32_t> bodies_;
+  std::map<std::string, TenantRecord> tenants_;
   std::set<DeliveryKey> quarantined_;
   std::set<std::string> due_;
   std::map<std::string, Sums> sums_;

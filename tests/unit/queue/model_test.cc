@@ -108,6 +108,8 @@ class ModelRun {
     for (std::size_t i = 0; i < size; i += 11) body[i] = static_cast<char>('a' + below(26));
     const std::string sender = chance(50) ? "x@s.example" : "y@s.example";
     Submission submission = world_.message(recipients, body, sender);
+    static const char* const kTenants[] = {"", "t1", "t2"};
+    submission.envelope.tenant = kTenants[below(3)];
     remember(submission, body, sender);
     return submission;
   }
@@ -444,6 +446,14 @@ class ModelRun {
     }
     const Stats stats = world_.core->stats();
     EXPECT_EQ(stats.messages, on_disk.size());
+    // Nothing is on its way: what the limits see is what is on disk.
+    EXPECT_EQ(world_.core->admitted_messages, on_disk.size());
+    std::map<std::string, std::uint64_t> of_tenant;
+    for (const FoundMessage& one : *found) ++of_tenant[one.message.envelope.tenant];
+    for (const auto& [tenant, count] : of_tenant) {
+      EXPECT_EQ(world_.core->tenants.lock()->admitted(tenant).messages, count) << tenant;
+    }
+    EXPECT_EQ(world_.core->tenants.lock()->size(), of_tenant.size());
     const bool all_leased = stats.leases >= world_.options.leases_max;
     if (!all_leased && world_.options.leases_per_queue_max > 1000) {
       EXPECT_EQ(due, 0U) << "due, free, and not handed out";
@@ -502,6 +512,7 @@ class ModelRun {
     EXPECT_EQ(world_.store.size(), 2U) << "schema and totals are all that may remain";
     EXPECT_EQ(world_.core->index.lock()->held(), 0U);
     EXPECT_EQ(*world_.core->lease_bytes, 0U);
+    EXPECT_EQ(world_.core->tenants.lock()->size(), 0U);
   }
 
   struct Pending {

@@ -214,8 +214,10 @@ TEST_F(FormatPage, QueueAndState) {
   const std::string totals = state_key("totals");
   expect(totals, encode(totals, Totals{1, 1, 7, kId, {}}), "73746f74616c73",
          "010107018bcfe56800000011223344556677880000000000000000000000000000000001a7e6e038");
+  const std::string tenant = tenant_key("acme");
+  expect(tenant, encode(tenant, TenantRecord{1, 7}), "7461636d65", "01070120b48968");
   const std::string schema = state_key("schema");
-  expect(schema, encode_number(schema, 1), "73736368656d61", "010115221d0a");
+  expect(schema, encode_number(schema, kSchemaVersion), "73736368656d61", "02018c8afa3e");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "queue/reader.h"
 #include "queue/recovery.h"
 #include "queue/selection.h"
+#include "queue/tenant_recovery.h"
 
 namespace postrider::queue {
 
@@ -67,6 +68,8 @@ class World : public Consumer {
         *totals);
     auto queues = recover_queues(store, *core->index.lock());
     ASSERT_TRUE(queues) << queues.error().text();
+    auto tenants = recover_tenants(store, *core->tenants.lock());
+    ASSERT_TRUE(tenants) << tenants.error().text();
     core->consumer = this;
     committer = std::make_unique<Committer>(*core);
     reader = std::make_unique<Reader>(*core);

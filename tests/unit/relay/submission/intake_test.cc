@@ -197,8 +197,10 @@ TEST(Receipt, NamesTheMessageThatIsStored) {
 }
 
 TEST(Receipt, RefusesSoThatTheClientTriesAgain) {
-  for (const auto refusal : {Refusal::kQueueFull, Refusal::kNoSpace, Refusal::kBusy,
-                             Refusal::kStoreFailed, Refusal::kStopping}) {
+  for (const auto refusal :
+       {Refusal::kMessagesFull, Refusal::kBytesFull, Refusal::kTenantMessagesFull,
+        Refusal::kTenantBytesFull, Refusal::kNoSpace, Refusal::kBusy, Refusal::kStoreFailed,
+        Refusal::kStopping}) {
     const Receipt receipt{refusal, {}, 0, 0};
     EXPECT_TRUE(receipt.reply().is_transient()) << receipt.reply().to_line();
     EXPECT_EQ(receipt.reply().enhanced.subject, 3);
