@@ -75,8 +75,14 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kQueueDeliveries, "postrider_queue_deliveries", kGauge, "",
      "Deliveries not ended: a message has one for each recipient domain or transaction's worth of "
      "recipients. Rising means destinations that defer; see which with the queue command."},
+    {kQueueHeld, "postrider_queue_held_deliveries", kGauge, "",
+     "Deliveries that an operator holds: they wait until they are released or removed."},
+    {kQueueSuspensions, "postrider_queue_suspensions", kGauge, "",
+     "Suspensions in force: nothing is attempted of what they name. The queue command lists them "
+     "with their reasons."},
     {kQueueQueues, "postrider_queue_queues", kGauge, "",
-     "Destination queues (domain, tenant, campaign) with mail. Each in use costs memory; rising "
+     "Destination queues (domain, tenant, campaign, band) with mail. Each in use costs memory; "
+     "rising "
      "means mail spread over more domains or stuck for many."},
     {kQueueLeases, "postrider_queue_leases", kGauge, "",
      "Deliveries handed to the delivery engine and not given back. Steadily at queue.leases_max "
@@ -109,6 +115,8 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Submissions the queue refused, by reason: messages_max, bytes_max, tenant_messages_max and "
      "tenant_bytes_max are the options of [queue]; no_space is queue.disk_reserve, busy is "
      "queue.commit_waiting_max."},
+    {kQueueChanged, "postrider_queue_changed_total", kCounter, "action",
+     "Messages that operators changed, by action: remove, retry, hold, release."},
     {kQueueChangesRefused, "postrider_queue_changes_refused_total", kCounter, "",
      "Changes by operators that were refused because queue.changes_waiting_max others were waiting "
      "or under way."},

@@ -29,6 +29,8 @@ enum class Metric {
   kQueueMessages,
   kQueueBytes,
   kQueueDeliveries,
+  kQueueHeld,
+  kQueueSuspensions,
   kQueueQueues,
   kQueueLeases,
   kQueueLeaseBytes,
@@ -40,6 +42,7 @@ enum class Metric {
   kQueueCommitSeconds,  // histogram
   kQueueGroupSize,      // histogram
   kQueueRefused,        // label reason
+  kQueueChanged,        // label action: remove retry hold release
   kQueueChangesRefused,
   kQueueStoreErrors,
   kQueueReopened,

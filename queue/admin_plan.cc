@@ -6,6 +6,10 @@ namespace postrider::queue {
 
 namespace {
 
+using Verdict = DueIndex::Verdict;
+
+constexpr const char* kUnreadable = "its delivery record does not verify";
+
 class AdminPlan {
  public:
   AdminPlan(Core& core, const AdminOp& operation, WallTime now, CommitGroup& group)
@@ -47,44 +51,105 @@ class AdminPlan {
   }
 
   // The index entry of a held delivery is where its holding says, even if the record is unreadable.
+  // What is to be done is what its verdict says by now.
   void add_held(PlannedChange change, std::optional<DeliveryRecord> record) {
-    change.old_due = core_.index.lock()->holding(change.delivery)->due;
+    Verdict verdict = Verdict::kNone;
+    {
+      auto index = core_.index.lock();
+      const DueIndex::Holding* held = index->holding(change.delivery);
+      change.old_due = held->due;
+      verdict = held->verdict;
+    }
     if (record) change.old_due = record->due;
-    if (operation_.kind == AdminOp::Kind::kQuarantine || !record) {
+    if (verdict == Verdict::kQuarantine || !record) {
       change.kind = PlannedChange::Kind::kQuarantined;
-      change.reason = operation_.reason;
+      change.reason = operation_.reason.empty() ? kUnreadable : operation_.reason;
+    } else if (verdict == Verdict::kRemove) {
+      end(change, *record);
     } else {
-      change.removed = record->recipients.size();
-      if (message_) group_.note_removed(*message_, record->recipients);
+      move(change, std::move(*record), verdict == Verdict::kHold ? kHeld : change.old_due);
     }
     group_.add(std::move(change));
   }
 
   bool add_free(PlannedChange change, DeliveryRecord record) {
-    const bool is_removal = operation_.kind == AdminOp::Kind::kRemove;
+    // A removal that was asked for before the process died comes before all else.
+    const bool is_removal =
+        operation_.kind == AdminOp::Kind::kRemove || record.asked == Asked::kRemove;
+    WallTime due = kHeld;
     {
       auto index = core_.index.lock();
       if (DueIndex::Holding* held = index->holding(change.delivery); held != nullptr) {
-        if (is_removal) held->verdict = DueIndex::Verdict::kRemove;
-        return true;
+        return ask(change.delivery, *held, std::move(record));
       }
-      if (!is_removal && record.due <= now_) return true;  // due as it is
-      const message::Envelope& envelope = message_->envelope;
-      QueueEntry& queue =
-          index->find_or_create({record.domain, envelope.tenant, envelope.campaign});
+      if (!is_removal) {
+        const auto wanted = new_due(record);
+        if (!wanted) return false;
+        if (*wanted == record.due && record.asked == Asked::kNothing) return true;
+        due = *wanted;
+      }
+      QueueEntry& queue = index->find_or_create(queue_name(*message_, record.domain));
       index->hold(queue, {record.due, change.delivery.id, change.delivery.number});
     }
     change.old_due = record.due;
-    if (is_removal) {
-      change.removed = record.recipients.size();
-      group_.note_removed(*message_, record.recipients);
-    } else {
-      change.kind = PlannedChange::Kind::kMoved;
-      change.record = std::move(record);
-      change.record.due = now_;
-    }
+    is_removal ? end(change, record) : move(change, std::move(record), due);
     group_.add(std::move(change));
     return true;
+  }
+
+  // When a delivery that nobody has is due after the operation; nullopt: that does not concern it.
+  [[nodiscard]] std::optional<WallTime> new_due(const DeliveryRecord& record) const {
+    const bool is_held = record.due == kHeld;
+    switch (operation_.kind) {
+      case AdminOp::Kind::kHold:
+        return kHeld;
+      case AdminOp::Kind::kRelease:
+        if (is_held) return now_;
+        if (record.asked == Asked::kHold) return record.due;
+        return std::nullopt;
+      default:
+        if (is_held || record.asked == Asked::kHold) return std::nullopt;
+        return std::min(record.due, now_);
+    }
+  }
+
+  // The delivery is leased: memory and disk are told what becomes of it. Whether that concerns it.
+  bool ask(const DeliveryKey& delivery, DueIndex::Holding& held, DeliveryRecord record) {
+    const bool may_change = held.verdict == Verdict::kNone || held.verdict == Verdict::kHold;
+    switch (operation_.kind) {
+      case AdminOp::Kind::kRemove:
+        if (!may_change) return true;
+        held.verdict = Verdict::kRemove;
+        record.asked = Asked::kRemove;
+        break;
+      case AdminOp::Kind::kHold:
+        if (held.verdict != Verdict::kNone) return true;
+        held.verdict = Verdict::kHold;
+        record.asked = Asked::kHold;
+        break;
+      case AdminOp::Kind::kRelease:
+        if (held.verdict != Verdict::kHold) return false;
+        held.verdict = Verdict::kNone;
+        record.asked = Asked::kNothing;
+        break;
+      default:
+        // Being attempted; or the reader has met a place that it has left, which is no attempt.
+        return held.due == record.due;
+    }
+    group_.add(PlannedMark{delivery, std::move(record)});
+    return true;
+  }
+
+  void end(PlannedChange& change, const DeliveryRecord& record) {
+    change.removed = record.recipients.size();
+    if (message_) group_.note_removed(*message_, record.recipients);
+  }
+
+  static void move(PlannedChange& change, DeliveryRecord record, WallTime due) {
+    change.kind = PlannedChange::Kind::kMoved;
+    change.record = std::move(record);
+    change.record.due = due;
+    change.record.asked = Asked::kNothing;
   }
 
   Core& core_;

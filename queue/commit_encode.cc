@@ -12,6 +12,10 @@ Result<void> CommitGroup::encode(Batch& batch, const Totals& before) {
   for (PlannedChange& change : changes_) {
     if (auto done = encode(batch, change); !done) return done;
   }
+  for (const PlannedMark& mark : marks_) {
+    const std::string key = delivery_key(mark.delivery);
+    batch.put(key, queue::encode(key, mark.record));
+  }
   for (const auto& [id, left] : left_) {
     const std::string key = left_key(id);
     left == 0 ? batch.erase(key) : batch.put(key, encode_number(key, left));
@@ -22,7 +26,8 @@ Result<void> CommitGroup::encode(Batch& batch, const Totals& before) {
     const QueueEntry::Plan& plan = queue->plan;
     encode_queue(batch, *queue,
                  {queue->deliveries + static_cast<std::uint64_t>(plan.deliveries),
-                  queue->bytes + static_cast<std::uint64_t>(plan.bytes), plan.due_bound});
+                  queue->bytes + static_cast<std::uint64_t>(plan.bytes),
+                  queue->on_hold + static_cast<std::uint64_t>(plan.on_hold), plan.due_bound});
   }
   // Lowered here, so that a walk under way counts it in, and once more when it is on disk: a walk
   // that began between has not seen it.
@@ -187,7 +192,8 @@ void CommitGroup::encode_repair(Batch& batch, const Totals& now) {
     for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
   }
   for (const QueueEntry* queue : touched_) {
-    encode_queue(batch, *queue, {queue->deliveries, queue->bytes, queue->plan.due_bound});
+    encode_queue(batch, *queue,
+                 {queue->deliveries, queue->bytes, queue->on_hold, queue->plan.due_bound});
   }
   encode_tenants(batch, false);
   const std::string key = state_key("totals");

@@ -46,15 +46,16 @@ void CommitGroup::add_submission(Submission submission, SubmitDone done, bool is
   auto message = std::make_shared<Message>();
   message->id = submission.id;
   message->envelope = std::move(submission.envelope);
+  message->band = submission.band;
   message->size = submission.body.size();
   message->arrived = now;
   message->expires = submission.expires;
   message->deliveries = static_cast<std::uint32_t>(records.size());
   for (DeliveryRecord& record : records) {
     PlannedDelivery& delivery = planned.deliveries.emplace_back();
-    delivery.name = {record.domain, message->envelope.tenant, message->envelope.campaign};
+    delivery.name = queue_name(*message, record.domain);
     delivery.record = std::move(record);
-    delivery.record.due = now;
+    delivery.record.due = std::clamp(submission.not_before, now, kHeld - Milliseconds(1));
   }
   bytes_ += submission.body.size();
   planned.message = std::move(message);
@@ -101,7 +102,7 @@ void CommitGroup::add(FinishOp operation, WallTime now) {
   if (completion.status.code != 0 || !completion.status.text.empty()) {
     change.record.last_status = std::move(completion.status);
   }
-  change.record.due = std::max(completion.next_attempt, WallTime());
+  change.record.due = std::clamp(completion.next_attempt, WallTime(), kHeld - Milliseconds(1));
   change.kind = kept == 0 ? PlannedChange::Kind::kEnded : PlannedChange::Kind::kMoved;
   LeaseParts::disarm(operation.lease);
   changes_.push_back(std::move(change));
@@ -119,8 +120,8 @@ void CommitGroup::note_removed(const Message& message,
   if (core_.removal_lines) events_ += core_.removal_lines(message, recipients);
 }
 
-void CommitGroup::touch(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
-                        WallTime due) {
+QueueEntry::Plan& CommitGroup::touch(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
+                                     WallTime due) {
   if (!queue.plan.touched) {
     queue.plan = {};
     queue.plan.touched = true;
@@ -129,6 +130,7 @@ void CommitGroup::touch(QueueEntry& queue, std::int64_t deliveries, std::int64_t
   queue.plan.deliveries += deliveries;
   queue.plan.bytes += bytes;
   queue.plan.due_bound = std::min(queue.plan.due_bound, due);
+  return queue.plan;
 }
 
 // What was asked for while the delivery was leased overrules a deferral, but no other end.
@@ -136,11 +138,14 @@ void CommitGroup::decide(DueIndex& index, PlannedChange& change) {
   const DueIndex::Holding* held = index.holding(change.delivery);
   PR_CHECK(held != nullptr, change.record.domain);
   change.queue = held->queue;
-  if (change.kind != PlannedChange::Kind::kMoved) return;
+  // The work of operators has looked at the verdict itself.
+  if (change.kind != PlannedChange::Kind::kMoved || change.message == nullptr) return;
   if (held->verdict == DueIndex::Verdict::kRemove) {
     change.kind = PlannedChange::Kind::kEnded;
     change.removed = change.record.recipients.size();
     note_removed(*change.message, change.record.recipients);
+  } else if (held->verdict == DueIndex::Verdict::kHold) {
+    change.record.due = kHeld;
   } else if (held->verdict == DueIndex::Verdict::kQuarantine) {
     change.kind = PlannedChange::Kind::kQuarantined;
     change.reason = "its body does not verify";
@@ -152,11 +157,11 @@ void CommitGroup::plan(DueIndex& index, WallTime now, bool lease) {
     decide(index, change);
     index.leave_bound(change.delivery);
     ends_.removed += change.removed;
-    if (change.kind == PlannedChange::Kind::kMoved) {
-      touch(*change.queue, 0, 0, change.record.due);
-    } else {
-      touch(*change.queue, -1, -static_cast<std::int64_t>(change.size), WallTime::max());
-    }
+    const bool stays = change.kind == PlannedChange::Kind::kMoved;
+    QueueEntry::Plan& plan =
+        stays ? touch(*change.queue, 0, 0, change.record.due)
+              : touch(*change.queue, -1, -static_cast<std::int64_t>(change.size), WallTime::max());
+    plan.on_hold += change.on_hold();
   }
   for (PlannedSubmission& submission : submissions_) {
     const Message& message = *submission.message;
@@ -166,7 +171,8 @@ void CommitGroup::plan(DueIndex& index, WallTime now, bool lease) {
       const bool is_new =
           index.hold(*delivery.queue, Position{delivery.record.due, message.id, number});
       PR_CHECK(is_new, "a message id was submitted twice");
-      delivery.leased = lease && index.lease_fresh({message.id, number}, now);
+      const bool is_due = delivery.record.due <= now;
+      delivery.leased = lease && is_due && index.lease_fresh({message.id, number}, now);
       touch(*delivery.queue, 1, static_cast<std::int64_t>(message.size), delivery.record.due);
     }
   }
@@ -182,8 +188,9 @@ void CommitGroup::apply_change(DueIndex& index, const PlannedChange& change) {
   index.release(change.delivery);
   if (change.kind == PlannedChange::Kind::kMoved) {
     index.insert(queue, Position{change.record.due, change.delivery.id, change.delivery.number});
+    index.count(queue, 0, 0, change.on_hold());
   } else {
-    index.count(queue, -1, -static_cast<std::int64_t>(change.size));
+    index.count(queue, -1, -static_cast<std::int64_t>(change.size), change.on_hold());
   }
   if (change.message_gone) core_.take_back_admission(queue.name.tenant, change.size);
   if (change.kind == PlannedChange::Kind::kQuarantined) core_.metrics.quarantined.add();
@@ -312,6 +319,7 @@ void CommitGroup::clear() {
   PR_CHECK(touched_.empty());
   submissions_.clear();
   changes_.clear();
+  marks_.clear();
   left_.clear();
   tenants_.clear();
   events_.clear();

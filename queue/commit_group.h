@@ -50,6 +50,18 @@ struct PlannedChange {
   std::uint64_t removed = 0;               // recipients ended by an operator
   QueueEntry* queue = nullptr;             // from plan()
   bool message_gone = false;               // from encode(): it was the last
+
+  // How many more of its queue will be on hold.
+  [[nodiscard]] std::int64_t on_hold() const {
+    const bool will_be = kind == Kind::kMoved && record.due == kHeld;
+    return static_cast<std::int64_t>(will_be) - static_cast<std::int64_t>(old_due == kHeld);
+  }
+};
+
+// A leased delivery gets a note on disk of what is to be done when its lease ends.
+struct PlannedMark {
+  DeliveryKey delivery;
+  DeliveryRecord record;
 };
 
 class CommitGroup {
@@ -60,6 +72,9 @@ class CommitGroup {
   void add(FinishOp operation, WallTime now);
   // For work whose deliveries are held already; plan() does not look at verdicts for them.
   void add(PlannedChange change);
+
+  void add(PlannedMark mark) { marks_.push_back(std::move(mark)); }
+
   // The journal lines of a removal.
   void note_removed(const Message& message, const std::vector<message::Recipient>& recipients);
 
@@ -92,7 +107,9 @@ class CommitGroup {
   // For those whose delivery was leased: the leases. Call once, after apply.
   std::vector<Lease> take_leases();
 
-  [[nodiscard]] std::size_t size() const { return submissions_.size() + changes_.size(); }
+  [[nodiscard]] std::size_t size() const {
+    return submissions_.size() + changes_.size() + marks_.size();
+  }
 
   [[nodiscard]] bool empty() const { return size() == 0; }
 
@@ -121,7 +138,8 @@ class CommitGroup {
 
   void add_submission(Submission submission, SubmitDone done, bool is_report, WallTime now);
   void decide(DueIndex& index, PlannedChange& change);
-  void touch(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes, WallTime due);
+  QueueEntry::Plan& touch(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
+                          WallTime due);
   void encode(Batch& batch, const PlannedSubmission& submission);
   Result<void> encode(Batch& batch, PlannedChange& change);
   void encode_body(Batch& batch, const MessageId& id, const message::Body& body);
@@ -138,6 +156,7 @@ class CommitGroup {
   Core& core_;
   std::vector<PlannedSubmission> submissions_;
   std::vector<PlannedChange> changes_;
+  std::vector<PlannedMark> marks_;
   std::vector<QueueEntry*> touched_;
   std::unordered_map<MessageId, std::uint32_t, MessageIdHash> left_;  // as this batch leaves it
   std::map<std::string, TenantChange, std::less<>> tenants_;          // by this batch

@@ -39,10 +39,14 @@ bool Committer::step() {
     if (core_.clock.now() < probe_at_) return false;
     return try_again();
   }
+  if (end_suspensions()) return true;
   if (take_waiting()) {
     if (auto* admin = std::get_if<AdminOp>(&taken_[next_])) {
       ++next_;
       run_admin(std::move(*admin));
+    } else if (auto* suspend = std::get_if<SuspendOp>(&taken_[next_])) {
+      ++next_;
+      run_suspend(std::move(*suspend));
     } else {
       run_group();
     }
@@ -62,6 +66,12 @@ std::optional<TimePoint> Committer::deadline() const {
   if (in_doubt_) at(probe_at_);
   if (!in_doubt_ && unsynced_since_) at(*unsynced_since_ + core_.options.completion_sync_interval);
   if (space_at_ != TimePoint::max()) at(space_at_);
+  const auto ends = core_.index.lock()->suspensions().next_end();
+  // Far ones are looked at again: the wall clock may be set meanwhile.
+  if (ends && !in_doubt_) {
+    at(core_.clock.now() +
+       std::clamp<Duration>(*ends - core_.clock.wall(), Milliseconds(0), Seconds(10)));
+  }
   return next;
 }
 
@@ -73,6 +83,7 @@ void Committer::gather(WallTime now) {
          (group_.empty() || group_.bytes() < options.group_bytes_max)) {
     Operation& operation = taken_[next_];
     if (std::holds_alternative<AdminOp>(operation)) break;
+    if (std::holds_alternative<SuspendOp>(operation)) break;
     ++next_;
     if (auto* submit = std::get_if<SubmitOp>(&operation)) {
       ++submissions;
@@ -220,6 +231,7 @@ bool Committer::try_again() {
     return false;
   }
   in_doubt_ = false;
+  doubtful_suspensions_.clear();
   bool news = false;
   {
     auto index = core_.index.lock();
@@ -248,6 +260,7 @@ Result<void> Committer::repair() {
   group_.find_bounds(*core_.index.lock());
   batch_->clear();
   group_.encode_repair(*batch_, totals_);
+  encode_suspensions(doubtful_suspensions_);
   Result<void> written = write(true);
   if (!written) reopened_ = false;
   return written;

@@ -46,6 +46,10 @@ class Committer {
   void gather(WallTime now);
   void run_group();
   void run_admin(AdminOp operation);
+  void run_suspend(SuspendOp operation);
+  bool end_suspensions();
+  Result<void> write_suspensions(const std::vector<Suspension>& rules, bool begin);
+  void encode_suspensions(const std::vector<Suspension>& rules);
   Result<void> write(bool sync);
   void taken_in();
   void not_written(const Error& error);
@@ -69,6 +73,8 @@ class Committer {
   TimePoint space_at_;                       // when the disk is asked again
   std::size_t written_ = 0;                  // octets since it was asked
 
+  // Whether they are on disk is not known; repair() writes what memory says.
+  std::vector<Suspension> doubtful_suspensions_;
   // After a failed write: group_ keeps what it was about until the disk is known to agree with
   // memory.
   bool in_doubt_ = false;

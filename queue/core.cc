@@ -10,87 +10,9 @@ namespace postrider::queue {
 
 using metrics::Metric;
 
-QueueMetrics::QueueMetrics(metrics::Registry& registry)
-    : commits(registry.counter(Metric::kQueueCommits)),
-      syncs(registry.counter(Metric::kQueueSyncs)),
-      store_errors(registry.counter(Metric::kQueueStoreErrors)),
-      reopened(registry.counter(Metric::kQueueReopened)),
-      quarantined(registry.counter(Metric::kQueueQuarantined)),
-      delivered(registry.counter(Metric::kQueueEnded, "delivered")),
-      bounced(registry.counter(Metric::kQueueEnded, "bounced")),
-      expired(registry.counter(Metric::kQueueEnded, "expired")),
-      removed(registry.counter(Metric::kQueueEnded, "removed")),
-      refused_messages(registry.counter(Metric::kQueueRefused, "messages_max")),
-      refused_bytes(registry.counter(Metric::kQueueRefused, "bytes_max")),
-      refused_tenant_messages(registry.counter(Metric::kQueueRefused, "tenant_messages_max")),
-      refused_tenant_bytes(registry.counter(Metric::kQueueRefused, "tenant_bytes_max")),
-      changes_refused(registry.counter(Metric::kQueueChangesRefused)),
-      refused_space(registry.counter(Metric::kQueueRefused, "no_space")),
-      refused_busy(registry.counter(Metric::kQueueRefused, "busy")),
-      refused_failed(registry.counter(Metric::kQueueRefused, "store_failed")),
-      refused_stopping(registry.counter(Metric::kQueueRefused, "stopping")),
-      commit_seconds(registry.histogram(Metric::kQueueCommitSeconds)),
-      group_size(registry.histogram(Metric::kQueueGroupSize)) {}
-
-Lease LeaseParts::make(Core& core, std::shared_ptr<const Message> message, std::uint32_t number,
-                       DeliveryRecord record) {
-  Lease lease;
-  lease.core_ = &core;
-  lease.message_ = std::move(message);
-  lease.number_ = number;
-  lease.attempts_ = record.attempts;
-  lease.delay_reported_ = record.delay_reported;
-  lease.due_ = record.due;
-  lease.domain_ = std::move(record.domain);
-  lease.recipients_ = std::move(record.recipients);
-  lease.last_status_ = std::move(record.last_status);
-  return lease;
-}
-
-DeliveryRecord LeaseParts::take_record(Lease& lease) {
-  DeliveryRecord record;
-  record.domain = std::move(lease.domain_);
-  record.recipients = std::move(lease.recipients_);
-  record.attempts = lease.attempts_;
-  record.delay_reported = lease.delay_reported_;
-  record.due = lease.due_;
-  record.last_status = std::move(lease.last_status_);
-  return record;
-}
-
-Lease::Lease(Lease&& other) noexcept
-    : core_(std::exchange(other.core_, nullptr)),
-      message_(std::move(other.message_)),
-      number_(other.number_),
-      attempts_(other.attempts_),
-      delay_reported_(other.delay_reported_),
-      due_(other.due_),
-      domain_(std::move(other.domain_)),
-      recipients_(std::move(other.recipients_)),
-      last_status_(std::move(other.last_status_)),
-      body_(std::move(other.body_)) {}
-
-Lease& Lease::operator=(Lease&& other) noexcept {
-  if (this == &other) return *this;
-  if (core_ != nullptr) core_->give_back(LeaseParts::key(*this));
-  core_ = std::exchange(other.core_, nullptr);
-  message_ = std::move(other.message_);
-  number_ = other.number_;
-  attempts_ = other.attempts_;
-  delay_reported_ = other.delay_reported_;
-  due_ = other.due_;
-  domain_ = std::move(other.domain_);
-  recipients_ = std::move(other.recipients_);
-  last_status_ = std::move(other.last_status_);
-  body_ = std::move(other.body_);
-  return *this;
-}
-
-Lease::~Lease() {
-  if (core_ != nullptr) core_->give_back(LeaseParts::key(*this));
-}
-
 namespace {
+
+constexpr const char* kDamagedBody = "its body does not verify";
 
 // As good as a kill, which the next start is made for. Not 0, so that a supervisor starts anew.
 void exit_with(const std::string& why) {
@@ -129,7 +51,7 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
 
   struct Gauges {
     metrics::Gauge messages, bytes, deliveries, queues, leases, lease_bytes, waiting, accepting;
-    metrics::Gauge delivering, disk_free, disk_files;
+    metrics::Gauge delivering, disk_free, disk_files, on_hold, suspensions;
   };
 
   const Gauges gauges{
@@ -138,7 +60,8 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
       registry.gauge(Metric::kQueueLeases),        registry.gauge(Metric::kQueueLeaseBytes),
       registry.gauge(Metric::kQueueCommitWaiting), registry.gauge(Metric::kQueueAccepting),
       registry.gauge(Metric::kQueueDelivering),    registry.gauge(Metric::kQueueDiskFree),
-      registry.gauge(Metric::kQueueDiskFiles)};
+      registry.gauge(Metric::kQueueDiskFiles),     registry.gauge(Metric::kQueueHeld),
+      registry.gauge(Metric::kQueueSuspensions)};
   registry.add_collector([gauges, collector = collector_] {
     auto core = collector->core.lock();
     if (*core == nullptr) return;
@@ -146,6 +69,8 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
     gauges.messages.set(static_cast<double>(now.messages));
     gauges.bytes.set(static_cast<double>(now.bytes));
     gauges.deliveries.set(static_cast<double>(now.deliveries));
+    gauges.on_hold.set(static_cast<double>(now.on_hold));
+    gauges.suspensions.set(static_cast<double>(now.suspensions));
     gauges.queues.set(static_cast<double>(now.queues));
     gauges.leases.set(static_cast<double>(now.leases));
     gauges.lease_bytes.set(static_cast<double>(now.lease_bytes));
@@ -261,6 +186,7 @@ void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
     take_back_admission(submit->submission.envelope.tenant, size);
     return refuse(refusal, submit->done);
   }
+  if (auto* suspend = std::get_if<SuspendOp>(&operation)) return suspend->done(failure(why));
   auto* admin = std::get_if<AdminOp>(&operation);
   if (admin == nullptr) return;  // a lease: destroyed here, its delivery is due again
   for (const AdminOp::Target& target : admin->targets) {
@@ -283,7 +209,7 @@ void Core::finish(Lease lease, Completion completion) {
   push(FinishOp{std::move(lease), std::move(completion)});
 }
 
-void Core::enqueue(AdminOp operation) {
+void Core::enqueue(Operation operation) {
   push(std::move(operation));
 }
 
@@ -302,9 +228,7 @@ void Core::read_body(Lease lease, Queue::BodyDone done) {
 
 void Core::start_job(AdminOp::Kind kind, Selector selector,
                      UniqueFunction<void(Result<std::uint64_t>)> done) {
-  const bool names_something =
-      selector.id.has_value() || !selector.domain.empty() || !selector.sender.empty();
-  if (!names_something && !selector.all) {
+  if (!selector.names_something() && !selector.all) {
     return done(failure("the selector names nothing, and \"all\" is not set"));
   }
   auto job = std::make_shared<Job>();
@@ -330,8 +254,24 @@ void Core::continue_job(std::shared_ptr<Job> job) {
   end_job(*job, failure("the queue is stopping"));
 }
 
+const metrics::Counter& Core::changed_counter(AdminOp::Kind kind) const {
+  switch (kind) {
+    case AdminOp::Kind::kRetryNow:
+      return metrics.changed_retry;
+    case AdminOp::Kind::kHold:
+      return metrics.changed_hold;
+    case AdminOp::Kind::kRelease:
+      return metrics.changed_release;
+    case AdminOp::Kind::kRemove:
+    case AdminOp::Kind::kQuarantine:
+      break;
+  }
+  return metrics.changed_remove;
+}
+
 void Core::end_job(Job& job, Result<std::uint64_t> result) {
   changes_.fetch_sub(1);
+  if (result) changed_counter(job.kind).add(*result);
   job.done(std::move(result));
 }
 
@@ -347,9 +287,10 @@ void Core::end_held(const DeliveryKey& delivery, bool stale) {
       news = due->take_news();
     } else {
       // It stays held until the commit thread has done what was asked.
-      const bool remove = held->verdict == DueIndex::Verdict::kRemove;
-      operation.kind = remove ? AdminOp::Kind::kRemove : AdminOp::Kind::kQuarantine;
-      operation.reason = remove ? "" : "its body does not verify";
+      operation.kind = AdminOp::Kind::kQuarantine;
+      if (held->verdict == DueIndex::Verdict::kRemove) operation.kind = AdminOp::Kind::kRemove;
+      if (held->verdict == DueIndex::Verdict::kHold) operation.kind = AdminOp::Kind::kHold;
+      if (operation.kind == AdminOp::Kind::kQuarantine) operation.reason = kDamagedBody;
       operation.targets.push_back({delivery.id, {delivery.number}});
       operation.held = true;
     }
@@ -370,6 +311,13 @@ void Core::condemn(const DeliveryKey& delivery, std::string_view reason) {
   index.lock()->holding(delivery)->verdict = DueIndex::Verdict::kQuarantine;
   log::error("queue", "a stored message is damaged and will not be delivered",
              {{"id", delivery.id.to_string()}, {"delivery", delivery.number}, {"why", reason}});
+}
+
+void Core::carry_out(const DeliveryKey& delivery, Asked asked) {
+  const bool remove = asked == Asked::kRemove;
+  index.lock()->holding(delivery)->verdict =
+      remove ? DueIndex::Verdict::kRemove : DueIndex::Verdict::kHold;
+  give_back(delivery);
 }
 
 message::Body Core::track(const message::Body& body) {
@@ -406,7 +354,9 @@ Stats Core::stats() {
   {
     auto held = index.lock();
     now.deliveries = held->deliveries();
+    now.on_hold = held->on_hold();
     now.queues = held->queues().size();
+    now.suspensions = held->suspensions().size();
     now.leases = held->leases();
   }
   now.lease_bytes = *lease_bytes;

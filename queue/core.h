@@ -14,6 +14,7 @@
 #include "queue/due_index.h"
 #include "queue/low_water.h"
 #include "queue/queue.h"
+#include "queue/queue_metrics.h"
 #include "queue/record.h"
 #include "queue/signal.h"
 #include "queue/tenants.h"
@@ -33,7 +34,7 @@ struct FinishOp {
 
 // Work on deliveries that have no lease in anybody's hands.
 struct AdminOp {
-  enum class Kind : std::uint8_t { kRemove, kRetryNow, kQuarantine };
+  enum class Kind : std::uint8_t { kRemove, kRetryNow, kHold, kRelease, kQuarantine };
 
   struct Target {
     MessageId id;
@@ -49,7 +50,13 @@ struct AdminOp {
   UniqueFunction<void(Result<std::uint64_t>)> done;
 };
 
-using Operation = std::variant<SubmitOp, FinishOp, AdminOp>;
+struct SuspendOp {
+  Suspension suspension;
+  bool begins = true;  // false: it ends
+  UniqueFunction<void(Result<std::uint64_t>)> done;
+};
+
+using Operation = std::variant<SubmitOp, FinishOp, AdminOp, SuspendOp>;
 
 // What the commit thread has to take.
 struct Waiting {
@@ -62,8 +69,8 @@ struct BodyRequest {
   Queue::BodyDone done;
 };
 
-// A remove() or retry_now(): the reader finds what matches, a bounded step at a time, and the
-// commit thread does it.
+// A remove(), retry_now(), hold() or release(): the reader finds what matches, a bounded step at a
+// time, and the commit thread does it.
 struct Job {
   AdminOp::Kind kind = AdminOp::Kind::kRemove;
   Selector selector;
@@ -77,16 +84,6 @@ struct ReaderWork {
   std::deque<BodyRequest> bodies;
   std::deque<std::shared_ptr<Job>> jobs;
   bool closed = false;
-};
-
-struct QueueMetrics {
-  explicit QueueMetrics(metrics::Registry& registry);
-
-  metrics::Counter commits, syncs, store_errors, reopened, quarantined;
-  metrics::Counter delivered, bounced, expired, removed;
-  metrics::Counter refused_messages, refused_bytes, refused_tenant_messages, refused_tenant_bytes;
-  metrics::Counter changes_refused, refused_space, refused_busy, refused_failed, refused_stopping;
-  metrics::Histogram commit_seconds, group_size;
 };
 
 // The way into a Lease for those who make and end them.
@@ -141,7 +138,9 @@ class Core {
   void drop_stale(const DeliveryKey& delivery);
   // Never to be delivered; a lease on it must exist. Takes effect when that lease ends.
   void condemn(const DeliveryKey& delivery, std::string_view reason);
-  void enqueue(AdminOp operation);
+  // The end of a lease that only serves to do what was asked for.
+  void carry_out(const DeliveryKey& delivery, Asked asked);
+  void enqueue(Operation operation);
   // Counts the body's octets as lease memory for as long as any of its chunks lives.
   message::Body track(const message::Body& body);
   // What has passed submit() ends without having become a message on disk.
@@ -202,6 +201,7 @@ class Core {
   void set_pause();
   void refuse(Refusal refusal, SubmitDone& done);
   [[nodiscard]] const metrics::Counter& counter_of(Refusal refusal) const;
+  [[nodiscard]] const metrics::Counter& changed_counter(AdminOp::Kind kind) const;
   void push(Operation operation);
   void end_held(const DeliveryKey& delivery, bool stale);
 

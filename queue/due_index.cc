@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "queue/record.h"
 #include "relay/base/check.h"
 
 namespace postrider::queue {
 
 namespace {
+
+std::size_t band_of(const QueueEntry& queue) {
+  return static_cast<std::size_t>(queue.name.band);
+}
 
 void remove_due(QueueEntry& queue, WallTime due) {
   const auto at = queue.leased.find(due);
@@ -24,6 +29,7 @@ QueueEntry& DueIndex::find_or_create(const QueueName& name) {
   entry->name = name;
   entry->key = key;
   entry->serial = next_serial_++;
+  entry->suspended = suspensions_.match(name);
   return *queues_.emplace(std::move(key), std::move(entry)).first->second;
 }
 
@@ -49,7 +55,8 @@ void DueIndex::sweep() {
   });
 }
 
-void DueIndex::count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes) {
+void DueIndex::count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
+                     std::int64_t on_hold) {
   // A queue's octets are a sum over messages that may turn out unreadable; never below nothing.
   const auto add = [](std::uint64_t value, std::int64_t change) {
     const auto less = static_cast<std::uint64_t>(-change);
@@ -59,6 +66,9 @@ void DueIndex::count(QueueEntry& queue, std::int64_t deliveries, std::int64_t by
   queue.deliveries = add(queue.deliveries, deliveries);
   queue.bytes = add(queue.bytes, bytes);
   deliveries_ += queue.deliveries;
+  on_hold_ -= queue.on_hold;
+  queue.on_hold = add(queue.on_hold, on_hold);
+  on_hold_ += queue.on_hold;
 }
 
 WallTime DueIndex::due_bound(const QueueEntry& queue) {
@@ -71,7 +81,7 @@ WallTime DueIndex::due_bound(const QueueEntry& queue) {
 std::optional<WallTime> DueIndex::next_due(const QueueEntry& queue) {
   WallTime due = std::min(queue.cursor.due, queue.lowered.due);
   if (!queue.returned.empty()) due = std::min(due, queue.returned.begin()->due);
-  if (due == WallTime::max()) return std::nullopt;
+  if (due >= kHeld) return std::nullopt;
   return due;
 }
 
@@ -92,31 +102,38 @@ bool DueIndex::hold(QueueEntry& queue, const Position& position) {
   at->second.due = position.due;
   ++queue.held;
   ++queue.leased[position.due];
+  // It may move from here: a place where it is not would keep its true one from being leased.
+  queue.returned.erase(position);
   return true;
 }
 
 bool DueIndex::lease_fresh(const DeliveryKey& delivery, WallTime now) {
   Holding* held = holding(delivery);
   PR_CHECK(held != nullptr && !held->is_lease);
-  QueueEntry& queue = *held->queue;
+  const QueueEntry& queue = *held->queue;
   const bool no_backlog =
       queue.place == Place::kIdle || (queue.place == Place::kWaiting && queue.wake_at > now);
-  if (paused_ || !no_backlog || queue.leases >= limits_.leases_per_queue_max) return false;
+  if (paused_ || queue.suspended || !no_backlog || queue.leases >= limits_.leases_per_queue_max) {
+    return false;
+  }
   // What is kept goes in small portions, so that many share it.
-  const bool from_kept = queue.leases < free_leases() / kKeptPortion + 1;
-  if (free_leases() == 0 || (room(queue) == 0 && !from_kept)) return false;
-  held->is_lease = true;
-  ++leases_;
-  ++queue.leases;
+  const std::size_t free = free_leases(band_of(queue));
+  const bool from_kept = queue.leases < free / kKeptPortion + 1;
+  if (free == 0 || (room(queue) == 0 && !from_kept)) return false;
+  begin_lease(*held);
   return true;
 }
 
 bool DueIndex::lease(QueueEntry& queue, const Position& position) {
   if (!hold(queue, position)) return false;
-  held_.find(position.delivery())->second.is_lease = true;
-  ++leases_;
-  ++queue.leases;
+  begin_lease(held_.find(position.delivery())->second);
   return true;
+}
+
+void DueIndex::begin_lease(Holding& holding) {
+  holding.is_lease = true;
+  ++holding.queue->leases;
+  for (std::size_t band = band_of(*holding.queue); band < kBands; ++band) ++leases_[band];
 }
 
 DueIndex::Holding* DueIndex::holding(const DeliveryKey& delivery) {
@@ -139,12 +156,20 @@ void DueIndex::enter_bound(const DeliveryKey& delivery) {
 }
 
 void DueIndex::end_lease(QueueEntry& queue) {
+  const std::size_t band = band_of(queue);
   const bool blocked = queue.place == Place::kBlocked &&
-                       blocked_.erase({queue.leases, queue.blocked_turn, &queue}) > 0;
-  --leases_;
+                       blocked_[band].erase({queue.leases, queue.blocked_turn, &queue}) > 0;
   --queue.leases;
+  for (std::size_t above = band; above < kBands; ++above) --leases_[above];
   if (blocked) block(queue);
   resume_blocked();
+}
+
+// What the bands up to this one may have together.
+std::size_t DueIndex::limit(std::size_t band) const {
+  const std::size_t all = limits_.leases_max;
+  if (band == static_cast<std::size_t>(Band::kHigh)) return all;
+  return all - all / (band == static_cast<std::size_t>(Band::kLow) ? kKeptFromLow : kKeptForHigh);
 }
 
 void DueIndex::forget(const DeliveryKey& delivery, Holding& holding) {
@@ -192,7 +217,7 @@ void DueIndex::schedule(QueueEntry& queue) {
   if (queue.place != Place::kIdle && queue.place != Place::kWaiting) return;
   leave_wake_order(queue);
   const auto due = next_due(queue);
-  if (!due) return;
+  if (!due || queue.suspended) return;
   queue.wake_at = *due;
   queue.place = Place::kWaiting;
   const auto at = wake_order_.insert({*due, queue.serial, &queue}).first;
@@ -201,8 +226,26 @@ void DueIndex::schedule(QueueEntry& queue) {
 
 void DueIndex::make_ready(QueueEntry& queue) {
   queue.place = Place::kReady;
-  ready_.push_back(&queue);
+  ready_[band_of(queue)].push_back(&queue);
   news_ = true;
+}
+
+// The band whose turn it is, of those with something ready.
+std::optional<std::size_t> DueIndex::next_band() const {
+  std::optional<std::size_t> highest;
+  for (std::size_t band = 0; band < kBands; ++band) {
+    if (ready_[band].empty()) continue;
+    if (passed_over_[band] >= kPassedOverMax) return band;
+    highest = band;
+  }
+  return highest;
+}
+
+void DueIndex::give_turn(std::size_t band) {
+  passed_over_[band] = 0;
+  for (std::size_t other = 0; other < kBands; ++other) {
+    if (other != band && !ready_[other].empty()) ++passed_over_[other];
+  }
 }
 
 QueueEntry* DueIndex::next_scan(WallTime now) {
@@ -211,32 +254,44 @@ QueueEntry* DueIndex::next_scan(WallTime now) {
     QueueEntry* queue = wake_order_.begin()->queue;
     wake_order_.erase(wake_order_.begin());
     queue->place = Place::kReady;
-    ready_.push_back(queue);
+    ready_[band_of(*queue)].push_back(queue);
   }
-  while (!ready_.empty()) {
-    QueueEntry* queue = ready_.front();
-    ready_.pop_front();
-    if (room(*queue) > 0) {
-      queue->place = Place::kScanning;
-      queue->lowered = Position::end();
-      return queue;
+  while (const auto band = next_band()) {
+    QueueEntry* queue = ready_[*band].front();
+    ready_[*band].pop_front();
+    if (queue->suspended) {
+      queue->place = Place::kIdle;
+      continue;
     }
-    block(*queue);
+    if (room(*queue) == 0) {
+      block(*queue);
+      continue;
+    }
+    give_turn(*band);
+    queue->place = Place::kScanning;
+    queue->lowered = Position::end();
+    return queue;
   }
   return nullptr;
 }
 
-std::size_t DueIndex::free_leases() const {
-  return limits_.leases_max - std::min(limits_.leases_max, leases_);
+// What the band may still take of all leases, without what is kept for higher ones.
+std::size_t DueIndex::free_leases(std::size_t band) const {
+  std::size_t free = limits_.leases_max;
+  for (; band < kBands; ++band) {
+    free = std::min(free, limit(band) - std::min(limit(band), leases_[band]));
+  }
+  return free;
 }
 
 // A queue may have no more than are still free, so that those that are slow to end theirs do not
 // hold all. Of those free an eighth is kept for fresh mail to queues without a backlog, which would
-// otherwise stand in line with all that have one. Taking a lease makes one less free, hence half of
-// the sum.
+// otherwise stand in line with all that have one; the highest band may have it too. Taking a lease
+// makes one less free, hence half of the sum.
 std::size_t DueIndex::room(const QueueEntry& queue) const {
-  const std::size_t kept = limits_.leases_max / 8;
-  const std::size_t free = free_leases() - std::min(free_leases(), kept);
+  const std::size_t kept = queue.name.band == Band::kHigh ? 0 : limits_.leases_max / 8;
+  const std::size_t all = free_leases(static_cast<std::size_t>(Band::kHigh));
+  const std::size_t free = std::min(free_leases(band_of(queue)), all - std::min(all, kept));
   const std::size_t most = std::min(limits_.leases_per_queue_max, (free + queue.leases + 1) / 2);
   return most - std::min(most, queue.leases);
 }
@@ -244,16 +299,18 @@ std::size_t DueIndex::room(const QueueEntry& queue) const {
 void DueIndex::block(QueueEntry& queue) {
   if (queue.place != Place::kBlocked) queue.blocked_turn = next_blocked_turn_++;
   queue.place = Place::kBlocked;
-  blocked_.insert({queue.leases, queue.blocked_turn, &queue});
+  blocked_[band_of(queue)].insert({queue.leases, queue.blocked_turn, &queue});
 }
 
 // Who has many leases goes on when he may have an eighth more, not for each one that ends.
 void DueIndex::resume_blocked() {
-  while (!blocked_.empty()) {
-    QueueEntry& queue = *blocked_.begin()->queue;
-    if (room(queue) < std::max<std::size_t>(1, queue.leases / 8)) return;
-    blocked_.erase(blocked_.begin());
-    make_ready(queue);
+  for (std::set<Blocked>& blocked : blocked_) {
+    while (!blocked.empty()) {
+      QueueEntry& queue = *blocked.begin()->queue;
+      if (room(queue) < std::max<std::size_t>(1, queue.leases / 8)) break;
+      blocked.erase(blocked.begin());
+      make_ready(queue);
+    }
   }
 }
 
@@ -263,7 +320,7 @@ void DueIndex::end_scan(QueueEntry& queue, const Position& cursor, WallTime now)
   queue.lowered = Position::end();
   queue.place = Place::kIdle;
   const auto due = next_due(queue);
-  if (due && *due <= now) {
+  if (due && *due <= now && !queue.suspended) {
     make_ready(queue);
   } else {
     schedule(queue);
@@ -272,9 +329,33 @@ void DueIndex::end_scan(QueueEntry& queue, const Position& cursor, WallTime now)
 
 std::optional<WallTime> DueIndex::next_wake() const {
   if (paused_) return std::nullopt;
-  if (!ready_.empty()) return WallTime::min();
+  if (next_band()) return WallTime::min();
   if (wake_order_.empty()) return std::nullopt;
   return wake_order_.begin()->at;
+}
+
+void DueIndex::suspend(const Suspension& rule) {
+  Suspensions added;
+  added.add(rule);
+  suspensions_.add(rule);
+  for (const auto& [key, queue] : queues_) {
+    if (queue->suspended || !added.match(queue->name)) continue;
+    queue->suspended = true;
+    leave_wake_order(*queue);
+  }
+}
+
+void DueIndex::resume(const std::vector<Suspension>& rules) {
+  Suspensions ended;
+  for (const Suspension& rule : rules) {
+    ended.add(rule);
+    suspensions_.remove(rule);
+  }
+  for (const auto& [key, queue] : queues_) {
+    if (!queue->suspended || !ended.match(queue->name)) continue;
+    queue->suspended = suspensions_.match(queue->name);
+    schedule(*queue);
+  }
 }
 
 void DueIndex::pause(bool paused) {

@@ -8,6 +8,7 @@
 // Thread: none of its own; whoever calls holds the one lock around it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "queue/keys.h"
+#include "queue/suspensions.h"
 
 namespace postrider::queue {
 
@@ -39,6 +41,7 @@ struct QueueEntry {
   // As committed. Written by the commit thread under the lock, so it may read them without.
   std::uint64_t deliveries = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t on_hold = 0;  // of the deliveries: due when they are released
 
   Place place = Place::kIdle;
   Position cursor = Position::end();
@@ -46,6 +49,7 @@ struct QueueEntry {
   std::set<Position> returned;         // given back undone, below the cursor; at most kReturnedMax
   WallTime wake_at;                    // the key in the wake order, while waiting
   std::uint64_t blocked_turn = 0;      // while blocked: since which turn
+  bool suspended = false;              // never waiting, nor scanned
   std::size_t leases = 0;
   std::size_t held = 0;                      // leased or held: the entry must stay
   std::map<WallTime, std::uint32_t> leased;  // due times of those, so that disk gets a true bound
@@ -55,6 +59,7 @@ struct QueueEntry {
     bool touched = false;
     std::int64_t deliveries = 0;
     std::int64_t bytes = 0;
+    std::int64_t on_hold = 0;
     WallTime due_bound = WallTime::max();
   } plan;
 };
@@ -67,7 +72,7 @@ class DueIndex {
   };
 
   // What becomes of a delivery when its lease comes back undone.
-  enum class Verdict : std::uint8_t { kNone, kRemove, kQuarantine };
+  enum class Verdict : std::uint8_t { kNone, kRemove, kHold, kQuarantine };
 
   struct Holding {
     QueueEntry* queue = nullptr;
@@ -80,6 +85,13 @@ class DueIndex {
   static constexpr std::size_t kReturnedMax = 4096;  // of one queue
   // Of the leases that are kept for fresh mail a queue has a share of so many at most.
   static constexpr std::size_t kKeptPortion = 64;
+  // So many turns go to others while something of a band is ready; then it has the next, the lowest
+  // first where that is more than one.
+  static constexpr unsigned kPassedOverMax = 8;
+  // Of all leases, one in so many is kept from the lowest band, and from all but the highest: mail
+  // of a higher band finds one free however much of the lower ones is under way.
+  static constexpr std::size_t kKeptFromLow = 8;
+  static constexpr std::size_t kKeptForHigh = 16;
 
   explicit DueIndex(Limits limits) : limits_(limits) {}
 
@@ -94,10 +106,13 @@ class DueIndex {
   [[nodiscard]] const auto& queues() const { return queues_; }
 
   // What the queue has as committed changes; only through here, so that the sum stays true.
-  void count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes);
+  void count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
+             std::int64_t on_hold = 0);
 
   // Of all queues.
   [[nodiscard]] std::uint64_t deliveries() const { return deliveries_; }
+
+  [[nodiscard]] std::uint64_t on_hold() const { return on_hold_; }
 
   // No delivery of the queue, leased or not, is due earlier.
   [[nodiscard]] static WallTime due_bound(const QueueEntry& queue);
@@ -124,6 +139,7 @@ class DueIndex {
 
   // --- the reader's turn ---
   // The next queue with something due, marked as being scanned; nullptr: none, or no lease is free.
+  // Higher bands first, within the bound above; within a band in turns.
   QueueEntry* next_scan(WallTime now);
   // Leases that the queue being scanned may still take.
   [[nodiscard]] std::size_t room(const QueueEntry& queue) const;
@@ -131,6 +147,13 @@ class DueIndex {
   void end_scan(QueueEntry& queue, const Position& cursor, WallTime now);
   // When next_scan() may have something: now (WallTime::min()), later, or not before a change.
   [[nodiscard]] std::optional<WallTime> next_wake() const;
+
+  // --- what is suspended ---
+  void suspend(const Suspension& rule);
+  void resume(const std::vector<Suspension>& rules);
+
+  [[nodiscard]] const Suspensions& suspensions() const { return suspensions_; }
+
   // No leases at all while it lasts.
   void pause(bool paused);
 
@@ -139,7 +162,7 @@ class DueIndex {
   // True once after something happened that next_wake() would tell the reader.
   bool take_news() { return std::exchange(news_, false); }
 
-  [[nodiscard]] std::size_t leases() const { return leases_; }
+  [[nodiscard]] std::size_t leases() const { return leases_.back(); }
 
   // Leases and holds.
   [[nodiscard]] std::size_t held() const { return held_.size(); }
@@ -148,10 +171,14 @@ class DueIndex {
   void schedule(QueueEntry& queue);
   void leave_wake_order(QueueEntry& queue);
   void make_ready(QueueEntry& queue);
-  [[nodiscard]] std::size_t free_leases() const;
   void block(QueueEntry& queue);
   void resume_blocked();
+  void begin_lease(Holding& holding);
   void end_lease(QueueEntry& queue);
+  [[nodiscard]] std::size_t limit(std::size_t band) const;
+  [[nodiscard]] std::size_t free_leases(std::size_t band) const;
+  [[nodiscard]] std::optional<std::size_t> next_band() const;
+  void give_turn(std::size_t band);
   void forget(const DeliveryKey& delivery, Holding& holding);
 
   struct TextHash {
@@ -178,7 +205,6 @@ class DueIndex {
 
   std::set<Wake> wake_order_;
   std::uint64_t next_serial_ = 0;
-  std::deque<QueueEntry*> ready_;
 
   // Who has fewest leases is the first to get more, then who waits longest.
   struct Blocked {
@@ -189,10 +215,15 @@ class DueIndex {
     auto operator<=>(const Blocked&) const = default;
   };
 
-  std::set<Blocked> blocked_;
+  std::array<std::set<Blocked>, kBands> blocked_;
   std::uint64_t next_blocked_turn_ = 0;
+  std::array<std::deque<QueueEntry*>, kBands> ready_;
+  Suspensions suspensions_;
   std::uint64_t deliveries_ = 0;
-  std::size_t leases_ = 0;
+  std::uint64_t on_hold_ = 0;
+  std::array<std::size_t, kBands> leases_{};  // of each band and those below it
+  // Of each band: turns that others have had since its own while something of it was ready.
+  std::array<unsigned, kBands> passed_over_{};
   bool paused_ = false;
   bool news_ = false;
 };

@@ -104,9 +104,11 @@ std::optional<QueueName> decode_queue_name(std::string_view& bytes) {
   auto tenant = read_text(rest);
   if (!tenant) return std::nullopt;
   auto campaign = read_text(rest);
-  if (!campaign || rest.empty()) return std::nullopt;
+  if (!campaign || rest.empty() || static_cast<std::uint8_t>(rest[0]) >= kBands) {
+    return std::nullopt;
+  }
   QueueName name{std::move(*domain), std::move(*tenant), std::move(*campaign),
-                 static_cast<std::uint8_t>(rest[0])};
+                 static_cast<Band>(rest[0])};
   bytes = rest.substr(1);
   return name;
 }
@@ -135,6 +137,29 @@ std::string state_key(std::string_view name) {
   std::string key(1, space::kState);
   key += name;
   return key;
+}
+
+std::string suspension_prefix() {
+  return state_key("suspended/");
+}
+
+std::string suspension_key(std::string_view domain, std::string_view tenant,
+                           std::string_view campaign) {
+  std::string key = suspension_prefix();
+  for (const std::string_view text : {domain, tenant, campaign}) append_text(key, text);
+  return key;
+}
+
+std::optional<QueueName> decode_suspension_key(std::string_view key) {
+  key.remove_prefix(std::min(key.size(), suspension_prefix().size()));
+  QueueName name;
+  for (std::string* part : {&name.domain, &name.tenant, &name.campaign}) {
+    auto text = read_text(key);
+    if (!text) return std::nullopt;
+    *part = std::move(*text);
+  }
+  if (!key.empty()) return std::nullopt;
+  return name;
 }
 
 std::string tenant_key(std::string_view tenant) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "queue/band.h"
 #include "queue/id.h"
 #include "relay/base/clock.h"
 
@@ -27,14 +28,11 @@ inline constexpr char kWake = 'w';
 inline constexpr char kQuarantine = 'x';
 }  // namespace space
 
-// Deliveries of more than one band would stand in separate queues; so far all are in this one.
-inline constexpr std::uint8_t kBandNormal = 1;
-
 struct QueueName {
   std::string domain;
   std::string tenant;
   std::string campaign;
-  std::uint8_t band = kBandNormal;
+  Band band = Band::kNormal;
 
   bool operator==(const QueueName&) const = default;
 };
@@ -80,6 +78,11 @@ std::string body_key(const MessageId& id, std::uint32_t chunk);
 std::string delivery_key(const DeliveryKey& delivery);
 std::string quarantine_key(const DeliveryKey& delivery);
 std::string state_key(std::string_view name);
+// Of a suspension; empty texts name nothing.
+std::string suspension_key(std::string_view domain, std::string_view tenant,
+                           std::string_view campaign);
+// What all of them begin with.
+std::string suspension_prefix();
 // The rest of the key is the tenant as it is.
 std::string tenant_key(std::string_view tenant);
 // `queue` is an encoded queue name.
@@ -89,6 +92,8 @@ std::string due_key(std::string_view queue, const Position& position);
 
 // The id (and number) behind the space byte of a message, left, delivery or quarantine key.
 std::optional<MessageId> decode_id(std::string_view key);
+// Domain, tenant and campaign of a suspension's key.
+std::optional<QueueName> decode_suspension_key(std::string_view key);
 std::optional<DeliveryKey> decode_delivery_key(std::string_view key);
 // The position in a due key of `queue`.
 std::optional<Position> decode_position(std::string_view key, std::string_view queue);

@@ -17,9 +17,6 @@ namespace postrider::queue {
 
 namespace {
 
-// Looked at between two moments at which the walk may notice that it has enough.
-constexpr std::size_t kLooksPerStep = 4096;
-
 MessageSummary summarize(Core& core, FoundMessage found) {
   MessageSummary summary;
   summary.message = std::move(found.message);
@@ -31,6 +28,7 @@ MessageSummary summarize(Core& core, FoundMessage found) {
     delivery.recipients = std::move(one.record.recipients);
     delivery.attempts = one.record.attempts;
     delivery.due = one.record.due;
+    delivery.held = one.record.due == kHeld;
     delivery.last_status = std::move(one.record.last_status);
     const DueIndex::Holding* held = index->holding({summary.message.id, one.number});
     delivery.leased = held != nullptr && held->is_lease;
@@ -157,12 +155,32 @@ void Queue::read_body(Lease lease, BodyDone done) {
   state_->core.read_body(std::move(lease), std::move(done));
 }
 
-void Queue::remove(Selector selector, UniqueFunction<void(Result<std::uint64_t>)> done) {
+void Queue::remove(Selector selector, ChangeDone done) {
   state_->core.start_job(AdminOp::Kind::kRemove, std::move(selector), std::move(done));
 }
 
-void Queue::retry_now(Selector selector, UniqueFunction<void(Result<std::uint64_t>)> done) {
+void Queue::retry_now(Selector selector, ChangeDone done) {
   state_->core.start_job(AdminOp::Kind::kRetryNow, std::move(selector), std::move(done));
+}
+
+void Queue::hold(Selector selector, ChangeDone done) {
+  state_->core.start_job(AdminOp::Kind::kHold, std::move(selector), std::move(done));
+}
+
+void Queue::release(Selector selector, ChangeDone done) {
+  state_->core.start_job(AdminOp::Kind::kRelease, std::move(selector), std::move(done));
+}
+
+void Queue::suspend(Suspension suspension, ChangeDone done) {
+  state_->core.enqueue(SuspendOp{std::move(suspension), true, std::move(done)});
+}
+
+void Queue::resume(Suspension suspension, ChangeDone done) {
+  state_->core.enqueue(SuspendOp{std::move(suspension), false, std::move(done)});
+}
+
+std::vector<Suspension> Queue::suspensions() const {
+  return state_->core.index.lock()->suspensions().all();
 }
 
 std::vector<QueueSummary> Queue::queues(std::size_t limit) const {
@@ -172,13 +190,16 @@ std::vector<QueueSummary> Queue::queues(std::size_t limit) const {
     summaries.reserve(index->queues().size());
     for (const auto& [key, queue] : index->queues()) {
       if (queue->deliveries == 0) continue;
-      summaries.push_back({queue->name.domain, queue->name.tenant, queue->name.campaign,
-                           queue->deliveries, queue->bytes, DueIndex::next_due(*queue)});
+      const QueueName& name = queue->name;
+      summaries.push_back({name.domain, name.tenant, name.campaign, name.band, queue->deliveries,
+                           queue->on_hold, queue->bytes, DueIndex::next_due(*queue),
+                           queue->suspended});
     }
   }
   const auto larger_first = [](const QueueSummary& a, const QueueSummary& b) {
     if (a.deliveries != b.deliveries) return a.deliveries > b.deliveries;
-    return std::tie(a.domain, a.tenant, a.campaign) < std::tie(b.domain, b.tenant, b.campaign);
+    return std::tie(a.domain, a.tenant, a.campaign, a.band) <
+           std::tie(b.domain, b.tenant, b.campaign, b.band);
   };
   const std::size_t shown = std::min(limit, summaries.size());
   std::partial_sort(summaries.begin(), summaries.begin() + static_cast<std::ptrdiff_t>(shown),
@@ -187,33 +208,27 @@ std::vector<QueueSummary> Queue::queues(std::size_t limit) const {
   return summaries;
 }
 
-Result<std::vector<MessageSummary>> Queue::messages(const Selector& selector,
-                                                    std::size_t limit) const {
+Result<MessagePage> Queue::messages(const Selector& selector, std::size_t limit,
+                                    MessageId from) const {
   Core& core = state_->core;
   bool raises_mark = false;
-  MessageId from;
   {
     auto low_water = core.low_water.lock();
-    from = low_water->mark();
-    raises_mark = !selector.id && low_water->begin_walk();
+    // Only a walk that begins at the mark tells whether there is something right above it.
+    raises_mark = !selector.id && from <= low_water->mark() && limit > 0 && low_water->begin_walk();
+    from = std::max(from, low_water->mark());
   }
   Selection selection(core.store, selector, from);
-  std::vector<MessageSummary> summaries;
-  std::optional<Error> error;
-  while (!selection.ended() && summaries.size() < limit && !error) {
-    auto found = selection.next(limit - summaries.size(), kLooksPerStep);
-    if (!found) {
-      error = found.error();
-      break;
-    }
-    for (FoundMessage& one : *found) summaries.push_back(summarize(core, std::move(one)));
-  }
+  auto found = selection.next(limit, kLooksPerPage);
   if (raises_mark) {
     auto low_water = core.low_water.lock();
-    error || limit == 0 ? low_water->abandon_walk() : low_water->end_walk(selection.first_seen());
+    found ? low_water->end_walk(selection.first_seen()) : low_water->abandon_walk();
   }
-  if (error) return failure(*error);
-  return summaries;
+  if (!found) return failure(found.error());
+  MessagePage page;
+  for (FoundMessage& one : *found) page.messages.push_back(summarize(core, std::move(one)));
+  if (!selection.ended()) page.next = selection.from();
+  return page;
 }
 
 Result<std::optional<MessageSummary>> Queue::message(MessageId id) const {
@@ -221,8 +236,8 @@ Result<std::optional<MessageSummary>> Queue::message(MessageId id) const {
   selector.id = id;
   auto found = messages(selector, 1);
   if (!found) return failure(found.error());
-  if (found->empty()) return std::optional<MessageSummary>();
-  return std::optional<MessageSummary>(std::move(found->front()));
+  if (found->messages.empty()) return std::optional<MessageSummary>();
+  return std::optional<MessageSummary>(std::move(found->messages.front()));
 }
 
 Stats Queue::stats() const {

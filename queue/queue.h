@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "metrics/metrics.h"
+#include "queue/band.h"
 #include "queue/id.h"
 #include "queue/store.h"
 #include "relay/base/clock.h"
@@ -66,6 +67,7 @@ struct Options {
 struct Message {
   MessageId id;
   message::Envelope envelope;
+  Band band = Band::kNormal;
   std::uint64_t size = 0;  // octets of the body
   WallTime arrived;
   WallTime expires;
@@ -77,6 +79,9 @@ struct Submission {
   message::Envelope envelope;
   std::vector<message::Recipient> recipients;  // at least one; every domain in normal form
   message::Body body;
+  Band band = Band::kNormal;
+  // Not attempted before; a time that is over, like the default, is at once.
+  WallTime not_before;
   WallTime expires;
   // Journal lines for the event sink, handed over after the commit and before the answer.
   std::string events;
@@ -174,21 +179,42 @@ class Consumer {
   virtual void deliver(std::vector<Lease> leases) = 0;
 };
 
+// All that is named must fit.
 struct Selector {
   std::optional<MessageId> id;
   std::string domain;  // destination; empty: any
   std::string sender;  // exact address; empty: any
-  bool all = false;    // must be set for a selector that names nothing, so that none is by accident
+  std::string tenant;  // empty: any
+  std::string campaign;
+  std::optional<WallTime> arrived_before;
+  bool all = false;  // must be set for a selector that names nothing, so that none is by accident
+
+  [[nodiscard]] bool names_something() const {
+    return id || !domain.empty() || !sender.empty() || !tenant.empty() || !campaign.empty() ||
+           arrived_before;
+  }
 };
 
-// One destination queue: domain, tenant, campaign.
+// One destination queue: domain, tenant, campaign, band.
 struct QueueSummary {
   std::string domain;
   std::string tenant;
   std::string campaign;
+  Band band = Band::kNormal;
   std::uint64_t deliveries = 0;
+  std::uint64_t on_hold = 0;  // of these
   std::uint64_t bytes = 0;
-  std::optional<WallTime> next_due;
+  std::optional<WallTime> next_due;  // of what is neither held nor being attempted
+  bool suspended = false;
+};
+
+// Of the queues that fit all that is named, also those to come.
+struct Suspension {
+  std::string domain;  // empty: any
+  std::string tenant;
+  std::string campaign;
+  std::string reason;
+  std::optional<WallTime> until;  // it ends by itself
 };
 
 struct DeliverySummary {
@@ -198,6 +224,7 @@ struct DeliverySummary {
   std::uint32_t attempts = 0;
   WallTime due;
   bool leased = false;
+  bool held = false;  // due has no meaning then
   message::Status last_status;
 };
 
@@ -206,11 +233,18 @@ struct MessageSummary {
   std::vector<DeliverySummary> deliveries;  // those not ended
 };
 
+struct MessagePage {
+  std::vector<MessageSummary> messages;
+  std::optional<MessageId> next;  // where the next page starts; nullopt: there is none
+};
+
 struct Stats {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   std::uint64_t deliveries = 0;
+  std::uint64_t on_hold = 0;  // of these
   std::uint64_t queues = 0;
+  std::uint64_t suspensions = 0;
   std::uint64_t leases = 0;
   std::uint64_t lease_bytes = 0;
   std::uint64_t commit_waiting = 0;
@@ -275,14 +309,35 @@ class Queue {
 
   // Removes what matches and is not leased; what is leased is removed when its attempt ends without
   // a delivery. `done` (commit thread) gets the number of messages that matched.
-  void remove(Selector selector, UniqueFunction<void(Result<std::uint64_t>)> done);
-  // Makes what matches due now.
-  void retry_now(Selector selector, UniqueFunction<void(Result<std::uint64_t>)> done);
+  // That it was asked for is on disk before the answer: a crash does not undo it.
+  using ChangeDone = UniqueFunction<void(Result<std::uint64_t>)>;
+  void remove(Selector selector, ChangeDone done);
+  // Makes what matches due now; what is held stays held.
+  void retry_now(Selector selector, ChangeDone done);
+  // What matches now is not due any more, until it is released or removed. What is leased is held
+  // when its attempt ends, if something is left of it. Ages run, and nothing expires: that takes an
+  // attempt.
+  void hold(Selector selector, ChangeDone done);
+  // Makes what matches and is held due now.
+  void release(Selector selector, ChangeDone done);
+
+  // Nothing that fits is leased, of mail that is here or will come, until that is resumed or its
+  // time is over; what is leased already is finished. Mail is accepted as ever. Survives restarts.
+  // One that names the same replaces the other. `done` (commit thread) gets how many suspensions
+  // were made, replaced or ended: 0 or 1. Beyond kSuspensionsMax it fails.
+  static constexpr std::size_t kSuspensionsMax = 10'000;
+  void suspend(Suspension suspension, ChangeDone done);
+  // Ends the one that names the same.
+  void resume(Suspension suspension, ChangeDone done);
+  [[nodiscard]] std::vector<Suspension> suspensions() const;
 
   // These read the store in the caller's thread: never from a loop.
   [[nodiscard]] std::vector<QueueSummary> queues(std::size_t limit) const;
-  [[nodiscard]] Result<std::vector<MessageSummary>> messages(const Selector& selector,
-                                                             std::size_t limit) const;
+  // At most `limit` messages with an id not below `from`, in order of id, after a look at no more
+  // than about kLooksPerPage deliveries: a page may be short, or empty, and not be the last.
+  static constexpr std::size_t kLooksPerPage = 50'000;
+  [[nodiscard]] Result<MessagePage> messages(const Selector& selector, std::size_t limit,
+                                             MessageId from = {}) const;
   [[nodiscard]] Result<std::optional<MessageSummary>> message(MessageId id) const;
 
   [[nodiscard]] Stats stats() const;

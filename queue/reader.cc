@@ -287,6 +287,11 @@ Result<std::optional<Lease>> Reader::load_one(const Position& position) {
     core_.drop_stale(delivery);
     return std::optional<Lease>();
   }
+  if (record->asked != Asked::kNothing) {
+    // Asked for during a lease that an earlier process did not end.
+    core_.carry_out(delivery, record->asked);
+    return std::optional<Lease>();
+  }
   auto message = load_message(delivery);
   if (!message) return failure(message.error());
   if (*message == nullptr) {

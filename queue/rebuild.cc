@@ -107,12 +107,12 @@ class Rebuild {
     if (!message_) {
       return quarantine(delivery, "its message record is missing or does not verify");
     }
-    const message::Envelope& envelope = message_->envelope;
-    const std::string queue = encode({record->domain, envelope.tenant, envelope.campaign});
+    const std::string queue = encode(queue_name(*message_, record->domain));
     QueueRecord& sums =
-        queues_.try_emplace(queue, QueueRecord{0, 0, WallTime::max()}).first->second;
+        queues_.try_emplace(queue, QueueRecord{0, 0, 0, WallTime::max()}).first->second;
     ++sums.deliveries;
     sums.bytes += message_->size;
+    if (record->due == kHeld) ++sums.on_hold;
     sums.due_bound = std::min(sums.due_bound, record->due);
     ++deliveries_;
     return put(due_key(queue, {record->due, delivery.id, delivery.number}), {});

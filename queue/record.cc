@@ -16,9 +16,13 @@ constexpr char kRecordVersion = 1;
 constexpr std::uint8_t kEightBit = 1;
 constexpr std::uint8_t kSmtpUtf8 = 2;
 constexpr unsigned kReturnShift = 2;  // two bits
-constexpr std::uint8_t kMessageFlagsMax = 15;
+constexpr std::uint8_t kLowBand = 16;
+constexpr std::uint8_t kHighBand = 32;
+constexpr std::uint8_t kMessageFlagsMax = 47;
 // Bits of a delivery's flag octet.
 constexpr std::uint8_t kDelayReported = 1;
+constexpr unsigned kAskedShift = 1;  // two bits
+constexpr std::uint8_t kDeliveryFlagsMax = 5;
 
 class RecordWriter {
  public:
@@ -204,12 +208,18 @@ std::vector<message::Metadata> read_metadata(RecordReader& in) {
 
 }  // namespace
 
+QueueName queue_name(const Message& message, const std::string& domain) {
+  return {domain, message.envelope.tenant, message.envelope.campaign, message.band};
+}
+
 std::string encode(std::string_view key, const Message& message) {
   const message::Envelope& envelope = message.envelope;
   RecordWriter out(128);
   unsigned flags = static_cast<unsigned>(envelope.return_content) << kReturnShift;
   if (envelope.eight_bit) flags |= kEightBit;
   if (envelope.smtputf8) flags |= kSmtpUtf8;
+  if (message.band == Band::kLow) flags |= kLowBand;
+  if (message.band == Band::kHigh) flags |= kHighBand;
   out.octet(static_cast<std::uint8_t>(flags));
   out.text(envelope.sender.local);
   out.text(envelope.sender.domain);
@@ -232,11 +242,13 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
   Message message;
   message.id = *id;
   const std::uint8_t flags = in.octet();
-  const unsigned content = flags >> kReturnShift;
+  const unsigned content = (flags >> kReturnShift) & 3U;
   if (flags > kMessageFlagsMax ||
       content > static_cast<unsigned>(message::ReturnContent::kHeaders)) {
     in.fail();
   }
+  if ((flags & kLowBand) != 0) message.band = Band::kLow;
+  if ((flags & kHighBand) != 0) message.band = Band::kHigh;
   message.envelope.eight_bit = (flags & kEightBit) != 0;
   message.envelope.smtputf8 = (flags & kSmtpUtf8) != 0;
   message.envelope.return_content = static_cast<message::ReturnContent>(content);
@@ -256,7 +268,9 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
 
 std::string encode(std::string_view key, const DeliveryRecord& delivery) {
   RecordWriter out(64 + delivery.recipients.size() * 32 + delivery.last_status.text.size());
-  out.octet(delivery.delay_reported ? kDelayReported : 0);
+  unsigned flags = static_cast<unsigned>(delivery.asked) << kAskedShift;
+  if (delivery.delay_reported) flags |= kDelayReported;
+  out.octet(static_cast<std::uint8_t>(flags));
   out.time(delivery.due);
   out.number(delivery.attempts);
   out.text(delivery.domain);
@@ -274,8 +288,9 @@ std::optional<DeliveryRecord> decode_delivery(std::string_view key, std::string_
   RecordReader in(key, value);
   DeliveryRecord delivery;
   const std::uint8_t flags = in.octet();
-  if (flags > kDelayReported) in.fail();
-  delivery.delay_reported = flags == kDelayReported;
+  if (flags > kDeliveryFlagsMax) in.fail();
+  delivery.delay_reported = (flags & kDelayReported) != 0;
+  if (in.good()) delivery.asked = static_cast<Asked>(flags >> kAskedShift);
   delivery.due = in.time();
   delivery.attempts = in.number_as<std::uint32_t>();
   delivery.domain = in.text();
@@ -298,6 +313,7 @@ std::string encode(std::string_view key, const QueueRecord& queue) {
   out.number(queue.deliveries);
   out.number(queue.bytes);
   out.time(queue.due_bound);
+  if (queue.on_hold > 0) out.number(queue.on_hold);
   return out.seal(key);
 }
 
@@ -307,6 +323,9 @@ std::optional<QueueRecord> decode_queue(std::string_view key, std::string_view v
   queue.deliveries = in.number();
   queue.bytes = in.number();
   queue.due_bound = in.time();
+  if (in.done()) return queue;
+  queue.on_hold = in.number();
+  if (queue.on_hold == 0) in.fail();  // is not written
   return if_done(in, queue);
 }
 
@@ -323,6 +342,24 @@ std::optional<TenantRecord> decode_tenant(std::string_view key, std::string_view
   tenant.messages = in.number();
   tenant.bytes = in.number();
   return if_done(in, tenant);
+}
+
+std::string encode(std::string_view key, const Suspension& suspension) {
+  RecordWriter out(suspension.reason.size() + 32);
+  out.text(suspension.reason);
+  out.time(suspension.until.value_or(WallTime::max()));
+  return out.seal(key);
+}
+
+std::optional<Suspension> decode_suspension(std::string_view key, std::string_view value) {
+  auto name = decode_suspension_key(key);
+  if (!name) return std::nullopt;
+  RecordReader in(key, value);
+  Suspension suspension{std::move(name->domain), std::move(name->tenant), std::move(name->campaign),
+                        in.text(), std::nullopt};
+  const WallTime until = in.time();
+  if (until != WallTime::max()) suspension.until = until;
+  return if_done(in, std::move(suspension));
 }
 
 std::string encode(std::string_view key, const Totals& totals) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "queue/keys.h"
 #include "queue/queue.h"
 #include "relay/base/bytes.h"
 #include "relay/message/body.h"
@@ -28,11 +29,19 @@ inline constexpr std::size_t kBodyChunkSize = 64U << 10;
 // Behind every value: its record version and checksum.
 inline constexpr std::size_t kTrailerSize = 5;
 
+// Due when an operator releases it: the due time of a held delivery.
+inline constexpr WallTime kHeld = WallTime::max() - Milliseconds(1);
+
+// What an operator asked for while the delivery was leased: done when the lease ends, or by the
+// next start if the process dies before that.
+enum class Asked : std::uint8_t { kNothing, kRemove, kHold };
+
 struct DeliveryRecord {
   std::string domain;
   std::vector<message::Recipient> recipients;  // those not ended
   std::uint32_t attempts = 0;
   bool delay_reported = false;
+  Asked asked = Asked::kNothing;
   WallTime due;
   message::Status last_status;
 };
@@ -40,7 +49,8 @@ struct DeliveryRecord {
 struct QueueRecord {
   std::uint64_t deliveries = 0;
   std::uint64_t bytes = 0;
-  WallTime due_bound;  // no delivery of the queue is due earlier
+  std::uint64_t on_hold = 0;  // of the deliveries
+  WallTime due_bound;         // no delivery of the queue is due earlier
 };
 
 // What a tenant has on disk.
@@ -73,6 +83,10 @@ std::optional<QueueRecord> decode_queue(std::string_view key, std::string_view v
 std::string encode(std::string_view key, const TenantRecord& tenant);
 std::optional<TenantRecord> decode_tenant(std::string_view key, std::string_view value);
 
+// Reason and end of a suspension; `key` says what it is of.
+std::string encode(std::string_view key, const Suspension& suspension);
+std::optional<Suspension> decode_suspension(std::string_view key, std::string_view value);
+
 std::string encode(std::string_view key, const Totals& totals);
 std::optional<Totals> decode_totals(std::string_view key, std::string_view value);
 
@@ -83,6 +97,9 @@ std::optional<std::uint64_t> decode_number(std::string_view key, std::string_vie
 // A lone text: why a delivery is in quarantine.
 std::string encode_text(std::string_view key, std::string_view text);
 std::optional<std::string> decode_text(std::string_view key, std::string_view value);
+
+// The queue of the message's deliveries to this domain.
+QueueName queue_name(const Message& message, const std::string& domain);
 
 constexpr std::uint32_t body_chunks(std::uint64_t size) {
   return static_cast<std::uint32_t>((size + kBodyChunkSize - 1) / kBodyChunkSize);

@@ -91,6 +91,7 @@ Result<QueueRecord> count_queue(Store& store, const std::string& queue) {
     if (!position) continue;
     ++record.deliveries;
     record.due_bound = std::min(record.due_bound, position->due);
+    if (position->due == kHeld) ++record.on_hold;
     const std::string key = message_key(position->id);
     const auto stored = store.get(key);
     if (!stored) return failure(stored.error());
@@ -102,9 +103,33 @@ Result<QueueRecord> count_queue(Store& store, const std::string& queue) {
   return record;
 }
 
-}  // namespace
+Result<void> recover_suspended(Store& store, DueIndex& index) {
+  const std::string lower = suspension_prefix();
+  const auto cursor = store.scan(lower, after_prefix(lower));
+  for (; cursor->valid(); cursor->next()) {
+    auto suspension = decode_suspension(cursor->key(), cursor->value());
+    const auto name = decode_suspension_key(cursor->key());
+    // Also where the value is damaged: to hold mail back can be mended, to send it cannot.
+    if (!suspension && name) {
+      suspension = {name->domain, name->tenant, name->campaign, "(damaged)", std::nullopt};
+    }
+    if (suspension) index.suspend(*suspension);
+  }
+  return cursor->status();
+}
 
-Result<Totals> recover_totals(Store& store) {
+// All that is stored of the queue as a whole, and of its tenants, can be read: a suspension that
+// was passed over would let mail go that is to stay.
+Result<void> check_state(Store& store) {
+  static_assert(space::kTenant == space::kState + 1);
+  const auto cursor =
+      store.scan(std::string(1, space::kState), after_prefix(std::string(1, space::kTenant)));
+  while (cursor->valid()) cursor->next();
+  return cursor->status();
+}
+
+Result<Totals> read_totals(Store& store) {
+  if (auto checked = check_state(store); !checked) return failure(checked.error());
   if (auto checked = check_schema(store); !checked) return failure(checked.error());
   if (store.was_repaired()) {
     auto totals = rebuild(store);
@@ -127,7 +152,18 @@ Result<Totals> recover_totals(Store& store) {
   return counted;
 }
 
+}  // namespace
+
+Result<Totals> recover_totals(Store& store) {
+  auto totals = read_totals(store);
+  if (totals || !is_damage(totals.error())) return totals;
+  // The store has made a note of it, and repairs what it opens.
+  if (auto reopened = store.reopen(); !reopened) return failure(reopened.error());
+  return read_totals(store);
+}
+
 Result<void> recover_queues(Store& store, DueIndex& index) {
+  if (auto done = recover_suspended(store, index); !done) return done;
   const std::string lower(1, space::kQueue);
   const auto cursor = store.scan(lower, after_prefix(lower));
   for (; cursor->valid(); cursor->next()) {
@@ -148,7 +184,8 @@ Result<void> recover_queues(Store& store, DueIndex& index) {
     if (record->deliveries == 0) continue;
     QueueEntry& queue = index.find_or_create(*name);
     index.count(queue, static_cast<std::int64_t>(record->deliveries),
-                static_cast<std::int64_t>(record->bytes));
+                static_cast<std::int64_t>(record->bytes),
+                static_cast<std::int64_t>(record->on_hold));
     index.insert(queue, {record->due_bound, {}, 0});
   }
   return cursor->status();

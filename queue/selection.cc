@@ -25,7 +25,11 @@ Result<bool> Selection::complete(FoundMessage& found) {
   auto message = decode_message(key, (*stored)->view());
   if (!message) return false;
   found.message = std::move(*message);
-  return selector_.sender.empty() || found.message.envelope.sender.to_string() == selector_.sender;
+  const message::Envelope& envelope = found.message.envelope;
+  if (!selector_.tenant.empty() && envelope.tenant != selector_.tenant) return false;
+  if (!selector_.campaign.empty() && envelope.campaign != selector_.campaign) return false;
+  if (selector_.arrived_before && found.message.arrived >= *selector_.arrived_before) return false;
+  return selector_.sender.empty() || envelope.sender.to_string() == selector_.sender;
 }
 
 Result<std::vector<FoundMessage>> Selection::next(std::size_t matches_max, std::size_t looks_max) {

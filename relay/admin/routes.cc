@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "relay/admin/parameters.h"
 #include "relay/base/ascii.h"
-#include "relay/message/address.h"
 
 namespace postrider::admin {
 
@@ -37,15 +37,39 @@ std::int64_t seconds_between(WallTime from, WallTime to) {
   return std::chrono::duration_cast<Seconds>(to - from).count();
 }
 
+const char* name_of(queue::Band band) {
+  switch (band) {
+    case queue::Band::kLow:
+      return "low";
+    case queue::Band::kNormal:
+      return "normal";
+    case queue::Band::kHigh:
+      return "high";
+  }
+  return "";
+}
+
+Json to_json(const queue::Suspension& suspension, WallTime now) {
+  Json json = {{"domain", suspension.domain},
+               {"tenant", suspension.tenant},
+               {"campaign", suspension.campaign},
+               {"reason", suspension.reason},
+               {"ends", nullptr},
+               {"ends_in_seconds", nullptr}};
+  if (suspension.until) {
+    json["ends"] = to_iso8601(*suspension.until);
+    json["ends_in_seconds"] = seconds_between(now, *suspension.until);
+  }
+  return json;
+}
+
 Json to_json(const queue::QueueSummary& summary, WallTime now) {
-  Json json = {{"domain", summary.domain},
-               {"tenant", summary.tenant},
-               {"campaign", summary.campaign},
-               {"deliveries", summary.deliveries},
-               {"bytes", summary.bytes},
-               {"next_attempt", nullptr},
-               {"next_attempt_in_seconds", nullptr}};
-  if (summary.next_due) {
+  Json json = {{"domain", summary.domain},         {"tenant", summary.tenant},
+               {"campaign", summary.campaign},     {"band", name_of(summary.band)},
+               {"deliveries", summary.deliveries}, {"held", summary.on_hold},
+               {"bytes", summary.bytes},           {"suspended", summary.suspended},
+               {"next_attempt", nullptr},          {"next_attempt_in_seconds", nullptr}};
+  if (summary.next_due && !summary.suspended) {
     json["next_attempt"] = to_iso8601(*summary.next_due);
     json["next_attempt_in_seconds"] = seconds_between(now, *summary.next_due);
   }
@@ -59,14 +83,20 @@ Json to_json(const queue::DeliverySummary& delivery, WallTime now) {
   }
   const message::Status& status = delivery.last_status;
   const bool has_status = status.code != 0 || !status.text.empty();
-  return {{"number", delivery.number},
-          {"domain", delivery.domain},
-          {"recipients", std::move(recipients)},
-          {"attempts", delivery.attempts},
-          {"in_progress", delivery.leased},
-          {"next_attempt", to_iso8601(delivery.due)},
-          {"next_attempt_in_seconds", seconds_between(now, delivery.due)},
-          {"last_status", has_status ? status.to_line() : ""}};
+  Json json = {{"number", delivery.number},
+               {"domain", delivery.domain},
+               {"recipients", std::move(recipients)},
+               {"attempts", delivery.attempts},
+               {"in_progress", delivery.leased},
+               {"held", delivery.held},
+               {"next_attempt", nullptr},
+               {"next_attempt_in_seconds", nullptr},
+               {"last_status", has_status ? status.to_line() : ""}};
+  if (!delivery.held) {
+    json["next_attempt"] = to_iso8601(delivery.due);
+    json["next_attempt_in_seconds"] = seconds_between(now, delivery.due);
+  }
+  return json;
 }
 
 Json to_json(const queue::MessageSummary& summary, WallTime now) {
@@ -89,98 +119,20 @@ Json to_json(const queue::MessageSummary& summary, WallTime now) {
           {"deliveries", std::move(deliveries)}};
 }
 
-// The parameters of a request, each at most once and each one of those allowed.
-class Parameters {
- public:
-  static Result<Parameters> read(const Request& request,
-                                 std::initializer_list<std::string_view> allowed) {
-    Parameters parameters;
-    for (const auto& [name, value] : request.parameters) {
-      if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
-        // A slip in "domain" must never turn into "everything".
-        return failure("unknown parameter '" + ascii::printable(name, 60) + "'");
-      }
-      if (parameters.find(name) != nullptr) return failure("parameter '" + name + "' twice");
-      parameters.values_.emplace_back(name, value);
-    }
-    return parameters;
-  }
-
-  // Null where it was not given.
-  [[nodiscard]] const std::string* find(std::string_view name) const {
-    for (const auto& [key, value] : values_) {
-      if (key == name) return &value;
-    }
-    return nullptr;
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> values_;
-};
-
-Result<std::size_t> limit_of(const Parameters& parameters) {
-  const std::string* text = parameters.find("limit");
-  if (text == nullptr) return Routes::kLimitDefault;
-  const auto limit = ascii::parse_u64(*text);
-  if (!limit || *limit == 0 || *limit > Routes::kLimitMax) {
-    return failure("limit is not a number from 1 to " + std::to_string(Routes::kLimitMax));
-  }
-  return static_cast<std::size_t>(*limit);
-}
-
-Result<std::string> domain_of(const std::string& text) {
-  if (message::parse_address_literal(text)) return text;
-  auto domain = message::normalize_domain(text);
-  if (!domain) return failure(domain.error().within("domain"));
-  return domain;
-}
-
-Result<std::string> sender_of(const std::string& text) {
-  const auto sender = message::parse_mailbox(text, true);
-  if (!sender) return failure(sender.error().within("sender"));
-  return sender->to_string();
-}
-
-// What the parameters id, domain, sender and all select; nothing given selects nothing.
-Result<queue::Selector> selector_of(const Parameters& parameters) {
-  queue::Selector selector;
-  if (const std::string* text = parameters.find("id")) {
-    selector.id = queue::MessageId::parse(*text);
-    if (!selector.id) return failure("'" + ascii::printable(*text, 60) + "' is not a message id");
-  }
-  if (const std::string* text = parameters.find("domain")) {
-    auto domain = domain_of(*text);
-    if (!domain) return failure(domain.error());
-    selector.domain = std::move(*domain);
-  }
-  if (const std::string* text = parameters.find("sender")) {
-    auto sender = sender_of(*text);
-    if (!sender) return failure(sender.error());
-    selector.sender = std::move(*sender);
-  }
-  if (const std::string* text = parameters.find("all")) {
-    if (*text != "1") return failure("all can only be 1");
-    selector.all = true;
-  }
-  return selector;
-}
-
-bool names_something(const queue::Selector& selector) {
-  return selector.id || !selector.domain.empty() || !selector.sender.empty();
-}
-
 constexpr std::string_view kMessagesPath = "/messages/";
 
 }  // namespace
+
+struct Routes::WaitingAnswer {
+  std::optional<Result<std::uint64_t>> result;
+};
 
 // Where requests wait for the commit thread. It outlives the routes as long as an answer is out.
 class Routes::Waiting : public std::enable_shared_from_this<Waiting> {
  public:
   enum class State { kAnswered, kLate, kStopped };
 
-  struct Answer {
-    std::optional<Result<std::uint64_t>> result;
-  };
+  using Answer = WaitingAnswer;
 
   UniqueFunction<void(Result<std::uint64_t>)> receiver(std::shared_ptr<Answer> answer) {
     return [self = shared_from_this(), answer = std::move(answer)](Result<std::uint64_t> result) {
@@ -209,6 +161,15 @@ class Routes::Waiting : public std::enable_shared_from_this<Waiting> {
   bool stopping_ = false;
 };
 
+namespace {
+
+// These stand where a message id might.
+bool is_change(std::string_view path) {
+  return path == "/messages/retry" || path == "/messages/hold" || path == "/messages/release";
+}
+
+}  // namespace
+
 struct Routes::Route {
   std::string_view method;
   std::string_view path;
@@ -217,7 +178,7 @@ struct Routes::Route {
 
   [[nodiscard]] bool has_path(std::string_view asked) const {
     if (!is_prefix) return asked == path;
-    return asked.size() > path.size() && asked.starts_with(path) && asked != "/messages/retry";
+    return asked.size() > path.size() && asked.starts_with(path) && !is_change(asked);
   }
 };
 
@@ -256,6 +217,10 @@ Response Routes::answer(const Request& request) {
       {"GET", kMessagesPath, true, &Routes::show_message},
       {"DELETE", "/messages", false, &Routes::remove},
       {"POST", "/messages/retry", false, &Routes::retry},
+      {"POST", "/messages/hold", false, &Routes::hold},
+      {"POST", "/messages/release", false, &Routes::release},
+      {"POST", "/queue/suspend", false, &Routes::suspend},
+      {"POST", "/queue/resume", false, &Routes::resume},
   };
   if (!may_enter(request)) return refuse(401, "a token is needed: Authorization: Bearer ...");
   const std::string_view method =
@@ -299,32 +264,40 @@ Response Routes::show_queues(const Request& request) {
     queues.push_back(to_json(summary, now));
   }
   const queue::Stats stats = queue_.stats();
-  const Json totals = {
-      {"messages", stats.messages},     {"bytes", stats.bytes},
-      {"deliveries", stats.deliveries}, {"queues", stats.queues},
-      {"in_progress", stats.leases},    {"waiting_for_commit", stats.commit_waiting}};
-  return {200, write({{"now", to_iso8601(now)}, {"totals", totals}, {"queues", queues}})};
+  const Json totals = {{"messages", stats.messages},
+                       {"bytes", stats.bytes},
+                       {"deliveries", stats.deliveries},
+                       {"queues", stats.queues},
+                       {"held", stats.on_hold},
+                       {"in_progress", stats.leases},
+                       {"waiting_for_commit", stats.commit_waiting}};
+  Json suspended = Json::array();
+  for (const queue::Suspension& one : queue_.suspensions()) suspended.push_back(to_json(one, now));
+  return {200, write({{"now", to_iso8601(now)},
+                      {"totals", totals},
+                      {"suspended", suspended},
+                      {"queues", queues}})};
 }
 
 Response Routes::show_messages(const Request& request) {
-  const auto parameters = Parameters::read(request, {"domain", "sender", "limit"});
+  const auto parameters = Parameters::read(
+      request, {"domain", "sender", "tenant", "campaign", "older_than", "from", "limit"});
   if (!parameters) return refuse(400, parameters.error().text());
   const auto limit = limit_of(*parameters);
   if (!limit) return refuse(400, limit.error().text());
-  auto selector = selector_of(*parameters);
-  if (!selector) return refuse(400, selector.error().text());
-  selector->all = !names_something(*selector);
-  // One more than asked for tells whether there are more.
-  const auto found = queue_.messages(*selector, *limit + 1);
-  if (!found) return refuse(500, found.error().text());
   const WallTime now = clock_.wall();
+  auto selector = selector_of(*parameters, now);
+  if (!selector) return refuse(400, selector.error().text());
+  selector->all = !selector->names_something();
+  const auto from = from_of(*parameters);
+  if (!from) return refuse(400, from.error().text());
+  const auto page = queue_.messages(*selector, *limit, *from);
+  if (!page) return refuse(500, page.error().text());
   Json messages = Json::array();
-  for (std::size_t i = 0; i < std::min(found->size(), *limit); ++i) {
-    messages.push_back(to_json((*found)[i], now));
-  }
-  return {
-      200,
-      write({{"now", to_iso8601(now)}, {"messages", messages}, {"more", found->size() > *limit}})};
+  for (const queue::MessageSummary& one : page->messages) messages.push_back(to_json(one, now));
+  Json answer = {{"now", to_iso8601(now)}, {"messages", std::move(messages)}, {"next", nullptr}};
+  if (page->next) answer["next"] = page->next->to_string();
+  return {200, write(answer)};
 }
 
 Response Routes::show_message(const Request& request) {
@@ -361,19 +334,60 @@ Response Routes::retry(const Request& request) {
   return change(request, &queue::Queue::retry_now);
 }
 
-Response Routes::change(const Request& request, Change call) {
-  const auto parameters = Parameters::read(request, {"id", "domain", "sender", "all"});
+Response Routes::hold(const Request& request) {
+  return change(request, &queue::Queue::hold);
+}
+
+Response Routes::release(const Request& request) {
+  return change(request, &queue::Queue::release);
+}
+
+Response Routes::suspend(const Request& request) {
+  const auto parameters =
+      Parameters::read(request, {"domain", "tenant", "campaign", "all", "reason", "for"});
   if (!parameters) return refuse(400, parameters.error().text());
-  auto selector = selector_of(*parameters);
+  auto suspension = suspension_of(*parameters, clock_.wall());
+  if (!suspension) return refuse(400, suspension.error().text());
+  const auto answer = std::make_shared<Waiting::Answer>();
+  queue_.suspend(std::move(*suspension), waiting_->receiver(answer));
+  return when_answered(*answer, "suspensions");
+}
+
+Response Routes::resume(const Request& request) {
+  const auto parameters = Parameters::read(request, {"domain", "tenant", "campaign", "all"});
+  if (!parameters) return refuse(400, parameters.error().text());
+  auto suspension = suspension_of(*parameters, clock_.wall());
+  if (!suspension) return refuse(400, suspension.error().text());
+  const auto answer = std::make_shared<Waiting::Answer>();
+  queue_.resume(std::move(*suspension), waiting_->receiver(answer));
+  Response response = when_answered(*answer, "suspensions");
+  const bool is_known = response.code != 200 || **answer->result > 0;
+  return is_known ? std::move(response)
+                  : refuse(404, "no suspension names exactly this; GET /queue shows them");
+}
+
+Response Routes::change(const Request& request, Change call) {
+  const auto parameters = Parameters::read(
+      request, {"id", "domain", "sender", "tenant", "campaign", "older_than", "all"});
+  if (!parameters) return refuse(400, parameters.error().text());
+  auto selector = selector_of(*parameters, clock_.wall());
   if (!selector) return refuse(400, selector.error().text());
-  if (names_something(*selector) == selector->all) {
+  if (selector->names_something() == selector->all) {
     return refuse(400, selector->all ? "all=1 goes with no other parameter"
-                                     : "say which: id, domain, sender, or all=1");
+                                     : "say which: id, domain, sender, tenant, campaign, "
+                                       "older_than, or all=1");
   }
   const auto id = selector->id;
   const auto answer = std::make_shared<Waiting::Answer>();
   (queue_.*call)(std::move(*selector), waiting_->receiver(answer));
-  switch (waiting_->wait(*answer)) {
+  Response response = when_answered(*answer, "messages");
+  const bool is_known = !id || response.code != 200 || **answer->result > 0;
+  if (is_known) return response;
+  return refuse(404, "no message " + id->to_string() + " that this could change is in the queue");
+}
+
+Response Routes::when_answered(const WaitingAnswer& answer, const char* what) {
+  switch (waiting_->wait(answer)) {
     case Waiting::State::kLate:
       return refuse(504, "the queue has not answered in time; the change may still be made");
     case Waiting::State::kStopped:
@@ -381,10 +395,9 @@ Response Routes::change(const Request& request, Change call) {
     case Waiting::State::kAnswered:
       break;
   }
-  const Result<std::uint64_t>& count = *answer->result;
+  const Result<std::uint64_t>& count = *answer.result;
   if (!count) return refuse(500, count.error().text());
-  if (id && *count == 0) return refuse(404, "no message " + id->to_string() + " is in the queue");
-  return {200, write({{"messages", *count}})};
+  return {200, write({{what, *count}})};
 }
 
 }  // namespace postrider::admin

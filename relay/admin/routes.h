@@ -50,6 +50,7 @@ class Routes {
  private:
   struct Route;
   class Waiting;
+  struct WaitingAnswer;
 
   [[nodiscard]] bool may_enter(const Request& request) const;
 
@@ -61,10 +62,15 @@ class Routes {
   Response explain(const Request& request);
   Response remove(const Request& request);
   Response retry(const Request& request);
+  Response hold(const Request& request);
+  Response release(const Request& request);
+  Response suspend(const Request& request);
+  Response resume(const Request& request);
 
   using Change = void (queue::Queue::*)(queue::Selector,
                                         UniqueFunction<void(Result<std::uint64_t>)>);
   Response change(const Request& request, Change call);
+  Response when_answered(const WaitingAnswer& answer, const char* what);
 
   Options options_;
   queue::Queue& queue_;

@@ -1,9 +1,12 @@
 #include "relay/tool/queue_command.h"
 
+#include <chrono>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <utility>
 
 #include "relay/base/ascii.h"
+#include "relay/config/option_value.h"
 #include "relay/tool/admin_client.h"
 #include "relay/tool/admin_target.h"
 #include "relay/tool/queue_view.h"
@@ -18,6 +21,17 @@ AdminClient::Parameters selection(const QueueRequest& request) {
   if (!request.id.empty()) parameters.emplace_back("id", request.id);
   if (!request.domain.empty()) parameters.emplace_back("domain", request.domain);
   if (!request.sender.empty()) parameters.emplace_back("sender", request.sender);
+  if (!request.tenant.empty()) parameters.emplace_back("tenant", request.tenant);
+  if (!request.campaign.empty()) parameters.emplace_back("campaign", request.campaign);
+  const auto add_seconds = [&parameters](const char* name, const std::string& text) {
+    const auto time = config::parse_duration(text);
+    if (!time) return;  // not given: whatever was has been looked at
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*time);
+    parameters.emplace_back(name, fmt::format("{}", seconds.count()));
+  };
+  add_seconds("older_than", request.older_than);
+  add_seconds("for", request.duration);
+  if (!request.reason.empty()) parameters.emplace_back("reason", request.reason);
   if (request.all) parameters.emplace_back("all", "1");
   return parameters;
 }
@@ -31,11 +45,29 @@ Result<AdminReply> ask(const QueueRequest& request, const AdminClient& client) {
       return client.send("DELETE", "/messages", parameters);
     case QueueRequest::Action::kRetry:
       return client.send("POST", "/messages/retry", parameters);
+    case QueueRequest::Action::kHold:
+      return client.send("POST", "/messages/hold", parameters);
+    case QueueRequest::Action::kRelease:
+      return client.send("POST", "/messages/release", parameters);
+    case QueueRequest::Action::kSuspend:
+      return client.send("POST", "/queue/suspend", parameters);
+    case QueueRequest::Action::kResume:
+      return client.send("POST", "/queue/resume", parameters);
     case QueueRequest::Action::kList:
       break;
   }
+  if (!request.from.empty()) parameters.emplace_back("from", request.from);
   if (request.limit) parameters.emplace_back("limit", fmt::format("{}", *request.limit));
   return client.send("GET", request.messages ? "/messages" : "/queue", parameters);
+}
+
+std::string suspension_name(const QueueRequest& request) {
+  if (request.all) return "everything";
+  std::string text = "mail";
+  if (!request.domain.empty()) text += " to " + request.domain;
+  if (!request.tenant.empty()) text += " of tenant " + request.tenant;
+  if (!request.campaign.empty()) text += " of campaign " + request.campaign;
+  return ascii::printable(text, 500);
 }
 
 Result<std::string> changed(std::string_view body, std::string_view what) {
@@ -55,6 +87,14 @@ Result<std::string> answer_text(const QueueRequest& request, const std::string& 
       return changed(body, "removed");
     case QueueRequest::Action::kRetry:
       return changed(body, "due now");
+    case QueueRequest::Action::kHold:
+      return changed(body, "held");
+    case QueueRequest::Action::kRelease:
+      return changed(body, "released");
+    case QueueRequest::Action::kSuspend:
+      return suspension_name(request) + " is suspended\n";
+    case QueueRequest::Action::kResume:
+      return suspension_name(request) + " is resumed\n";
     case QueueRequest::Action::kList:
       break;
   }
@@ -66,6 +106,9 @@ std::string describe_selection(const QueueRequest& request) {
   std::string text = request.id.empty() ? "every message" : "message " + request.id;
   if (!request.domain.empty()) text += " to " + request.domain;
   if (!request.sender.empty()) text += " from " + request.sender;
+  if (!request.tenant.empty()) text += " of tenant " + request.tenant;
+  if (!request.campaign.empty()) text += " of campaign " + request.campaign;
+  if (!request.older_than.empty()) text += " older than " + request.older_than;
   return ascii::printable(text, 700);
 }
 

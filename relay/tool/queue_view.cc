@@ -46,6 +46,7 @@ std::string recipients(const Json& delivery) {
 
 std::string next_attempt(const Json& delivery) {
   if (delivery.at("in_progress").get<bool>()) return "in progress";
+  if (delivery.at("held").get<bool>()) return "held";
   return format_until(number(delivery, "next_attempt_in_seconds"));
 }
 
@@ -66,22 +67,57 @@ bool any_has(const Json& rows, const char* key) {
 }
 
 std::string totals_line(const Json& totals) {
-  return fmt::format("{} ({}), {} to go in {}; {} in progress\n",
+  const std::uint64_t held = count(totals, "held");
+  return fmt::format("{} ({}), {} to go in {}; {} in progress{}\n",
                      format_count(count(totals, "messages"), "message"),
                      format_octets(count(totals, "bytes")),
                      format_count(count(totals, "deliveries"), "delivery"),
-                     format_count(count(totals, "queues"), "queue"), count(totals, "in_progress"));
+                     format_count(count(totals, "queues"), "queue"), count(totals, "in_progress"),
+                     held == 0 ? "" : fmt::format(", {} held", held));
+}
+
+std::string next_of_queue(const Json& queue) {
+  if (queue.at("suspended").get<bool>()) return "suspended";
+  const std::uint64_t held = count(queue, "held");
+  if (held == count(queue, "deliveries")) return "held";
+  const std::string next = queue.at("next_attempt_in_seconds").is_null()
+                               ? "in progress"
+                               : format_until(number(queue, "next_attempt_in_seconds"));
+  return held == 0 ? next : fmt::format("{}, {} held", next, held);
+}
+
+std::string suspended_text(const Json& suspended) {
+  std::string out;
+  for (const Json& one : suspended) {
+    std::string line = "suspended:";
+    for (const char* key : {"domain", "tenant", "campaign"}) {
+      if (!text(one, key).empty()) line += fmt::format(" {} {}", key, text(one, key));
+    }
+    if (text(one, "domain").empty() && text(one, "tenant").empty() && text(one, "campaign").empty())
+      line += " everything";
+    if (!one.at("ends_in_seconds").is_null()) {
+      line += ", ends " + format_until(number(one, "ends_in_seconds"));
+    }
+    if (!text(one, "reason").empty()) line += " (" + text(one, "reason") + ")";
+    out += line + "\n";
+  }
+  return out;
 }
 
 std::string queues_text(const Json& answer) {
   const Json& totals = answer.at("totals");
   const Json& queues = answer.at("queues");
-  if (count(totals, "messages") == 0 && queues.empty()) return "the queue is empty\n";
+  if (count(totals, "messages") == 0 && queues.empty())
+    return suspended_text(answer.at("suspended")) + "the queue is empty\n";
   const bool has_tenants = any_has(queues, "tenant");
   const bool has_campaigns = any_has(queues, "campaign");
+  const bool has_bands = std::any_of(queues.begin(), queues.end(), [](const Json& queue) {
+    return text(queue, "band") != "normal";
+  });
   std::vector<TextTable::Column> columns = {{"DOMAIN"}};
   if (has_tenants) columns.push_back({"TENANT"});
   if (has_campaigns) columns.push_back({"CAMPAIGN"});
+  if (has_bands) columns.push_back({"BAND"});
   columns.insert(columns.end(),
                  {{"DELIVERIES", Align::kRight}, {"SIZE", Align::kRight}, {"NEXT ATTEMPT"}});
   TextTable table(columns);
@@ -89,14 +125,14 @@ std::string queues_text(const Json& answer) {
     std::vector<std::string> cells = {text(queue, "domain")};
     if (has_tenants) cells.push_back(text(queue, "tenant"));
     if (has_campaigns) cells.push_back(text(queue, "campaign"));
+    if (has_bands) cells.push_back(text(queue, "band"));
     cells.push_back(fmt::format("{}", count(queue, "deliveries")));
     cells.push_back(format_octets(count(queue, "bytes")));
-    cells.push_back(queue.at("next_attempt_in_seconds").is_null()
-                        ? "in progress"
-                        : format_until(number(queue, "next_attempt_in_seconds")));
+    cells.push_back(next_of_queue(queue));
     table.add(std::move(cells));
   }
-  std::string out = totals_line(totals) + "\n" + table.to_string();
+  std::string out = totals_line(totals) + suspended_text(answer.at("suspended")) + "\n";
+  out += table.to_string();
   const std::uint64_t all = count(totals, "queues");
   if (all > queues.size()) {
     out += fmt::format("... and {}; more with --limit N\n",
@@ -107,7 +143,8 @@ std::string queues_text(const Json& answer) {
 
 std::string messages_text(const Json& answer) {
   const Json& messages = answer.at("messages");
-  if (messages.empty()) return "no such message in the queue\n";
+  const std::string next = text(answer, "next");
+  if (messages.empty() && next.empty()) return "no such message in the queue\n";
   TextTable table({{"ID"},
                    {"AGE", Align::kRight},
                    {"SIZE", Align::kRight},
@@ -132,9 +169,7 @@ std::string messages_text(const Json& answer) {
     }
   }
   std::string out = table.to_string();
-  if (answer.at("more").get<bool>()) {
-    out += "... and more; see them with --limit N, --domain or --sender\n";
-  }
+  if (!next.empty()) out += "... and perhaps more; see them with --from " + next + "\n";
   return out;
 }
 

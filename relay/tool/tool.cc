@@ -9,6 +9,7 @@
 
 #include "queue/id.h"
 #include "relay/base/ascii.h"
+#include "relay/config/option_value.h"
 #include "relay/config/reference.h"
 #include "relay/tool/check.h"
 #include "relay/tool/dkim_command.h"
@@ -54,6 +55,9 @@ class CommandLine {
   void add_explain();
   void add_user();
   void add_relay(CLI::App* command);
+  void add_properties(CLI::App* command);
+  static void add_duration(CLI::Option* option);
+  void add_suspension(CLI::App* command);
   void add_selection(CLI::App* command);
   [[nodiscard]] int refuse(const std::string& what) const;
 
@@ -65,7 +69,8 @@ class CommandLine {
   const Serve& serve_;
   CLI::App app_;
   std::vector<std::pair<CLI::App*, Action>> actions_;
-  std::vector<CLI::App*> selecting_;  // must be told what they act on
+  // Commands that must be told what they act on, and by what.
+  std::vector<std::pair<CLI::App*, std::string>> selecting_;
 };
 
 // The innermost command that was given: whose help an error points to.
@@ -148,14 +153,44 @@ void CommandLine::add_relay(CLI::App* command) {
   command->add_flag("--json", request.json, "Print the relay's answer as it is");
 }
 
+// More of what messages may be selected by.
+void CommandLine::add_properties(CLI::App* command) {
+  QueueRequest& request = arguments_.queue;
+  command->add_option("--tenant", request.tenant, "Messages of this tenant")->option_text("TENANT");
+  command->add_option("--campaign", request.campaign, "Messages of this campaign")
+      ->option_text("CAMPAIGN");
+  add_duration(command->add_option("--older-than", request.older_than,
+                                   "Messages that came longer ago than this"));
+}
+
+void CommandLine::add_duration(CLI::Option* option) {
+  option->option_text("TIME")->check([](const std::string& text) {
+    const auto time = config::parse_duration(text);
+    return time ? std::string() : time.error().text();
+  });
+}
+
+// What is suspended, also of mail to come: all that is named must fit.
+void CommandLine::add_suspension(CLI::App* command) {
+  QueueRequest& request = arguments_.queue;
+  command->add_option("--domain", request.domain, "To this domain")->option_text("DOMAIN");
+  command->add_option("--tenant", request.tenant, "Of this tenant")->option_text("TENANT");
+  command->add_option("--campaign", request.campaign, "Of this campaign")->option_text("CAMPAIGN");
+  command->add_flag("--all", request.all, "Everything");
+  selecting_.emplace_back(command, "queues: --domain, --tenant, --campaign");
+  add_relay(command);
+}
+
 void CommandLine::add_selection(CLI::App* command) {
   QueueRequest& request = arguments_.queue;
   command->add_option("ID", request.id, "One message")->type_name("");
   command->add_option("--domain", request.domain, "Messages to this domain")->option_text("DOMAIN");
   command->add_option("--sender", request.sender, "Messages from this address")
       ->option_text("ADDRESS");
+  add_properties(command);
   command->add_flag("--all", request.all, "Every message");
-  selecting_.push_back(command);
+  selecting_.emplace_back(command,
+                          "messages: ID, --domain, --sender, --tenant, --campaign, --older-than");
 }
 
 void CommandLine::add_explain() {
@@ -200,6 +235,9 @@ void CommandLine::add_queue() {
       ->option_text("DOMAIN");
   list->add_option("--sender", request.sender, "Only messages from this address")
       ->option_text("ADDRESS");
+  add_properties(list);
+  list->add_option("--from", request.from, "Only from this message on, as a page before said")
+      ->option_text("ID");
   list->add_option("--limit", request.limit, "How many to show (default 100)")
       ->option_text("N")
       ->check(CLI::Range(1U, 10'000U));
@@ -223,6 +261,26 @@ void CommandLine::add_queue() {
                         act(Kind::kRetry));
   add_selection(retry);
   add_relay(retry);
+  auto* hold = command(*queue, "hold", "Keep messages back until they are released",
+                       "  postrider queue hold --sender news@example.org", act(Kind::kHold));
+  add_selection(hold);
+  add_relay(hold);
+  auto* release =
+      command(*queue, "release", "Try messages that were held now",
+              "  postrider queue release --sender news@example.org", act(Kind::kRelease));
+  add_selection(release);
+  add_relay(release);
+  auto* suspend =
+      command(*queue, "suspend", "Stop deliveries, of mail to come as well",
+              "  postrider queue suspend --domain example.com --reason \"they asked for it\"\n"
+              "  postrider queue suspend --tenant shop --campaign spring --for 2h",
+              act(Kind::kSuspend));
+  suspend->add_option("--reason", request.reason, "Shown by 'queue list'")->option_text("TEXT");
+  add_duration(suspend->add_option("--for", request.duration, "It ends by itself after this"));
+  add_suspension(suspend);
+  auto* resume = command(*queue, "resume", "End a suspension that names the same",
+                         "  postrider queue resume --domain example.com", act(Kind::kResume));
+  add_suspension(resume);
 }
 
 void CommandLine::add_user() {
@@ -298,17 +356,19 @@ int CommandLine::run(int argc, char** argv) {
   }
   if (arguments_.version) return show_version();
   const QueueRequest& request = arguments_.queue;
-  if (!request.id.empty() && !queue::MessageId::parse(request.id)) {
-    return refuse("'" + ascii::printable(request.id, 60) + "' is not a message id");
+  for (const std::string& id : {request.id, request.from}) {
+    if (id.empty() || queue::MessageId::parse(id)) continue;
+    return refuse("'" + ascii::printable(id, 60) + "' is not a message id");
   }
-  for (const CLI::App* selecting : selecting_) {
+  for (const auto& [selecting, by] : selecting_) {
     if (!selecting->parsed()) continue;
-    const bool names = !request.id.empty() || !request.domain.empty() || !request.sender.empty();
-    if (!names && !request.all)
-      return refuse("say which messages: ID, --domain, --sender or --all");
-    if (names && request.all) return refuse("--all goes with no other selection");
+    if (!request.names_messages() && !request.all) {
+      return refuse("say which " + by + " or --all");
+    }
+    if (request.names_messages() && request.all)
+      return refuse("--all goes with no other selection");
   }
-  if (!request.messages && (!request.domain.empty() || !request.sender.empty()) &&
+  if (!request.messages && (request.names_messages() || !request.from.empty()) &&
       app_.got_subcommand("queue") && app_.get_subcommand("queue")->got_subcommand("list")) {
     arguments_.queue.messages = true;
   }

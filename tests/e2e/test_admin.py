@@ -5,7 +5,7 @@ import json
 import pytest
 
 from relay_process import is_root, tool
-from submission import SENDER, connect, send, submit
+from submission import SENDER, Refused, connect, send, submit
 
 NOBODY_THERE = "127.0.0.1:1"  # tcpmux: nothing listens there
 
@@ -238,3 +238,47 @@ def test_a_hashed_password_logs_in(new_relay, internet):
     with connect(relay) as smtp:
         send(smtp, "ann@one.test")
     internet.wait_received("ann@one.test")
+
+
+def relay_queue(relay, action, *arguments):
+    done = relay.queue(action, *arguments)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_hold_and_suspend_outlive_a_kill(waiting, internet):
+    relay, queue = waiting
+    code, out, _ = relay_queue(relay, "hold", "--domain", "one.test")
+    assert (code, out) == (0, "1 message held\n")
+    code, out, _ = relay_queue(relay, "suspend", "--domain", "two.test", "--reason", "they asked")
+    assert (code, out) == (0, "mail to two.test is suspended\n")
+    relay.kill()
+    relay.start()
+    internet.set("one.test rcpt=250_2.1.5_ok")
+    internet.set("two.test rcpt=250_2.1.5_ok")
+    code, out, _ = relay_queue(relay, "list")
+    assert "suspended: domain two.test (they asked)" in out
+    assert relay_queue(relay, "retry", "--all")[1] == "1 message due now\n"
+    submit(relay, ["eve@one.test"])  # not held: it came later
+    internet.wait_received("eve@one.test")
+    _, out, _ = relay_queue(relay, "show", queue)
+    assert "next held" in out
+    assert relay_queue(relay, "release", queue)[0] == 0
+    internet.wait_received("ann@one.test")
+    assert relay.metrics()["postrider_queue_messages"] == 1
+    assert relay_queue(relay, "resume", "--domain", "two.test")[0] == 0
+    internet.wait_received("bob@two.test")
+    relay.wait_queue_empty()
+
+
+def test_the_limit_of_a_tenant_names_itself_and_outlives_a_restart(new_relay, internet):
+    relay = new_relay(internet, queue={"tenant_messages_max": 1}, retry={"first_interval": "1h", "interval_max": "1h"})
+    internet.set("one.test rcpt=451_4.7.1_try_later")
+    submit(relay, ["ann@one.test"])
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            submit(relay, ["bob@one.test"])
+        assert refused.value.code == 452
+        assert "4.3.1 As many of your messages are queued as may be" in refused.value.text
+        assert relay.metrics()['postrider_queue_refused_total{reason="tenant_messages_max"}'] == 1
+        relay.kill()
+        relay.start()

@@ -185,17 +185,23 @@ class Relay : public Consumer {
   void check() {
     Selector all;
     all.all = true;
-    const auto found = queue_->messages(all, 1'000'000);
-    ASSERT_TRUE(found) << found.error().text();
+    std::vector<MessageSummary> found;
+    std::optional<MessageId> from = MessageId();
+    while (from) {
+      auto page = queue_->messages(all, 1'000'000, *from);
+      ASSERT_TRUE(page) << page.error().text();
+      std::move(page->messages.begin(), page->messages.end(), std::back_inserter(found));
+      from = page->next;
+    }
     std::size_t there = 0;
-    for (const MessageSummary& one : *found) there += acknowledged_.count(one.message.id);
+    for (const MessageSummary& one : found) there += acknowledged_.count(one.message.id);
     EXPECT_EQ(there, acknowledged_.size()) << "acknowledged and lost";
-    for (const MessageSummary& one : *found) {
+    for (const MessageSummary& one : found) {
       const MessageId& id = one.message.id;
       EXPECT_TRUE(acknowledged_.contains(id) || perhaps_.contains(id)) << "came from nowhere";
     }
-    EXPECT_EQ(queue_->stats().messages, found->size());
-    for (const MessageSummary& one : *found) {
+    EXPECT_EQ(queue_->stats().messages, found.size());
+    for (const MessageSummary& one : found) {
       std::string body;
       for (std::uint32_t i = 0; i < body_chunks(one.message.size); ++i) {
         const std::string key = body_key(one.message.id, i);

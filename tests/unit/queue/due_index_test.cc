@@ -1,5 +1,6 @@
 #include "queue/due_index.h"
 
+#include <array>
 #include <gtest/gtest.h>
 
 #include "queue/low_water.h"
@@ -137,6 +138,96 @@ TEST(DueIndexShares, WhoHasFewestIsTheFirstToGetMore) {
   EXPECT_EQ(many.leases, 1U);
 }
 
+class Bands : public ::testing::Test {
+ protected:
+  QueueEntry& queue(Band band, const std::string& domain = "a") {
+    return index_.find_or_create({domain, "", "", band});
+  }
+
+  // Whose turn it is, with its queue ready again afterwards.
+  Band turn() {
+    QueueEntry* queue = index_.next_scan(at(10));
+    if (queue == nullptr) {
+      ADD_FAILURE() << "nobody's";
+      return Band::kNormal;
+    }
+    index_.end_scan(*queue, position(5, 1), at(10));
+    return queue->name.band;
+  }
+
+  void lease(Band band, int count) {
+    for (int i = 0; i < count; ++i) ASSERT_TRUE(index_.lease(queue(band), position(1, ++id_)));
+  }
+
+  DueIndex index_{{32, 32}};
+  std::uint64_t id_ = 0;
+};
+
+TEST_F(Bands, HigherOnesFirst) {
+  for (const Band band : {Band::kLow, Band::kNormal, Band::kHigh}) {
+    index_.insert(queue(band), position(5, 1));
+  }
+  for (const Band band : {Band::kHigh, Band::kNormal, Band::kLow}) {
+    QueueEntry* next = index_.next_scan(at(10));
+    ASSERT_NE(next, nullptr);
+    EXPECT_EQ(next->name.band, band);
+    index_.end_scan(*next, Position::end(), at(10));
+  }
+}
+
+// Both lower bands have more than nothing, however much is ready of the higher ones.
+TEST_F(Bands, NoneIsPassedOverForEver) {
+  for (const char* domain : {"a", "b", "c"}) {
+    for (const Band band : {Band::kLow, Band::kNormal, Band::kHigh}) {
+      index_.insert(queue(band, domain), position(5, 1));
+    }
+  }
+  std::array<int, kBands> turns{};
+  std::array<int, kBands> waited{};
+  for (int i = 0; i < 1000; ++i) {
+    const auto band = static_cast<std::size_t>(turn());
+    ++turns[band];
+    for (std::size_t other = 0; other < kBands; ++other) {
+      waited[other] = other == band ? 0 : waited[other] + 1;
+      // Two bands may be owed a turn at the same time.
+      EXPECT_LE(waited[other], static_cast<int>(DueIndex::kPassedOverMax) + 1) << other;
+    }
+  }
+  EXPECT_GE(turns[2], 750);
+  EXPECT_GE(turns[0], 90);
+}
+
+TEST_F(Bands, LowerOnesLeaveLeasesForHigherOnes) {
+  lease(Band::kLow, 28);  // an eighth is kept from them
+  index_.insert(queue(Band::kLow), position(5, 99));
+  EXPECT_EQ(index_.next_scan(at(10)), nullptr);
+  lease(Band::kNormal, 2);  // and a sixteenth from these
+  index_.insert(queue(Band::kNormal), position(5, 99));
+  EXPECT_EQ(index_.next_scan(at(10)), nullptr);
+  index_.hold(queue(Band::kNormal, "fresh"), position(5, 98));
+  EXPECT_FALSE(index_.lease_fresh({{98, 0}, 0}, at(10)));
+  index_.insert(queue(Band::kHigh), position(5, 99));
+  EXPECT_EQ(index_.next_scan(at(10)), &queue(Band::kHigh));
+  EXPECT_EQ(index_.room(queue(Band::kHigh)), 1U);  // half of those: another may need one
+  lease(Band::kHigh, 2);
+  EXPECT_EQ(index_.room(queue(Band::kHigh)), 0U);
+}
+
+// What ends of the high band is not taken by those that wait below.
+TEST_F(Bands, AnEndOfAHigherOneHelpsOnlyThoseWhoMayHaveIt) {
+  lease(Band::kHigh, 2);
+  lease(Band::kNormal, 30);
+  index_.insert(queue(Band::kNormal), position(5, 99));
+  index_.insert(queue(Band::kHigh), position(5, 99));
+  EXPECT_EQ(index_.next_scan(at(10)), nullptr);
+  EXPECT_FALSE(index_.next_wake());
+  index_.release({{1, 0}, 0});
+  index_.release({{2, 0}, 0});
+  EXPECT_TRUE(index_.take_news());
+  EXPECT_EQ(index_.next_scan(at(10)), &queue(Band::kHigh));
+  EXPECT_EQ(index_.next_scan(at(10)), nullptr);
+}
+
 TEST_F(DueIndexTest, FreshMailDoesNotOvertakeABacklog) {
   QueueEntry& a = queue("a");
   index_.insert(a, position(1, 1));
@@ -160,6 +251,16 @@ TEST_F(DueIndexTest, WhatComesBackIsDueWithoutLoweringTheCursor) {
   EXPECT_EQ(a.cursor, Position::end());
   EXPECT_EQ(DueIndex::next_due(a), at(1));
   EXPECT_EQ(index_.next_scan(at(5)), &a);
+  EXPECT_EQ(a.returned.size(), 1U);
+}
+
+TEST_F(DueIndexTest, WhoeverHoldsItTakesItFromTheReturned) {
+  QueueEntry& a = queue("a");
+  index_.lease(a, position(1, 1));
+  index_.put_back({{1, 0}, 0});
+  EXPECT_TRUE(index_.hold(a, position(1, 1)));
+  EXPECT_TRUE(a.returned.empty());
+  index_.put_back({{1, 0}, 0});
   EXPECT_EQ(a.returned.size(), 1U);
 }
 

@@ -114,14 +114,14 @@ class Fsck {
         continue;
       }
       if (quarantined_.contains(key)) continue;
-      const message::Envelope& envelope = message->second.envelope;
-      const std::string queue = encode({record.domain, envelope.tenant, envelope.campaign});
+      const std::string queue = encode(queue_name(message->second, record.domain));
       if (due_.erase(due_key(queue, {record.due, key.id, key.number})) != 1) {
         complain("delivery not in the index", delivery_key(key));
       }
       Sums& sums = sums_[queue];
       ++sums.deliveries;
       sums.bytes += message->second.size;
+      if (record.due == kHeld) ++sums.on_hold;
       sums.earliest = std::min(sums.earliest, record.due);
     }
     if (!due_.empty()) complain("index entry without delivery", *due_.begin());
@@ -136,6 +136,7 @@ class Fsck {
       }
       if (at->second.deliveries != sums.deliveries) complain("queue's deliveries", queue);
       if (at->second.bytes != sums.bytes) complain("queue's bytes", queue);
+      if (at->second.on_hold != sums.on_hold) complain("queue's held deliveries", queue);
       if (at->second.due_bound > sums.earliest) complain("queue's due bound", queue);
     }
     for (const auto& [queue, record] : queues_) {
@@ -178,6 +179,7 @@ class Fsck {
   struct Sums {
     std::uint64_t deliveries = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t on_hold = 0;
     WallTime earliest = WallTime::max();
   };
 

@@ -18,7 +18,7 @@ std::string any_text(SeededRandom& random) {
 
 QueueName any_name(SeededRandom& random) {
   return {any_text(random), any_text(random), any_text(random),
-          static_cast<std::uint8_t>(random.below(3))};
+          static_cast<Band>(random.below(kBands))};
 }
 
 TEST(QueueName, OrderOfKeysIsOrderOfNames) {

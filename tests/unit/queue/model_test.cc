@@ -31,11 +31,13 @@ struct ModelDelivery {
   std::vector<State> since_sync;
   bool leased = false;
   bool remove_asked = false;
+  bool hold_asked = false;  // while leased; or before a crash, and not carried out yet
 };
 
 struct ModelMessage {
   std::string body;
   std::string sender;
+  WallTime not_before;
   std::map<std::uint32_t, ModelDelivery> deliveries;
   bool answered = false;
   bool unsynced = false;       // a report, committed with its completion but not synced yet
@@ -60,7 +62,7 @@ class ModelRun {
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
 
   void one_operation() {
-    switch (below(20)) {
+    switch (below(22)) {
       case 0:
       case 1:
       case 2:
@@ -90,6 +92,10 @@ class ModelRun {
         return chance(10) ? crash() : void();
       case 18:
         return void(world_.committer->step());
+      case 19:
+        return chance(40) ? (chance(50) ? hold() : release()) : void();
+      case 20:
+        return chance(20) ? suspend_or_resume() : void();
       default:
         return void(world_.reader->step());
     }
@@ -110,6 +116,8 @@ class ModelRun {
     Submission submission = world_.message(recipients, body, sender);
     static const char* const kTenants[] = {"", "t1", "t2"};
     submission.envelope.tenant = kTenants[below(3)];
+    submission.band = static_cast<Band>(below(kBands));
+    if (chance(10)) submission.not_before = world_.clock.wall() + Milliseconds(below(100'000));
     remember(submission, body, sender);
     return submission;
   }
@@ -118,6 +126,7 @@ class ModelRun {
     ModelMessage& message = messages_[submission.id];
     message.body = body;
     message.sender = sender;
+    message.not_before = submission.not_before;
     std::vector<std::string> order;
     std::map<std::string, std::vector<std::string>> groups;
     for (const auto& recipient : submission.recipients) {
@@ -126,7 +135,8 @@ class ModelRun {
       group.push_back(recipient.address.to_string());
     }
     for (std::uint32_t i = 0; i < order.size(); ++i) {
-      message.deliveries[i].possible = {State{groups[order[i]], world_.clock.wall(), 0}};
+      message.deliveries[i].possible = {
+          State{groups[order[i]], std::max(submission.not_before, world_.clock.wall()), 0}};
     }
   }
 
@@ -139,7 +149,8 @@ class ModelRun {
       if (refusal == Refusal::kNone) {
         // Its due time is that of its commit.
         for (auto& [number, delivery] : message.deliveries) {
-          delivery.possible.back().due = world_.clock.wall();
+          State& state = delivery.possible.back();
+          state.due = std::max(message.not_before, world_.clock.wall());
         }
         return;
       }
@@ -191,6 +202,8 @@ class ModelRun {
     next.due = completion.next_attempt;
     next.attempts = lease->attempts() + (completion.attempted ? 1U : 0U);
     if (next.recipients.empty()) next = {};
+    if (delivery.hold_asked && !next.recipients.empty()) next.due = kHeld;
+    delivery.hold_asked = false;
     if (delivery.remove_asked) next = {};
     if (chance(10)) completion.report = make();
     pending_.push_back({LeaseParts::key(*lease), next,
@@ -203,7 +216,13 @@ class ModelRun {
     if (!lease) return;
     ModelDelivery& delivery = model_of(*lease);
     delivery.leased = false;
-    if (delivery.remove_asked) pending_.push_back({LeaseParts::key(*lease), State{}, {}});
+    State next;
+    if (delivery.hold_asked) next = delivery.possible.back();
+    if (delivery.hold_asked) next.due = kHeld;
+    if (delivery.remove_asked || delivery.hold_asked) {
+      pending_.push_back({LeaseParts::key(*lease), next, {}});
+    }
+    delivery.hold_asked = false;
   }
 
   void read_body() {
@@ -257,6 +276,7 @@ class ModelRun {
     const Selector chosen = selector();
     world_.remove(chosen);
     for_matching(chosen, [](ModelDelivery& delivery) {
+      delivery.hold_asked = false;
       if (delivery.leased) {
         delivery.remove_asked = true;
       } else {
@@ -272,9 +292,61 @@ class ModelRun {
     const Selector chosen = selector();
     for_matching(chosen, [this](ModelDelivery& delivery) {
       State& state = delivery.possible.back();
-      if (!delivery.leased && state.due > world_.clock.wall()) state.due = world_.clock.wall();
+      if (delivery.leased) return;
+      // A removal that a crash has put off comes first.
+      if (delivery.remove_asked) return apply(delivery, State{});
+      if (state.due == kHeld) return;
+      if (state.due > world_.clock.wall()) state.due = world_.clock.wall();
     });
     world_.retry_now(chosen);
+    settle_and_check();
+  }
+
+  void hold() {
+    settle_and_check();
+    if (world_.core->failed || faulty_) return;
+    const Selector chosen = selector();
+    world_.hold(chosen);
+    for_matching(chosen, [](ModelDelivery& delivery) {
+      if (delivery.leased) {
+        delivery.hold_asked = !delivery.remove_asked;
+        return;
+      }
+      State next = delivery.possible.back();
+      next.due = kHeld;
+      apply(delivery, delivery.remove_asked ? State{} : next);
+      delivery.hold_asked = false;
+    });
+    settle_and_check();
+  }
+
+  void release() {
+    settle_and_check();
+    if (world_.core->failed || faulty_) return;
+    const Selector chosen = selector();
+    for_matching(chosen, [this](ModelDelivery& delivery) {
+      delivery.hold_asked = false;
+      if (delivery.leased) return;
+      if (delivery.remove_asked) return apply(delivery, State{});
+      State next = delivery.possible.back();
+      if (next.due != kHeld) return;
+      next.due = world_.clock.wall();
+      apply(delivery, next);
+    });
+    world_.release(chosen);
+    settle_and_check();
+  }
+
+  void suspend_or_resume() {
+    settle_and_check();
+    if (world_.core->failed || faulty_) return;
+    static const char* const kDomains[] = {"a.example", "b.example"};
+    const std::string domain = kDomains[below(2)];
+    const bool was_suspended = suspended_.contains(domain);
+    EXPECT_TRUE(world_.run_suspend(World::of_domain(domain), !was_suspended));
+    if (was_suspended) suspended_.erase(domain);
+    accept_leases();
+    if (!was_suspended) suspended_.insert(domain);
     settle_and_check();
   }
 
@@ -324,7 +396,11 @@ class ModelRun {
         message.possible_only = true;
       }
       for (auto& [number, delivery] : message.deliveries) {
-        delivery.remove_asked = false;
+        // What was asked for is on disk, and is done as soon as the delivery would be leased.
+        State held = delivery.possible.back();
+        held.due = kHeld;
+        if (delivery.hold_asked && !held.recipients.empty()) add_possible(delivery, held);
+        if (delivery.remove_asked) add_possible(delivery, State{});
         if (!power) continue;
         for (const State& state : delivery.since_sync) add_possible(delivery, state);
       }
@@ -345,6 +421,11 @@ class ModelRun {
       ASSERT_TRUE(messages_.contains(lease.message().id));
       ModelDelivery& delivery = model_of(lease);
       if (delivery.leased) check_held(lease);
+      if (!delivery.leased) {
+        EXPECT_FALSE(delivery.remove_asked) << "leased after its removal was asked for";
+        EXPECT_FALSE(delivery.hold_asked) << "leased after it was to be held";
+        EXPECT_FALSE(suspended_.contains(lease.domain())) << "leased while suspended";
+      }
       delivery.leased = true;
       held_.push_back(std::move(lease));
     }
@@ -439,9 +520,14 @@ class ModelRun {
       const auto at = on_disk.find(id);
       for (auto& [number, delivery] : message.deliveries) {
         const State actual = actual_state(at == on_disk.end() ? nullptr : at->second, number);
+        late_ends(delivery);
         narrow(delivery, actual, id, number);
         const bool is_due = !actual.recipients.empty() && actual.due <= world_.clock.wall();
-        if (is_due && !delivery.leased) ++due;
+        if (actual.due == kHeld && !actual.recipients.empty()) delivery.hold_asked = false;
+        const bool may_go =
+            is_due &&
+            !suspended_.contains(actual.recipients[0].substr(actual.recipients[0].find('@') + 1));
+        if (may_go && !delivery.leased) ++due;
       }
     }
     const Stats stats = world_.core->stats();
@@ -476,6 +562,15 @@ class ModelRun {
     return actual;
   }
 
+  // What a crash has put off is done when the delivery's turn to be leased comes.
+  static void late_ends(ModelDelivery& delivery) {
+    State held = delivery.possible.back();
+    held.due = kHeld;
+    if (delivery.leased || held.recipients.empty()) return;
+    if (delivery.hold_asked) add_possible(delivery, held);
+    if (delivery.remove_asked) add_possible(delivery, State{});
+  }
+
   void narrow(ModelDelivery& delivery, const State& actual, const MessageId& id,
               std::uint32_t number) {
     bool legal = false;
@@ -497,6 +592,12 @@ class ModelRun {
   void drain() {
     if (::testing::Test::HasFailure()) return;
     settle_and_check();
+    for (const std::string& domain : suspended_) {
+      EXPECT_TRUE(world_.resume(World::of_domain(domain)));
+    }
+    suspended_.clear();
+    for_matching(World::everything(), [](ModelDelivery& delivery) { delivery.hold_asked = false; });
+    world_.release(World::everything());
     for (int round = 0; round < 10'000 && world_.core->stats().messages > 0; ++round) {
       world_.advance(Seconds(200));
       accept_leases();
@@ -525,6 +626,7 @@ class ModelRun {
   World world_;
   std::map<MessageId, ModelMessage> messages_;
   std::set<MessageId> refused_;
+  std::set<std::string> suspended_;
   std::vector<Pending> pending_;
   std::vector<Lease> held_;
   std::vector<Lease> returned_;

@@ -239,8 +239,8 @@ TEST_P(QueueTest, ListsQueuesAndMessages) {
   EXPECT_EQ(queue_->queues(1).size(), 1U);
   Selector selector;
   selector.domain = "two.example";
-  EXPECT_EQ(queue_->messages(selector, 10)->size(), 2U);
-  EXPECT_EQ(queue_->messages(selector, 1)->size(), 1U);
+  EXPECT_EQ(queue_->messages(selector, 10)->messages.size(), 2U);
+  EXPECT_EQ(queue_->messages(selector, 1)->messages.size(), 1U);
   const auto one = queue_->message(id);
   ASSERT_TRUE(one && *one);
   EXPECT_TRUE((*one)->deliveries[0].leased);
@@ -250,9 +250,9 @@ TEST_P(QueueTest, ListsQueuesAndMessages) {
 TEST_P(QueueTest, ListingAnEmptyQueueHidesNothingThatComes) {
   Selector all;
   all.all = true;
-  EXPECT_TRUE(queue_->messages(all, 10)->empty());
+  EXPECT_TRUE(queue_->messages(all, 10)->messages.empty());
   ASSERT_EQ(submit(message("one.example")), Refusal::kNone);
-  EXPECT_EQ(queue_->messages(all, 10)->size(), 1U);
+  EXPECT_EQ(queue_->messages(all, 10)->messages.size(), 1U);
 }
 
 TEST_P(QueueTest, RemovesByItsOwnThreads) {

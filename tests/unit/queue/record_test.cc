@@ -1,6 +1,7 @@
 #include "queue/record.h"
 
 #include <gtest/gtest.h>
+#include <set>
 
 #include "queue/keys.h"
 #include "relay/base/ascii.h"
@@ -87,11 +88,47 @@ TEST(Records, AReplyIsKeptUpToItsLimit) {
             message::kStatusTextMax);
 }
 
+TEST(Records, BandsComeBackAndNoFourthOneIsKnown) {
+  const std::string key = message_key(kId);
+  std::set<char> flags;
+  for (const Band band : {Band::kLow, Band::kNormal, Band::kHigh}) {
+    Message message;
+    message.band = band;
+    const std::string value = encode(key, message);
+    flags.insert(value[0]);
+    ASSERT_TRUE(decode_message(key, value));
+    EXPECT_EQ(decode_message(key, value)->band, band);
+  }
+  EXPECT_EQ(flags, (std::set<char>{0, 16, 32}));
+  std::string_view unknown("a\0\1\0\1\0\1\3", 8);
+  EXPECT_FALSE(decode_queue_name(unknown));
+}
+
+TEST(Records, SuspensionsComeBack) {
+  for (const Suspension& rule :
+       {Suspension{"a.example", "", "", "why", std::nullopt},
+        Suspension{"", "t", std::string("\0x", 2), "", WallTime(Milliseconds(7))}, Suspension{}}) {
+    const std::string key = suspension_key(rule.domain, rule.tenant, rule.campaign);
+    const auto back = decode_suspension(key, encode(key, rule));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->domain, rule.domain);
+    EXPECT_EQ(back->tenant, rule.tenant);
+    EXPECT_EQ(back->campaign, rule.campaign);
+    EXPECT_EQ(back->reason, rule.reason);
+    EXPECT_EQ(back->until, rule.until);
+    for (std::size_t size = 0; size < key.size(); ++size) {
+      EXPECT_FALSE(decode_suspension_key(key.substr(0, size))) << size;
+    }
+    EXPECT_FALSE(decode_suspension_key(key + "x"));
+  }
+}
+
 TEST(Records, TheSmallOnesComeBack) {
   const std::string queue = queue_key("q");
-  const auto record = decode_queue(queue, encode(queue, QueueRecord{7, 900, WallTime::max()}));
+  const auto record = decode_queue(queue, encode(queue, QueueRecord{7, 900, 3, WallTime::max()}));
   ASSERT_TRUE(record);
   EXPECT_EQ(record->deliveries, 7U);
+  EXPECT_EQ(record->on_hold, 3U);
   EXPECT_EQ(record->due_bound, WallTime::max());
   const std::string key = state_key("totals");
   const auto totals = decode_totals(key, encode(key, Totals{1, 2, 3, kId, {4, 5}}));
@@ -209,7 +246,7 @@ TEST_F(FormatPage, Body) {
 
 TEST_F(FormatPage, QueueAndState) {
   const std::string queue = queue_key(queue_);
-  expect(queue, encode(queue, QueueRecord{1, 7, arrived_}),
+  expect(queue, encode(queue, QueueRecord{1, 7, 0, arrived_}),
          "716578616d706c652e636f6d000161636d650001000101", "010780d095ffbc3101b3bb427b");
   const std::string totals = state_key("totals");
   expect(totals, encode(totals, Totals{1, 1, 7, kId, {}}), "73746f74616c73",

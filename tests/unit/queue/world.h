@@ -185,6 +185,33 @@ class World : public Consumer {
     return run_job(AdminOp::Kind::kRetryNow, std::move(selector));
   }
 
+  std::uint64_t hold(Selector selector) {
+    return run_job(AdminOp::Kind::kHold, std::move(selector));
+  }
+
+  std::uint64_t release(Selector selector) {
+    return run_job(AdminOp::Kind::kRelease, std::move(selector));
+  }
+
+  // Whether that was done.
+  bool suspend(const Suspension& suspension) { return run_suspend(suspension, true); }
+
+  bool resume(const Suspension& suspension) { return run_suspend(suspension, false); }
+
+  bool run_suspend(const Suspension& suspension, bool begins) {
+    std::optional<bool> done;
+    core->enqueue(SuspendOp{suspension, begins, [&done](Result<std::uint64_t> result) {
+                              done = result && *result == 1;
+                            }});
+    settle();
+    EXPECT_TRUE(done.has_value());
+    return done.value_or(false);
+  }
+
+  static Suspension of_domain(const std::string& domain, const std::string& reason = "") {
+    return {domain, "", "", reason, std::nullopt};
+  }
+
   static Selector everything() {
     Selector selector;
     selector.all = true;

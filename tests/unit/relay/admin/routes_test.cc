@@ -121,8 +121,8 @@ TEST_F(RoutesTest, MessagesCanBeSelectedAndLimited) {
       1U);
   const Json limited = get("/messages", {{"limit", "2"}});
   EXPECT_EQ(limited["messages"].size(), 2U);
-  EXPECT_EQ(limited["more"], true);
-  EXPECT_EQ(get("/messages", {{"limit", "3"}})["more"], false);
+  EXPECT_FALSE(limited["next"].is_null());
+  EXPECT_TRUE(get("/messages", {{"limit", "3"}})["next"].is_null());
 }
 
 TEST_F(RoutesTest, AnAddressThatIsNoUtf8IsStillJson) {
@@ -137,7 +137,7 @@ TEST_F(RoutesTest, RemovesOneMessage) {
   EXPECT_EQ(changed("DELETE", "/messages", {{"id", id}}), 1);
   EXPECT_EQ(refusal("GET", "/messages/" + id), "404 no message " + id + " is in the queue");
   EXPECT_EQ(refusal("DELETE", "/messages", {{"id", id}}),
-            "404 no message " + id + " is in the queue");
+            "404 no message " + id + " that this could change is in the queue");
   EXPECT_EQ(get("/queue")["totals"]["messages"], 1);
 }
 
@@ -163,9 +163,60 @@ TEST_F(RoutesTest, RetryMakesMessagesDue) {
   EXPECT_EQ(leases[0].message().id.to_string(), id);
 }
 
+TEST_F(RoutesTest, HoldsAndReleases) {
+  const std::string id = filled_.add("a@s.example", {{"b", "one.example"}});
+  ASSERT_TRUE(filled_.defer(1, {451, {}, "later"}));
+  EXPECT_EQ(changed("POST", "/messages/hold", {{"id", id}}), 1);
+  const Json delivery = get("/messages/" + id)["deliveries"][0];
+  EXPECT_EQ(delivery["held"], true);
+  EXPECT_TRUE(delivery["next_attempt"].is_null());
+  EXPECT_EQ(refusal("POST", "/messages/retry", {{"id", id}}),
+            "404 no message " + id + " that this could change is in the queue");
+  EXPECT_EQ(changed("POST", "/messages/release", {{"all", "1"}}), 1);
+  EXPECT_EQ(filled_.take(1).size(), 1U);
+}
+
+TEST_F(RoutesTest, SuspendsAndResumes) {
+  filled_.add("a@s.example", {{"b", "one.example"}});
+  ASSERT_TRUE(filled_.defer(1, {451, {}, "later"}));
+  EXPECT_EQ(refusal("POST", "/queue/suspend"), "400 say which: domain, tenant, campaign, or all=1");
+  EXPECT_EQ(refusal("POST", "/queue/resume", {{"domain", "one.example"}}),
+            "404 no suspension names exactly this; GET /queue shows them");
+  EXPECT_EQ(refusal("POST", "/queue/suspend", {{"all", "1"}, {"for", "soon"}}),
+            "400 for is not a number of seconds");
+  const Response suspended =
+      ask("POST", "/queue/suspend",
+          {{"domain", "ONE.example"}, {"reason", "they asked"}, {"for", "60"}});
+  EXPECT_EQ(suspended.body, "{\"suspensions\":1}\n");
+  const Json queues = get("/queue");
+  EXPECT_EQ(queues["suspended"][0]["domain"], "one.example");
+  EXPECT_EQ(queues["suspended"][0]["reason"], "they asked");
+  EXPECT_LE(queues["suspended"][0]["ends_in_seconds"], 60);
+  EXPECT_EQ(queues["queues"][0]["suspended"], true);
+  EXPECT_EQ(ask("POST", "/queue/resume", {{"domain", "one.example"}}).code, 200);
+  EXPECT_EQ(get("/queue")["suspended"].size(), 0U);
+}
+
+TEST_F(RoutesTest, PagesFollowEachOther) {
+  for (int i = 0; i < 5; ++i) filled_.add("a@s.example", {{"b", "one.example"}});
+  std::size_t seen = 0;
+  Json page = get("/messages", {{"limit", "2"}});
+  for (; !page["next"].is_null(); seen += 2) {
+    page = get("/messages", {{"limit", "2"}, {"from", page["next"]}});
+  }
+  EXPECT_EQ(seen + page["messages"].size(), 5U);
+  EXPECT_EQ(get("/messages", {{"older_than", "3600"}})["messages"].size(), 0U);
+  EXPECT_EQ(get("/messages", {{"tenant", "x"}})["messages"].size(), 0U);
+  EXPECT_EQ(refusal("GET", "/messages", {{"older_than", "1h"}}),
+            "400 older_than is not a number of seconds");
+  EXPECT_EQ(refusal("GET", "/messages", {{"tenant", ""}}), "400 tenant is empty");
+  EXPECT_EQ(refusal("GET", "/messages", {{"from", "x"}}), "400 'x' is not a message id");
+}
+
 TEST_F(RoutesTest, WhatNamesNothingSelectsNothing) {
   filled_.add("a@s.example", {{"b", "one.example"}});
-  const std::string nothing = "400 say which: id, domain, sender, or all=1";
+  const std::string nothing =
+      "400 say which: id, domain, sender, tenant, campaign, older_than, or all=1";
   EXPECT_EQ(refusal("DELETE", "/messages"), nothing);
   EXPECT_EQ(refusal("POST", "/messages/retry"), nothing);
   EXPECT_EQ(refusal("DELETE", "/messages", {{"domian", "x"}, {"all", "1"}}),

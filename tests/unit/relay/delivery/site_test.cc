@@ -38,8 +38,9 @@ class SiteTest : public DeliveryTest {
   // What the queue says of the one message in it.
   queue::DeliverySummary only_delivery() {
     const auto all = queue_->messages({.all = true}, 10);
-    EXPECT_TRUE(all && all->size() == 1 && all->front().deliveries.size() == 1);
-    return all && !all->empty() ? all->front().deliveries.at(0) : queue::DeliverySummary{};
+    EXPECT_TRUE(all && all->messages.size() == 1 && all->messages.front().deliveries.size() == 1);
+    return all && !all->messages.empty() ? all->messages.front().deliveries.at(0)
+                                         : queue::DeliverySummary{};
   }
 
   std::shared_ptr<const dns::Route> route_ = route_to({"127.0.0.1"});

@@ -70,7 +70,7 @@ TEST_F(QueueCommandTest, ListsMessages) {
   const Said one = queue({"list", "--domain", "one.example"});
   EXPECT_THAT(one.out, HasSubstr(id));
   EXPECT_THAT(one.out, testing::Not(HasSubstr(other)));
-  EXPECT_THAT(queue({"list", "-m", "--limit", "1"}).out, HasSubstr("... and more"));
+  EXPECT_THAT(queue({"list", "-m", "--limit", "1"}).out, HasSubstr("... and perhaps more"));
 }
 
 TEST_F(QueueCommandTest, ShowsOneMessage) {
@@ -108,6 +108,32 @@ TEST_F(QueueCommandTest, RemovesAllOnlyWhenSomebodySaidSo) {
   EXPECT_EQ(filled_.queue->stats().messages, 1U);
   EXPECT_EQ(queue({"remove", "--all", "--yes"}).code, kDone);
   EXPECT_EQ(filled_.queue->stats().messages, 0U);
+}
+
+TEST_F(QueueCommandTest, HoldsReleasesSuspendsAndResumes) {
+  const std::string id = add_deferred("one.example");
+  EXPECT_EQ(queue({"hold", "--sender", "a@s.example"}).out, "1 message held\n");
+  EXPECT_THAT(queue({"show", id}).out, HasSubstr("next held\n"));
+  EXPECT_EQ(queue({"retry", id}).code, kFailed);
+  EXPECT_EQ(queue({"hold", "--older-than", "1h"}).out, "0 messages held\n");
+  EXPECT_EQ(queue({"suspend", "--domain", "one.example", "--reason", "they asked"}).out,
+            "mail to one.example is suspended\n");
+  EXPECT_EQ(queue({"release", id}).out, "1 message released\n");
+  EXPECT_THAT(queue({"list"}).out, HasSubstr("suspended: domain one.example (they asked)\n"));
+  EXPECT_EQ(queue({"resume", "--domain", "one.example"}).out, "mail to one.example is resumed\n");
+  EXPECT_EQ(queue({"resume", "--domain", "one.example"}).code, kFailed);
+  EXPECT_EQ(queue({"hold", "--older-than", "soon"}).code, kUsage);
+  EXPECT_EQ(queue({"hold"}).code, kUsage);
+  EXPECT_EQ(queue({"suspend"}).code, kUsage);
+  EXPECT_EQ(queue({"suspend", "--all", "--tenant", "t"}).code, kUsage);
+  EXPECT_EQ(queue({"suspend", "--tenant", "t", "--for", "soon"}).code, kUsage);
+  EXPECT_EQ(queue({"suspend", "--tenant", "t", "--campaign", "c", "--for", "2h"}).out,
+            "mail of tenant t of campaign c is suspended\n");
+  EXPECT_THAT(queue({"list"}).out, HasSubstr("suspended: tenant t campaign c, ends in "));
+  EXPECT_EQ(queue({"resume", "--tenant", "t"}).code, kFailed);
+  EXPECT_EQ(queue({"suspend", "--all"}).out, "everything is suspended\n");
+  EXPECT_THAT(queue({"list"}).out, HasSubstr("suspended: everything\n"));
+  EXPECT_EQ(queue({"resume", "--all"}).code, kDone);
 }
 
 TEST_F(QueueCommandTest, SomebodyAtATerminalIsAsked) {

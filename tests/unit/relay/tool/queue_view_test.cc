@@ -12,55 +12,73 @@ using testing::Not;
 std::string totals(int messages, int queues) {
   return R"("totals":{"messages":)" + std::to_string(messages) +
          R"(,"bytes":4200,"deliveries":4,"queues":)" + std::to_string(queues) +
-         R"(,"in_progress":1,"waiting_for_commit":0})";
+         R"(,"in_progress":1,"held":3,"waiting_for_commit":0})";
 }
 
 std::string queue(const std::string& domain, const std::string& next,
-                  const std::string& tenant = "") {
+                  const std::string& tenant = "", int held = 0) {
   return R"({"domain":")" + domain + R"(","tenant":")" + tenant +
-         R"(","campaign":"","deliveries":3,"bytes":4200,"next_attempt":null,)" +
+         R"(","campaign":"","band":"normal","deliveries":3,"held":)" + std::to_string(held) +
+         R"(,"bytes":4200,"suspended":false,"next_attempt":null,)" +
          R"("next_attempt_in_seconds":)" + next + "}";
 }
 
 TEST(ShowQueues, TotalsAndATable) {
-  const auto text =
-      show_queues("{" + totals(3, 2) + R"(,"queues":[)" + queue("example.com", "125") + "," +
-                  queue("b.example", "null") + "]}");
+  const auto text = show_queues("{" + totals(3, 2) + R"(,"suspended":[],"queues":[)" +
+                                queue("example.com", "125") + "," + queue("b.example", "null") +
+                                "," + queue("c.example", "null", "", 3) + "," +
+                                queue("d.example", "125", "", 2) + "]}");
   ASSERT_TRUE(text);
   EXPECT_EQ(*text,
-            "3 messages (4.1 KiB), 4 deliveries to go in 2 queues; 1 in progress\n"
+            "3 messages (4.1 KiB), 4 deliveries to go in 2 queues; 1 in progress, 3 held\n"
             "\n"
             "DOMAIN       DELIVERIES     SIZE  NEXT ATTEMPT\n"
             "example.com           3  4.1 KiB  in 2m\n"
-            "b.example             3  4.1 KiB  in progress\n");
+            "b.example             3  4.1 KiB  in progress\n"
+            "c.example             3  4.1 KiB  held\n"
+            "d.example             3  4.1 KiB  in 2m, 2 held\n");
 }
 
 TEST(ShowQueues, SaysWhatWasLeftOut) {
-  const auto text =
-      show_queues("{" + totals(3, 12) + R"(,"queues":[)" + queue("example.com", "0") + "]}");
+  const auto text = show_queues("{" + totals(3, 12) + R"(,"suspended":[],"queues":[)" +
+                                queue("example.com", "0") + "]}");
   ASSERT_TRUE(text);
   EXPECT_THAT(*text, HasSubstr("\n... and 11 smaller queues; more with --limit N\n"));
   EXPECT_THAT(*text, HasSubstr("  now\n"));
 }
 
 TEST(ShowQueues, TenantsOnlyWhereThereAreSome) {
-  const std::string plain =
-      *show_queues("{" + totals(3, 1) + R"(,"queues":[)" + queue("a.example", "0") + "]}");
+  const std::string plain = *show_queues("{" + totals(3, 1) + R"(,"suspended":[],"queues":[)" +
+                                         queue("a.example", "0") + "]}");
   EXPECT_THAT(plain, Not(HasSubstr("TENANT")));
-  const std::string shared =
-      *show_queues("{" + totals(3, 1) + R"(,"queues":[)" + queue("a.example", "0", "acme") + "]}");
+  const std::string shared = *show_queues("{" + totals(3, 1) + R"(,"suspended":[],"queues":[)" +
+                                          queue("a.example", "0", "acme") + "]}");
   EXPECT_THAT(shared, HasSubstr("DOMAIN     TENANT  DELIVERIES"));
   EXPECT_THAT(shared, HasSubstr("a.example  acme"));
 }
 
+TEST(ShowQueues, SuspensionsAlsoWithoutMail) {
+  EXPECT_EQ(*show_queues(
+                "{" + totals(0, 0) +
+                R"(,"suspended":[{"domain":"a.example","tenant":"","campaign":"","reason":"why",)" +
+                R"("ends_in_seconds":null},{"domain":"","tenant":"t","campaign":"c","reason":"",)" +
+                R"("ends_in_seconds":125},{"domain":"","tenant":"","campaign":"","reason":"",)" +
+                R"("ends_in_seconds":null}],"queues":[]})"),
+            "suspended: domain a.example (why)\n"
+            "suspended: tenant t campaign c, ends in 2m\n"
+            "suspended: everything\nthe queue is empty\n");
+}
+
 TEST(ShowQueues, AnEmptyQueue) {
-  EXPECT_EQ(*show_queues("{" + totals(0, 0) + R"(,"queues":[]})"), "the queue is empty\n");
+  EXPECT_EQ(*show_queues("{" + totals(0, 0) + R"(,"suspended":[],"queues":[]})"),
+            "the queue is empty\n");
 }
 
 std::string delivery(const std::string& recipients, const std::string& status,
                      bool in_progress = false) {
   return R"({"number":0,"domain":"one.example","recipients":[)" + recipients +
          R"(],"attempts":2,"in_progress":)" + (in_progress ? "true" : "false") +
+         R"(,"held":false)" +
          R"(,"next_attempt":"2026-11-21T22:17:03.123Z","next_attempt_in_seconds":120,)" +
          R"("last_status":")" + status + R"("})";
 }
@@ -75,7 +93,7 @@ std::string message(const std::string& sender, const std::string& deliveries) {
 
 TEST(ShowMessages, ALineForEachDelivery) {
   const auto text = show_messages(
-      R"({"more":false,"messages":[)" +
+      R"({"next":null,"messages":[)" +
       message("a@s.example", delivery(R"("b@one.example","c@one.example")", "451 4.7.1 try later") +
                                  "," + delivery(R"("d@one.example")", "", true)) +
       "]}");
@@ -90,14 +108,15 @@ TEST(ShowMessages, ALineForEachDelivery) {
 }
 
 TEST(ShowMessages, SaysThatThereAreMoreOrNone) {
-  EXPECT_EQ(*show_messages(R"({"more":false,"messages":[]})"), "no such message in the queue\n");
-  EXPECT_THAT(*show_messages(R"({"more":true,"messages":[)" + message("", delivery("", "")) + "]}"),
-              HasSubstr("... and more"));
+  EXPECT_EQ(*show_messages(R"({"next":null,"messages":[]})"), "no such message in the queue\n");
+  EXPECT_THAT(*show_messages(R"({"next":"01KAMV8R2T7Z5W3N9Q4X6Y1B0C","messages":[)" +
+                             message("", delivery("", "")) + "]}"),
+              HasSubstr("... and perhaps more"));
 }
 
 TEST(ShowMessages, ForeignTextCannotActOnTheTerminal) {
   const std::string text = *show_messages(
-      R"({"more":false,"messages":[)" +
+      R"({"next":null,"messages":[)" +
       message(R"(\u001b[2Ja@s.example)", delivery(R"("ü@one.example")", R"(550 \u0007bell)")) +
       "]}");
   EXPECT_THAT(text, HasSubstr("\\x1b[2Ja@s.example"));
@@ -123,7 +142,7 @@ TEST(ShowMessage, EverythingAboutOne) {
 
 TEST(View, AnswersOfOtherProgramsAreNotTrusted) {
   for (const char* body : {"", "hello", "{}", "[]", "null", R"({"queues":5,"totals":[]})",
-                           R"({"messages":[{}],"more":false})", "{\"messages\":"}) {
+                           R"({"messages":[{}],"next":null})", "{\"messages\":"}) {
     EXPECT_FALSE(show_queues(body)) << body;
     EXPECT_FALSE(show_messages(body)) << body;
     EXPECT_FALSE(show_message(body)) << body;

@@ -1,0 +1,13 @@
+// Band: how urgent a delivery is. Mail of a higher band is leased first; see DueIndex for how long
+// it may keep a lower one waiting. Part of the schema: its number is in keys.
+#pragma once
+
+#include <cstdint>
+
+namespace postrider::queue {
+
+enum class Band : std::uint8_t { kLow, kNormal, kHigh };
+
+inline constexpr std::uint8_t kBands = 3;
+
+}  // namespace postrider::queue
