@@ -1,7 +1,6 @@
 #include "relay/tool/queue_command.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <utility>
 
