@@ -514,7 +514,7 @@ TEST_F(LimitedSiteTest, WhatARateWillNotLetThroughSoonHoldsNoLease) {
   const auto all = queue_->messages({.all = true}, 100);
   ASSERT_TRUE(all);
   std::size_t put_off = 0;
-  for (const auto& message : *all) {
+  for (const auto& message : all->messages) {
     const queue::DeliverySummary& delivery = message.deliveries.at(0);
     if (delivery.leased) continue;
     ++put_off;
