@@ -30,6 +30,7 @@ Json json_of(const delivery::SiteState& state) {
           {"idle", state.idle},
           {"window", state.window},
           {"waiting", state.waiting},
+          {"messages_per_connection_learned", state.messages_max},
           {"closed_for_ms", state.closed_for.count()},
           {"send_in_ms", state.send_in.count()}};
 }

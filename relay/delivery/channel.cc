@@ -160,6 +160,9 @@ AttemptFacts Channel::facts() const {
 void Channel::on_transaction_done(smtp::TransactionDone done) {
   if (results_.empty() && connection_->session().transactions() > 1 &&
       (done.untouched || wants_new_connection(done))) {
+    if (done.untouched) {
+      owner_.on_closed_by_peer(carried() - 1, shared_.clock.now() - answered_at_);
+    }
     retired_ = true;
     return owner_.on_untouched(*this, *std::exchange(parcel_, std::nullopt));
   }
@@ -169,6 +172,7 @@ void Channel::on_transaction_done(smtp::TransactionDone done) {
         "delivery", "the reply to the end of data was lost; the message may arrive twice",
         {{"id", parcel_->lease.message().id.to_string()}, {"host", connection_->target().host}});
   }
+  answered_at_ = shared_.clock.now();
   std::ranges::move(done.results, std::back_inserter(results_));
   // With some left, on_ready() goes on.
   if (results_.size() < parcel_->lease.recipients().size()) return;
@@ -190,10 +194,14 @@ void Channel::on_ended(Connection& connection, const smtp::Ended& ended) {
     attempts_.erase(attempt);
     return give_up(target, met);
   }
+  const bool idle_was = idle_;
   set_idle(false);
   if (parcel_) {  // between two of its transactions
     fill_results(met.status);
     conclude_parcel();
+  }
+  if (met.orderly && idle_was && !leaving_) {
+    owner_.on_closed_by_peer(carried(), shared_.clock.now() - answered_at_);
   }
   if (auto session = connection_->take_session()) {
     owner_.keep_session(target(), std::move(*session));

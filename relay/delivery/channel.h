@@ -58,6 +58,9 @@ class ChannelOwner {
   // The reused connection died before the delivery began, or takes no more messages: it may go
   // again at once, no attempt counted.
   virtual void on_untouched(Channel& channel, Parcel parcel) = 0;
+  // The peer has closed a connection that was ready for more, after so many messages and `idle`
+  // after the last reply.
+  virtual void on_closed_by_peer(unsigned messages, Duration idle) = 0;
   // Over: `met` says what the last address, target(), met if none ever became ready, nullopt if one
   // did. The owner destroys the channel in this call.
   virtual void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) = 0;
@@ -79,8 +82,8 @@ class Channel final : public ConnectionOwner {
   // Only while idle(); the lease's body is in memory. May end the channel.
   void carry(Parcel parcel);
 
-  // From within on_carried: its host is not to be given more; it quits when the transaction has
-  // ended.
+  // Its host is not to be given more: it quits when the transaction in progress has ended. While it
+  // is idle, quit() does.
   void retire() { retired_ = true; }
 
   // Ends an idle channel in order. May end it at once.
@@ -145,6 +148,7 @@ class Channel final : public ConnectionOwner {
   std::unique_ptr<Connection> connection_;  // the one that stands
   std::optional<Parcel> parcel_;            // being carried
   std::vector<smtp::RecipientResult> results_;  // of its first recipients
+  TimePoint answered_at_{};                     // the last transaction
   bool ready_ = false;
   bool idle_ = false;
   bool leaving_ = false;

@@ -109,8 +109,8 @@ SiteState Site::state() const {
                                                : std::chrono::ceil<Milliseconds>(at - now);
   };
   const auto idle = std::ranges::count_if(channels_, [](const auto& c) { return c->idle(); });
-  return {channels_.size(), static_cast<std::size_t>(idle), window_.limit(now),
-          waiting(),        until(window_.opens_at()),      until(send_at())};
+  return {channels_.size(),   static_cast<std::size_t>(idle), window_.limit(now), waiting(),
+          cap_.messages(now), until(window_.opens_at()),      until(send_at())};
 }
 
 std::size_t Site::waiting() const {
@@ -204,6 +204,11 @@ bool Site::open_one(std::size_t allowed, TimePoint now) {
     return true;
   }
   if (!may_dial(now)) return false;
+  // Live connections follow too: their peer is the same.
+  channel_options_.messages_max = limits_.messages_per_connection_max.value;
+  if (const unsigned learned = cap_.messages(now); learned != 0) {
+    channel_options_.messages_max = std::min(channel_options_.messages_max, learned);
+  }
   std::vector<Target> targets = targets_;
   if (handed_on) {
     std::erase_if(targets, [this](const Target& t) { return !loaded_.front().may_go_to(t); });
@@ -407,6 +412,10 @@ bool Site::hand_on(Channel& channel, Parcel& parcel,
 
 void Site::on_untouched(Channel&, Parcel parcel) {
   if (!stopping_) loaded_.push_front(std::move(parcel));
+}
+
+void Site::on_closed_by_peer(unsigned messages, Duration idle) {
+  cap_.closed(messages, idle, shared_.clock.now());
 }
 
 void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {

@@ -20,6 +20,7 @@
 #include "relay/delivery/channel.h"
 #include "relay/delivery/shared.h"
 #include "relay/event/timer.h"
+#include "relay/policy/connection_cap.h"
 #include "relay/policy/window.h"
 
 namespace postrider::delivery {
@@ -38,6 +39,7 @@ struct SiteState {
   std::size_t idle = 0;
   std::size_t window = 0;  // connections it may have now
   std::size_t waiting = 0;
+  unsigned messages_max = 0;   // of a connection, as learned from silent closes; 0: nothing learned
   Milliseconds closed_for{0};  // until the site, found dead, is probed again
   Milliseconds send_in{0};     // until a rate lets the next message go
 };
@@ -75,6 +77,7 @@ class Site final : public ChannelOwner, public Sharer {
   void on_carried(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
                   AttemptFacts facts) override;
   void on_untouched(Channel& channel, Parcel parcel) override;
+  void on_closed_by_peer(unsigned messages, Duration idle) override;
   void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) override;
 
   // Sharer
@@ -127,6 +130,7 @@ class Site final : public ChannelOwner, public Sharer {
   std::shared_ptr<const dns::Route> route_;
   std::vector<Target> targets_;  // of route_; never empty once there is one
   policy::Window window_;
+  policy::ConnectionCap cap_;
   event::Timer wake_;
   TimePoint wake_at_ = TimePoint::max();
   TimePoint next_dial_{};  // max(): when the connections being tried have an outcome

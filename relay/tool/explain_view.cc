@@ -52,6 +52,10 @@ std::string state_of(const Json& state) {
   if (number("closed_for_ms") > 0) {
     text += fmt::format("; out of reach, tried again in {} s", number("closed_for_ms") / 1000 + 1);
   }
+  if (number("messages_per_connection_learned") > 0) {
+    text += fmt::format("; it closes a connection after {} messages",
+                        number("messages_per_connection_learned"));
+  }
   if (number("send_in_ms") > 0) {
     text += fmt::format("; the next message may go in {} ms", number("send_in_ms"));
   }

@@ -1,6 +1,7 @@
 """What a destination may be given: providers, sites, rates; and from which of our addresses."""
 
 import datetime
+import json
 import time
 
 import pytest
@@ -102,3 +103,19 @@ def test_a_source_that_is_not_local_is_a_mistake(new_relay, internet):
     assert "source.ipv4: 203.0.113.77 is not an address of this machine" in done.stderr
     relay.spawn()
     assert relay.wait_end() == 3
+
+
+def state(relay, address):
+    (source,) = json.loads(tool("explain", address, "--admin", relay.admin, "--json").stdout)["sources"]
+    return source["state"]
+
+
+def test_a_silent_close_after_so_many_messages_is_learned(new_relay, internet):
+    internet.set("one.test dot=closeafter share=0.5")
+    relay = new_relay(internet, delivery={"connections_first": 1, "connections_max": 1})
+    with connect(relay, "trusted") as smtp:
+        for number in range(12):
+            send(smtp, f"a{number}@one.test")
+    relay.wait_journal(event="delivered", count=12)
+    assert not relay.journal(event="deferred")
+    assert state(relay, "ann@one.test")["messages_per_connection_learned"] == 2

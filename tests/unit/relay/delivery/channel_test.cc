@@ -47,6 +47,8 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
     ++untouched_;
   }
 
+  void on_closed_by_peer(unsigned messages, Duration) override { closed_after_ = messages; }
+
   void on_ended(Channel&, const std::optional<smtp::Ended>& met) override {
     met_ = met;
     ended_ = true;
@@ -94,6 +96,7 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
   queue::Lease held_;
   std::vector<smtp::RecipientResult> results_;
   AttemptFacts facts_;
+  unsigned closed_after_ = 0;
   ChannelOptions terms_;
   std::unique_ptr<Channel> channel_;
 };

@@ -72,6 +72,9 @@ class MailHost {
   // STARTTLS is offered, and then no TLS spoken.
   bool breaks_handshakes = false;
 
+  // After so many messages a connection is closed without a word; 0: none is.
+  std::size_t closes_after = 0;
+
   std::size_t connections = 0;
   std::size_t handshakes = 0;
   std::vector<std::string> commands;
@@ -90,6 +93,7 @@ class MailHost {
     void close() { stream_.reset(); }
 
     void on_data(std::string_view bytes) override {
+      if (deaf_) return;
       if (broken_) return send("this is no TLS\r\n");
       if (tls_) {
         const bool shaking = tls_->state() == tls::Engine::State::kHandshaking;
@@ -118,6 +122,10 @@ class MailHost {
           keep_text(std::exchange(input_, {}));
           in_text_ = false;
           answer(".");
+          if (++taken_ == host_.closes_after && is_open()) {
+            stream_->finish();
+            deaf_ = true;
+          }
           continue;
         }
         const std::size_t end = input_.find("\r\n");
@@ -181,6 +189,8 @@ class MailHost {
     std::optional<event::Stream> stream_;
     std::optional<tls::Engine> tls_;
     std::string input_;
+    std::size_t taken_ = 0;
+    bool deaf_ = false;
     bool in_text_ = false;
     bool broken_ = false;
   };

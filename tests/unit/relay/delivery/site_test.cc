@@ -458,6 +458,18 @@ TEST_F(SiteTest, DestroyedInMidDeliveryItGivesTheLeasesBack) {
   EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
 }
 
+// As a large provider does it: no reply says so.
+TEST_F(SiteTest, LearnsAfterHowManyMessagesAPeerClosesSilently) {
+  options_.window.connections_first = options_.window.connections_max = 1;
+  add_host().closes_after = 3;
+  make_site();
+  give(some_leases(9));
+  ASSERT_TRUE(run_until_queue_holds(0));
+  EXPECT_EQ(site_->state().messages_max, 3U);
+  EXPECT_EQ(host_->connections, 3U);
+  EXPECT_EQ(events_of("deferred"), 0U);
+}
+
 // Limits by rule, and several sites under one provider.
 class LimitedSiteTest : public SiteTest {
  protected:

@@ -21,7 +21,7 @@ delivery::Explanation explanation() {
                    0.25,
                    {{"connections", "20", "[delivery]"}},
                    {{"message rate", "10/m", "provider big"}},
-                   delivery::SiteState{3, 1, 4, 12, Milliseconds(0), Milliseconds(1500)}}};
+                   delivery::SiteState{3, 1, 4, 12, 0, Milliseconds(0), Milliseconds(1500)}}};
   made.running = true;
   return made;
 }
