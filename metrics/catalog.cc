@@ -157,6 +157,10 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Deliveries put off without an attempt because a rate of ours will not let them through for a "
      "while. Rising means more mail for a destination than its rules allow; see "
      "delivery.message_rate, provider.message_rate and `postrider explain`."},
+    {kSiteRests, "postrider_site_rests_total", kCounter, "",
+     "Times a destination was left alone for a while because a reply asked for it, by a rule of "
+     "[[reply]]. Rising means that our addresses have trouble there; the log names site and "
+     "reply."},
     {kReportsSent, "postrider_reports_sent_total", kCounter, "action",
      "Delivery status notifications made, by action (failed, delayed, relayed, delivered). "
      "Rising failed reports follow bounces and expiries."},

@@ -58,8 +58,9 @@ enum class Metric {
   kRecipientsExpired,
   kBytesDelivered,
   kDeliveriesHeldBack,  // put off by a rate of ours
-  kReportsSent,         // label action
-  kConnectionsOut,      // label result: ok, or why not
+  kSiteRests,
+  kReportsSent,     // label action
+  kConnectionsOut,  // label result: ok, or why not
   kConnectionsOutOpen,
   kConnectionsOutIdle,
   kConnectionsReused,

@@ -9,6 +9,7 @@
 #include "relay/base/ascii.h"
 #include "relay/base/check.h"
 #include "relay/config/option_value.h"
+#include "relay/config/provider_checks.h"
 #include "relay/message/address.h"
 
 namespace postrider::config {
@@ -284,6 +285,7 @@ void Checker::providers() {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string prefix = fmt::format("provider[{}]", i);
+    if (!is_set(prefix)) break;  // from here on they come with postrider
     unique_name(prefix, all[i].name, names);
     if (all[i].mx.empty()) {
       add(prefix + ".mx", "missing; say by which mail hosts the provider is known");
@@ -367,6 +369,7 @@ void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
   checker.keys();
   checker.routes();
   checker.providers();
+  check_providers(config.delivery, lines, problems);
   checker.sites();
   checker.sources();
   checker.allow_senders();

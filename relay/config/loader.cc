@@ -4,6 +4,7 @@
 #include <exception>
 #include <fmt/format.h>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include <toml++/toml.h>
@@ -11,6 +12,7 @@
 #include "relay/base/ascii.h"
 #include "relay/config/checks.h"
 #include "relay/config/config.h"
+#include "relay/config/known_providers.h"
 #include "relay/config/option_value.h"
 #include "relay/config/problems.h"
 
@@ -141,6 +143,7 @@ Record Loader::new_record(const Section& section) {
   if (section.name == "route") return {.route = &config.delivery.routes.emplace_back()};
   if (section.name == "dkim") return {.dkim = &config.signing.keys.emplace_back()};
   if (section.name == "provider") return {.provider = &config.delivery.providers.emplace_back()};
+  if (section.name == "reply") return {.reply = &config.delivery.replies.emplace_back()};
   if (section.name == "site") return {.site = &config.delivery.sites.emplace_back()};
   return {.source = &config.delivery.sources.emplace_back()};
 }
@@ -211,11 +214,33 @@ LoadResult load_file(const std::filesystem::path& path) {
   return result;
 }
 
+namespace {
+
+// The providers that come with postrider, behind those of the file; one of the file takes the place
+// of that of its name.
+void add_known_providers(delivery::Options& delivery, ProblemList& problems) {
+  LoadResult known;
+  if (!load_sections(known, known_providers(), "", problems)) return;
+  std::set<std::string> taken;
+  for (const auto& provider : delivery.providers) taken.insert(provider.name);
+  for (auto& provider : known.config.delivery.providers) {
+    if (!taken.contains(provider.name)) delivery.providers.push_back(std::move(provider));
+  }
+  for (auto& reply : known.config.delivery.replies) {
+    if (!taken.contains(reply.provider)) delivery.replies.push_back(std::move(reply));
+  }
+}
+
+}  // namespace
+
 LoadResult load_text(std::string_view text, const std::string& name,
                      const HostNameSource& host_name) {
   LoadResult result;
   ProblemList problems(name);
   if (load_sections(result, text, "", problems)) {
+    if (result.config.delivery.known_providers) {
+      add_known_providers(result.config.delivery, problems);
+    }
     finish(result.config, result.lines, host_name, problems);
   }
   result.problems = problems.take();

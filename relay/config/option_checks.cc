@@ -9,6 +9,7 @@
 #include "relay/config/option_value.h"
 #include "relay/message/address.h"
 #include "relay/message/envelope.h"
+#include "relay/policy/reply_rules.h"
 #include "relay/policy/senders.h"
 
 namespace postrider::config {
@@ -66,6 +67,16 @@ Result<void> check_label(std::string_view text) {
   if (message::is_label(text)) return {};
   return failure(fmt::format("{} is not a name: 1 to {} visible ASCII characters without spaces",
                              shown(text), message::kLabelMax));
+}
+
+Result<void> check_reply_code(std::string_view text) {
+  return policy::check_reply_code(text);
+}
+
+Result<void> check_sample(std::string_view text) {
+  const auto sample = policy::parse_reply_sample(text);
+  if (sample) return {};
+  return failure(shown(text) + ": " + sample.error().text());
 }
 
 Result<void> check_host_pattern(std::string_view text) {

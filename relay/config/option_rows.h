@@ -26,7 +26,7 @@ std::span<const Option> server_rows();      // [server], [tls], [[listener]]
 std::span<const Option> submission_rows();  // [submission], [auth], [[user]]
 std::span<const Option> signing_rows();     // [signing], [[dkim]]
 std::span<const Option> delivery_rows();    // [delivery], [[route]], [retry], [dns]
-std::span<const Option> site_rows();        // [[provider]], [[site]], [[source]]
+std::span<const Option> site_rows();        // [[provider]], [[reply]], [[site]], [[source]]
 std::span<const Option> storage_rows();     // [queue], [journal], [admin]
 
 // Checks of a text; "" passes all but check_name.
@@ -35,6 +35,8 @@ Result<void> check_needed_path(std::string_view text);
 Result<void> check_host_name(std::string_view text);
 Result<void> check_route_domain(std::string_view text);
 Result<void> check_route_host(std::string_view text);
+Result<void> check_reply_code(std::string_view text);
+Result<void> check_sample(std::string_view text);
 Result<void> check_label(std::string_view text);
 Result<void> check_host_pattern(std::string_view text);
 Result<void> check_unix_user(std::string_view text);

@@ -15,10 +15,11 @@ constexpr std::size_t kUsersMax = 10'000;
 constexpr std::size_t kRoutesMax = 10'000;
 constexpr std::size_t kKeysMax = 10'000;
 constexpr std::size_t kProvidersMax = 1000;
+constexpr std::size_t kRepliesMax = 10'000;
 constexpr std::size_t kSitesMax = 10'000;
 constexpr std::size_t kSourcesMax = 1000;
 
-constexpr std::array<Section, 18> kSections = {{
+constexpr std::array<Section, 19> kSections = {{
     {"server", "The relay as a whole."},
     {"tls", "The certificate of this relay, for TLS with its clients."},
     {"listener", "Where clients connect; one [[listener]] for each address.", kListenersMax},
@@ -39,6 +40,10 @@ constexpr std::array<Section, 18> kSections = {{
      "What the providers of many domains may be given, all their sites together; one [[provider]] "
      "for each, after those that come with postrider.",
      kProvidersMax},
+    {"reply",
+     "What replies of a provider mean, where that differs from what they mean in general; the "
+     "first [[reply]] of the provider that fits decides.",
+     kRepliesMax},
     {"site", "What one destination may be given; one [[site]] for each.", kSitesMax},
     {"source", "Local addresses to send from; one [[source]] for each.", kSourcesMax},
     {"queue", "Limits of the queue and of its store on disk."},

@@ -48,6 +48,7 @@ struct Record {
   delivery::RouteOptions* route = nullptr;          // for rows of [[route]]
   signing::KeyOptions* dkim = nullptr;              // for rows of [[dkim]]
   delivery::ProviderOptions* provider = nullptr;    // for rows of [[provider]]
+  delivery::ReplyOptions* reply = nullptr;          // for rows of [[reply]]
   delivery::SiteOptions* site = nullptr;            // for rows of [[site]]
   delivery::SourceOptions* source = nullptr;        // for rows of [[source]]
 };
@@ -58,7 +59,7 @@ using Slot =
                  Milliseconds*, Seconds*, std::string*, std::optional<IpAddress>*, Endpoint*,
                  std::vector<Endpoint>*, std::vector<Network>*, std::vector<std::string>*,
                  log::Level*, smtp::ListenerMode*, policy::TlsLevel*, signing::Canonicalization*,
-                 policy::Rate*, std::optional<policy::Rate>*>;
+                 policy::Then*, policy::Rate*, std::optional<policy::Rate>*>;
 static_assert(std::is_same_v<std::size_t, std::uint64_t>, "one slot serves both");
 
 // Both ends belong to it. In the option's own unit: a number, octets, seconds, entries of a list.

@@ -47,10 +47,13 @@ struct Defaults {
   delivery::RouteOptions route;
   signing::KeyOptions dkim;
   delivery::ProviderOptions provider;
+  delivery::ReplyOptions reply;
   delivery::SiteOptions site;
   delivery::SourceOptions source;
 
-  Record record() { return {&config, &listener, &user, &route, &dkim, &provider, &site, &source}; }
+  Record record() {
+    return {&config, &listener, &user, &route, &dkim, &provider, &reply, &site, &source};
+  }
 };
 
 // The entries that the sample has for a section that repeats.
@@ -91,6 +94,15 @@ constexpr std::string_view kSampleProviders = R"(# [[provider]]
 # message_rate = "600/m"
 )";
 
+constexpr std::string_view kSampleReplies = R"(# [[reply]]
+# provider = "example"
+# code = "421"
+# text = "try again in an hour"
+# then = "rest"
+# rest = "1h"
+# samples = ["rest: 421 4.7.0 Try again in an hour"]
+)";
+
 constexpr std::string_view kSampleSites = R"(# [[site]]
 # domain = "example.org"
 # connections_max = 2
@@ -109,6 +121,7 @@ std::string_view sample_of(const Section& section) {
   if (section.name == "user") return kSampleUsers;
   if (section.name == "route") return kSampleRoutes;
   if (section.name == "provider") return kSampleProviders;
+  if (section.name == "reply") return kSampleReplies;
   return section.name == "site" ? kSampleSites : kSampleSources;
 }
 
@@ -157,6 +170,9 @@ std::string default_cell(const Option& option, const Record& defaults) {
     return "needed";
   }
   if (option.section == "route" && (option.key == "domain" || option.key == "host")) {
+    return "needed";
+  }
+  if (option.section == "reply" && (option.key == "provider" || option.key == "code")) {
     return "needed";
   }
   const bool is_rule = option.section == "provider" || option.section == "source";
@@ -262,6 +278,7 @@ std::string dump_entries(LoadResult& loaded, const Section& section) {
   if (section.name == "dkim") return dump(config.signing.keys, &Record::dkim);
   if (section.name == "route") return dump(delivery.routes, &Record::route);
   if (section.name == "provider") return dump(delivery.providers, &Record::provider);
+  if (section.name == "reply") return dump(delivery.replies, &Record::reply);
   if (section.name == "site") return dump(delivery.sites, &Record::site);
   return dump(delivery.sources, &Record::source);
 }

@@ -201,6 +201,14 @@ constexpr Option kDeliveryRows[] = {
      .range = {0, 5 * kMinute},
      .help = "How long a connection without work is kept for the next message."},
     {.section = "delivery",
+     .key = "known_providers",
+     .kind = Kind::kBool,
+     .slot = PR_SLOT(config->delivery.known_providers),
+     .help = "Uses the rules for large providers that come with postrider (deploy/providers.toml), "
+             "behind those of the configuration.",
+     .more =
+         "A [[provider]] of the same name takes the place of one of them, its replies included."},
+    {.section = "delivery",
      .key = "report_full_max",
      .kind = Kind::kSize,
      .slot = PR_SLOT(config->delivery.report_full_max),

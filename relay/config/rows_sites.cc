@@ -1,4 +1,4 @@
-// Rows of [[provider]], [[site]] and [[source]]: who may be given what.
+// Rows of [[provider]], [[reply]], [[site]] and [[source]]: who may be given what.
 #include <array>
 #include <vector>
 
@@ -93,6 +93,71 @@ constexpr Option kProviderRows[] = {
      .more = "A domain is the provider's if all its mail hosts are. The first provider that fits "
              "counts.",
      .example = "[\".mail.example.net\"]"},
+    {.section = "provider",
+     .key = "samples",
+     .kind = Kind::kTexts,
+     .slot = PR_SLOT(provider->samples),
+     .range = {0, 1000},
+     .check = check_sample,
+     .help =
+         "Replies it gives and what must become of them: \"slow: 421 4.7.0 Too many\", \"rest at "
+         "greeting: 554 Blocked\"; retry, bounce, slow, next_host or rest.",
+     .more = "Without a stage (greeting, hello, mail, recipient, data) it is the reply to a whole "
+             "message. They change nothing: `postrider check` refuses a configuration that judges "
+             "one otherwise, or that has a [[reply]] of the provider that decides none of them.",
+     .example = "[\"slow: 421 4.7.0 Too many messages\"]"},
+};
+
+// In the order of policy::Then.
+constexpr std::string_view kThens[] = {"retry", "bounce", "slow", "next_host", "rest"};
+
+constexpr Option kReplyRows[] = {
+    {.section = "reply",
+     .key = "provider",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(reply->provider),
+     .check = check_label,
+     .help = "The name of the provider; needed.",
+     .example = "\"example\""},
+    {.section = "reply",
+     .key = "code",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(reply->rule.code),
+     .check = check_reply_code,
+     .help = "The reply code, \"4xx\" or \"5xx\"; needed.",
+     .example = "\"421\""},
+    {.section = "reply",
+     .key = "text",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(reply->rule.text),
+     .help = "What the text of the reply must contain, in upper or lower case; empty: anything.",
+     .example = "\"try again in an hour\""},
+    {.section = "reply",
+     .key = "then",
+     .kind = Kind::kChoice,
+     .slot = PR_SLOT(reply->rule.then),
+     .choices = kThens,
+     .help = "What becomes of the mail and the destination.",
+     .more =
+         "retry: the recipient is tried again by its schedule. bounce: it is given up. slow: as "
+         "retry, and fewer connections are made. next_host: another mail host is tried, later "
+         "again. rest: as retry, and nothing more is sent there for a while."},
+    {.section = "reply",
+     .key = "rest",
+     .kind = Kind::kDuration,
+     .slot = PR_SLOT(reply->rule.rest),
+     .range = {kSecond, kDay},
+     .help = "With then = \"rest\": for how long."},
+    {.section = "reply",
+     .key = "samples",
+     .kind = Kind::kTexts,
+     .slot = PR_SLOT(reply->samples),
+     .range = {0, 1000},
+     .check = check_sample,
+     .help = "Replies that the rule is for, as in provider.samples.",
+     .more = "A rule that decides neither one of these nor one of its provider's samples is a "
+             "mistake: it may never match.",
+     .example = "[\"rest: 421 4.7.0 Try again in an hour\"]"},
 };
 
 constexpr Option kSiteRows[] = {
@@ -186,6 +251,7 @@ std::vector<Option> all_site_rows() {
   std::vector<Option> rows;
   append(rows, kProviderRows);
   rows.insert(rows.end(), kOfProvider.begin(), kOfProvider.end());
+  append(rows, kReplyRows);
   append(rows, kSiteRows);
   rows.insert(rows.end(), kOfSite.begin(), kOfSite.end());
   append(rows, kSourceRows);

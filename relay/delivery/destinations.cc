@@ -1,6 +1,7 @@
 #include "relay/delivery/destinations.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "relay/base/ascii.h"
@@ -48,6 +49,9 @@ Destinations::Destinations(const Options& options) : options_(options) {
   for (const SiteOptions& site : options.sites) {
     if (!site.domain.empty()) by_domain_.emplace(site.domain, &site);
   }
+  std::unordered_map<std::string_view, std::vector<policy::ReplyRule>> rules;
+  for (const ReplyOptions& reply : options.replies) rules[reply.provider].push_back(reply.rule);
+  for (auto& [provider, all] : rules) replies_.emplace(provider, std::move(all));
 }
 
 Destination Destinations::find(std::string_view domain, const Hop& hop,
@@ -86,6 +90,12 @@ policy::Limits Destinations::site_limits(const Destination& destination,
   if (const SiteOptions* rule = destination.rule) over.push_back({name_of(*rule), rule->limits});
   const policy::Layer own{"source " + source.name, source.limits};
   return policy::effective_limits(base_layer(options_), over, &own);
+}
+
+const policy::ReplyRules& Destinations::replies(const Destination& destination) const {
+  if (destination.provider == nullptr) return no_replies_;
+  const auto found = replies_.find(destination.provider->name);
+  return found == replies_.end() ? no_replies_ : found->second;
 }
 
 policy::Limits Destinations::provider_limits(const ProviderOptions& provider,

@@ -13,6 +13,7 @@
 #include "relay/delivery/routes.h"
 #include "relay/delivery/sources.h"
 #include "relay/policy/limits.h"
+#include "relay/policy/reply_rules.h"
 
 namespace postrider::delivery {
 
@@ -49,10 +50,14 @@ class Destinations {
   // message rate and connection rate. The rest is of no account.
   [[nodiscard]] policy::Limits provider_limits(const ProviderOptions& provider,
                                                const Source& source) const;
+  // What the replies of a site mean.
+  [[nodiscard]] const policy::ReplyRules& replies(const Destination& destination) const;
 
  private:
   const Options& options_;
   std::unordered_map<std::string_view, const SiteOptions*> by_domain_;
+  std::unordered_map<std::string_view, policy::ReplyRules> replies_;  // by provider
+  policy::ReplyRules no_replies_;
 };
 
 }  // namespace postrider::delivery

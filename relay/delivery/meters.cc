@@ -16,6 +16,7 @@ Meters::Meters(metrics::Registry& registry)
       expired(registry.counter(Metric::kRecipientsExpired)),
       bytes(registry.counter(Metric::kBytesDelivered)),
       held_back(registry.counter(Metric::kDeliveriesHeldBack)),
+      rests(registry.counter(Metric::kSiteRests)),
       reports{registry.counter(Metric::kReportsSent, "failed"),
               registry.counter(Metric::kReportsSent, "delayed"),
               registry.counter(Metric::kReportsSent, "delivered"),

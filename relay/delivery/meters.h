@@ -38,6 +38,7 @@ struct Meters {
   metrics::Counter expired;
   metrics::Counter bytes;
   metrics::Counter held_back;
+  metrics::Counter rests;
   std::array<metrics::Counter, 4> reports;  // in the order of DsnAction
   metrics::Counter connections_ok;
   metrics::Counter connections_reused;

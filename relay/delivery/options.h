@@ -9,6 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/ip.h"
 #include "relay/policy/limits.h"
+#include "relay/policy/reply_rules.h"
 #include "relay/policy/retry_schedule.h"
 #include "relay/policy/tls_demand.h"
 #include "relay/policy/window.h"
@@ -37,6 +38,16 @@ struct ProviderOptions {
   std::string name;
   std::vector<std::string> mx;  // "mx.example.net", ".example.net" for all below it
   policy::LimitRule limits;
+  // Replies it gives and what must become of them, as policy::parse_reply_sample reads them. They
+  // change nothing: a configuration whose rules judge them otherwise is refused.
+  std::vector<std::string> samples;
+};
+
+// What a provider's reply means, where that differs from the general policy.
+struct ReplyOptions {
+  std::string provider;
+  policy::ReplyRule rule;
+  std::vector<std::string> samples;  // besides those of the provider
 };
 
 // What one destination may be given.
@@ -92,6 +103,9 @@ struct Options {
   policy::Rate connection_rate;
   policy::Rate queue_rate;
   std::vector<ProviderOptions> providers;
+  // Behind them stand those that come with postrider.
+  bool known_providers = true;
+  std::vector<ReplyOptions> replies;
   std::vector<SiteOptions> sites;
   std::vector<SourceOptions> sources;
   // An idle connection is kept so long for the next message.

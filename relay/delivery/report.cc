@@ -31,8 +31,12 @@ struct Conclusion {
   bool delay_due = false;  // those who wait on are told so
 };
 
-Fate fate_of(const smtp::RecipientResult& result, bool may_retry) {
-  switch (policy::judge(result.stage, result.status).action) {
+Fate fate_of(const smtp::RecipientResult& result, const policy::ReplyRules* replies,
+             bool may_retry) {
+  const policy::Judgement judgement = replies == nullptr
+                                          ? policy::judge(result.stage, result.status)
+                                          : replies->judge(result.stage, result.status).judgement;
+  switch (judgement.action) {
     case policy::Action::kDelivered:
       return Fate::kDelivered;
     case policy::Action::kBounce:
@@ -262,7 +266,8 @@ void conclude(Shared& shared, Executor& executor, queue::Lease lease,
       policy::next_attempt(shared.options.retry, conclusion.lease.attempts() + 1,
                            shared.clock.wall(), message.expires, shared.random);
   for (const smtp::RecipientResult& result : conclusion.results) {
-    conclusion.fates.push_back(fate_of(result, conclusion.next_attempt.has_value()));
+    conclusion.fates.push_back(
+        fate_of(result, conclusion.facts.replies, conclusion.next_attempt.has_value()));
   }
   wind_up(shared, executor, std::move(conclusion));
 }

@@ -8,6 +8,7 @@
 #include "queue/queue.h"
 #include "relay/base/executor.h"
 #include "relay/delivery/shared.h"
+#include "relay/policy/reply_rules.h"
 #include "relay/smtp/client_session.h"
 
 namespace postrider::delivery {
@@ -17,8 +18,9 @@ struct AttemptFacts {
   std::string site;
   std::string host;  // MX host that was spoken to, or tried last; "": none
   std::string ip;
-  std::string tls;     // "TLSv1.3 TLS_AES_256_GCM_SHA384", or ""
-  std::string source;  // local address
+  std::string tls;                              // "TLSv1.3 TLS_AES_256_GCM_SHA384", or ""
+  std::string source;                           // local address
+  const policy::ReplyRules* replies = nullptr;  // what its replies mean; null: the general policy
   bool dsn_passed =
       false;  // the next hop took over the notification duties (RFC 3461 section 5.2.2)
 };

@@ -136,6 +136,7 @@ Site& Scheduler::site_of(const Way& way, const Source& source) {
         std::make_unique<Site>(shared_, loop_,
                                SiteOfSource{destination.site, way.hop, &source,
                                             shared_.destinations.site_limits(destination, source),
+                                            &shared_.destinations.replies(destination),
                                             provider_allowance(destination, source)});
   }
   return *site;

@@ -29,6 +29,7 @@ Site::Site(Shared& shared, event::Loop& loop, SiteOfSource what)
       name_(std::move(what.name)),
       hop_(*what.hop),
       source_(*what.source),
+      replies_(*what.replies),
       limits_(std::move(what.limits)),
       window_options_(window_options(shared.options, limits_)),
       channel_options_{what.hop, what.source, limits_.messages_per_connection_max.value,
@@ -321,8 +322,9 @@ void Site::put_off_waiting() {
 
 void Site::fail_waiting(const smtp::Ended& met, const Target& target) {
   for (queue::Lease& lease : take_all()) {
-    conclude_all(shared_, loop_, std::move(lease), met.stage, met.status,
-                 {.site = name_, .host = target.host, .ip = target.ip.to_string()});
+    conclude_all(
+        shared_, loop_, std::move(lease), met.stage, met.status,
+        {.site = name_, .host = target.host, .ip = target.ip.to_string(), .replies = &replies_});
   }
 }
 
@@ -374,26 +376,46 @@ void Site::on_carried(Channel& channel, Parcel parcel, std::vector<smtp::Recipie
                       AttemptFacts facts) {
   active_at_ = shared_.clock.now();
   facts.site = name_;
+  facts.replies = &replies_;
+  Duration rest_for{0};
   bool slow_down = false;
   bool verdict = false;  // on the mail: one that refuses it shows as well that the site is there
   for (const smtp::RecipientResult& result : results) {
-    const policy::Judgement judgement = policy::judge(result.stage, result.status);
+    const policy::ReplyRules::Decision decision = replies_.judge(result.stage, result.status);
+    const policy::Judgement& judgement = decision.judgement;
+    rest_for = std::max(rest_for, decision.rest);
+    if (judgement.effect == policy::SiteEffect::kRest) last_failure_ = result.status;
     slow_down |= judgement.effect == policy::SiteEffect::kSlowDown;
     verdict |= judgement.action != policy::Action::kRetryLater &&
                judgement.effect == policy::SiteEffect::kNone;
   }
+  if (rest_for > Duration(0)) rest(rest_for);
   if (slow_down) window_.slow_down(active_at_);
   if (verdict) window_.succeeded();
   if (hand_on(channel, parcel, results)) return;
   conclude(shared_, loop_, std::move(parcel.lease), std::move(results), std::move(facts));
 }
 
+void Site::rest(Duration time) {
+  log::info("delivery", "a destination asks to be left alone",
+            {{"site", name_},
+             {"seconds", std::chrono::duration_cast<Seconds>(time).count()},
+             {"reason", last_failure_.to_line()}});
+  shared_.meters.rests.add();
+  window_.rest(shared_.clock.now() + time);
+  for (const auto& channel : channels_) channel->retire();
+  while (give_way()) {
+  }
+}
+
 // RFC 5321 section 5.1: where one host cannot serve, the others are tried before the mail waits.
 bool Site::hand_on(Channel& channel, Parcel& parcel,
                    const std::vector<smtp::RecipientResult>& results) {
-  const bool for_another = std::ranges::all_of(results, [](const smtp::RecipientResult& result) {
-    return policy::judge(result.stage, result.status).effect == policy::SiteEffect::kNextHost;
-  });
+  const bool for_another =
+      std::ranges::all_of(results, [this](const smtp::RecipientResult& result) {
+        return replies_.judge(result.stage, result.status).judgement.effect ==
+               policy::SiteEffect::kNextHost;
+      });
   if (!for_another) return false;
   note_target(channel.target(), false);
   channel.retire();
@@ -430,7 +452,11 @@ void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
         met->status.code != 0 ? met->status : policy::local_status(met->stage, met->status.text);
     const bool others_work =
         std::ranges::any_of(channels_, [](const auto& c) { return c->ready(); });
-    if (others_work) {
+    const auto decision = replies_.judge(met->stage, met->status);
+    if (decision.judgement.effect == policy::SiteEffect::kRest) {
+      rest(decision.rest);
+      if (channels_.empty()) fail_waiting(*met, ended->target());
+    } else if (others_work) {
       window_.slow_down(active_at_);
       next_dial_ = active_at_ + kDialPause;
     } else if (channels_.empty()) {

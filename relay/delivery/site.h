@@ -30,7 +30,8 @@ struct SiteOfSource {
   const Hop* hop = nullptr;
   const Source* source = nullptr;
   policy::Limits limits;
-  std::shared_ptr<Allowance> provider{};  // what it shares with other sites; null: nothing
+  const policy::ReplyRules* replies = nullptr;  // what its replies mean
+  std::shared_ptr<Allowance> provider{};        // what it shares with other sites; null: nothing
 };
 
 // How a site stands, for one source.
@@ -65,8 +66,10 @@ class Site final : public ChannelOwner, public Sharer {
 
   [[nodiscard]] SiteState state() const;
 
-  // None of its limits remembers anything that matters.
-  [[nodiscard]] bool is_fresh(TimePoint now) const { return own_.is_fresh(now); }
+  // Neither its limits nor its window remember anything that must not be forgotten.
+  [[nodiscard]] bool is_fresh(TimePoint now) const {
+    return own_.is_fresh(now) && !window_.is_resting(now);
+  }
 
   // ChannelOwner
   bool is_avoided(const Target& target) override;
@@ -98,6 +101,9 @@ class Site final : public ChannelOwner, public Sharer {
   // Whether `at` has come; arms the timer if not.
   bool has_come(TimePoint at, TimePoint now);
   [[nodiscard]] std::size_t waiting() const;
+  // As a reply, last_failure_, asked for it: nothing more is sent for a while, and no connection
+  // kept.
+  void rest(Duration time);
   // Hands the parcel on to another host in the same attempt, where that is what the results ask for
   // and there is one; false: it stays with the caller.
   bool hand_on(Channel& channel, Parcel& parcel, const std::vector<smtp::RecipientResult>& results);
@@ -122,6 +128,7 @@ class Site final : public ChannelOwner, public Sharer {
   const std::string name_;
   const Hop& hop_;
   const Source& source_;
+  const policy::ReplyRules& replies_;
   const policy::Limits limits_;
   const policy::WindowOptions window_options_;
   ChannelOptions channel_options_;

@@ -19,6 +19,7 @@ enum class SiteEffect {
   kNone,
   kNextHost,  // this host cannot serve us now: another address or host of the site may
   kSlowDown,  // the destination asks for less: fewer connections, later
+  kRest,      // the destination wants nothing of us for a while
 };
 
 // Of kNextHost the action is what holds when no host is left to try.

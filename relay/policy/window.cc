@@ -19,6 +19,7 @@ Window::Window(const WindowOptions& options)
     : options_(&options), limit_(options.connections_first), fast_below_(options.connections_max) {}
 
 std::size_t Window::limit(TimePoint now) const {
+  if (is_resting(now)) return 0;
   if (is_closed()) return now < closed_until_ ? 0 : 1;
   return std::clamp<std::size_t>(limit_, 1, std::max<std::size_t>(1, options_->connections_max));
 }
@@ -52,6 +53,13 @@ void Window::slow_down(TimePoint now) {
   limit_ = std::max<std::size_t>(1, std::min(limit_, options_->connections_max) / 2);
   fast_below_ = limit_;
   successes_ = 0;
+}
+
+void Window::rest(TimePoint until) {
+  rest_until_ = std::max(rest_until_, until);
+  limit_ = 1;
+  successes_ = 0;
+  fast_below_ = options_->connections_first;
 }
 
 void Window::unreachable(TimePoint now, Random& random) {

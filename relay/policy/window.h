@@ -3,6 +3,7 @@
 // owner.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 
@@ -34,7 +35,10 @@ class Window {
 
   // When limit() may grow by itself, which it has done if that is past; TimePoint::max(): not by
   // time.
-  [[nodiscard]] TimePoint opens_at() const { return closed_until_; }
+  [[nodiscard]] TimePoint opens_at() const {
+    if (rest_until_ == TimePoint{}) return closed_until_;
+    return is_closed() ? std::max(closed_until_, rest_until_) : rest_until_;
+  }
 
   // A host of the site has greeted us: an outage is over, and the window opens at one connection.
   void reached();
@@ -43,6 +47,12 @@ class Window {
   // The destination asked for less (421, 4xx rate replies), or a connection attempt failed while
   // others work: half as many, never none.
   void slow_down(TimePoint now);
+  // The destination wants to be left alone: nothing before then, whoever greets us meanwhile, and
+  // one connection to begin with.
+  void rest(TimePoint until);
+
+  [[nodiscard]] bool is_resting(TimePoint now) const { return now < rest_until_; }
+
   // No address of the site could be reached. Told again while it waits for a probe, it does
   // nothing.
   void unreachable(TimePoint now, Random& random);
@@ -56,6 +66,7 @@ class Window {
   std::size_t successes_ = 0;  // since limit_ last changed
   unsigned outages_ = 0;       // probes in a row that found nobody
   TimePoint closed_until_ = TimePoint::max();
+  TimePoint rest_until_{};
   std::optional<TimePoint> shrunk_at_;
 };
 

@@ -110,6 +110,19 @@ def state(relay, address):
     return source["state"]
 
 
+def test_a_reply_may_ask_to_be_left_alone(new_relay, internet):
+    internet.set("one.test rcpt=550_5.7.1_your_network_is_blocked")
+    relay = new_relay(internet, provider=[{"name": "uno", "mx": [".one.test"],
+                                           "samples": ["rest at recipient: 550 5.7.1 your network is blocked"]}],
+                      reply=[{"provider": "uno", "code": "550", "text": "network is blocked", "then": "rest",
+                              "rest": "1h"}])
+    queue = submit(relay, "ann@one.test")
+    relay.wait_journal(event="deferred", id=queue)
+    assert not relay.journal(event="bounced")
+    assert state(relay, "ann@one.test")["closed_for_ms"] > 3_500_000
+    assert relay.metrics()["postrider_site_rests_total"] == 1
+
+
 def test_a_silent_close_after_so_many_messages_is_learned(new_relay, internet):
     internet.set("one.test dot=closeafter share=0.5")
     relay = new_relay(internet, delivery={"connections_first": 1, "connections_max": 1})
@@ -119,3 +132,11 @@ def test_a_silent_close_after_so_many_messages_is_learned(new_relay, internet):
     relay.wait_journal(event="delivered", count=12)
     assert not relay.journal(event="deferred")
     assert state(relay, "ann@one.test")["messages_per_connection_learned"] == 2
+
+
+def test_a_rule_that_decides_nothing_is_a_mistake(new_relay, internet):
+    relay = new_relay(internet, start=False, provider=[{"name": "uno", "mx": [".one.test"], "samples": []}],
+                      reply=[{"provider": "uno", "code": "421", "text": "a slip", "then": "slow"}])
+    done = tool("check", "--config", relay.config_file)
+    assert done.returncode == 3
+    assert "reply: no sample of its provider fits it" in done.stderr

@@ -72,6 +72,7 @@ inline bool applies(const Option& option, const Record& record) {
   if (option.section == "route") return record.route != nullptr;
   if (option.section == "dkim") return record.dkim != nullptr;
   if (option.section == "provider") return record.provider != nullptr;
+  if (option.section == "reply") return record.reply != nullptr;
   if (option.section == "site") return record.site != nullptr;
   if (option.section == "source") return record.source != nullptr;
   return record.config != nullptr;

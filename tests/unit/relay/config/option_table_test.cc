@@ -18,10 +18,13 @@ struct Defaults {
   delivery::RouteOptions route;
   signing::KeyOptions dkim;
   delivery::ProviderOptions provider;
+  delivery::ReplyOptions reply;
   delivery::SiteOptions site;
   delivery::SourceOptions source;
 
-  Record record() { return {&config, &listener, &user, &route, &dkim, &provider, &site, &source}; }
+  Record record() {
+    return {&config, &listener, &user, &route, &dkim, &provider, &reply, &site, &source};
+  }
 };
 
 TEST(OptionTable, NamesAreUniqueAndWellFormed) {

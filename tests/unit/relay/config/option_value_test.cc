@@ -16,8 +16,8 @@ class OptionValue : public testing::Test {
     const std::size_t dot = name.find('.');
     const Option* option = find_option(name.substr(0, dot), name.substr(dot + 1));
     if (option == nullptr) return "no such option";
-    const Record record{&config_, &listener_, &user_, &route_,
-                        &dkim_,   &provider_, &site_, &source_};
+    const Record record{&config_,   &listener_, &user_, &route_, &dkim_,
+                        &provider_, &reply_,    &site_, &source_};
     const std::string before = literal(*option, record);
     const auto done = assign(*option, record, value);
     if (done) return literal(*option, record);
@@ -35,14 +35,15 @@ class OptionValue : public testing::Test {
   delivery::RouteOptions route_;
   signing::KeyOptions dkim_;
   delivery::ProviderOptions provider_;
+  delivery::ReplyOptions reply_;
   delivery::SiteOptions site_;
   delivery::SourceOptions source_;
 };
 
 TEST_F(OptionValue, EveryDefaultIsReadBackAsItIsWritten) {
   for (const Option& option : options()) {
-    const Record record{&config_, &listener_, &user_, &route_,
-                        &dkim_,   &provider_, &site_, &source_};
+    const Record record{&config_,   &listener_, &user_, &route_, &dkim_,
+                        &provider_, &reply_,    &site_, &source_};
     EXPECT_FALSE(literal(option, record).empty()) << option.name();
     EXPECT_FALSE(expected_value(option).empty()) << option.name();
   }

@@ -58,8 +58,9 @@ std::string all_uncommented(const std::string& sample) {
 TEST(Reference, EveryCommentedOptionOfTheSampleIsGood) {
   std::string text = all_uncommented(sample_toml());
   // The commented entries have a header too.
-  for (const char* commented : {"\n# [[listener]]\n", "\n# [[route]]\n", "\n# [[dkim]]\n",
-                                "\n# [[provider]]\n", "\n# [[site]]\n", "\n# [[source]]\n"}) {
+  for (const char* commented :
+       {"\n# [[listener]]\n", "\n# [[route]]\n", "\n# [[dkim]]\n", "\n# [[provider]]\n",
+        "\n# [[reply]]\n", "\n# [[site]]\n", "\n# [[source]]\n"}) {
     const std::size_t header = text.find(commented);
     ASSERT_NE(header, std::string::npos);
     text.erase(header + 1, 2);

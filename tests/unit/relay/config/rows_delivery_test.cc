@@ -12,7 +12,7 @@ TEST(RowsDelivery, EveryMemberHasARow) {
   EXPECT_EQ(
       members_without_row(options, record,
                           {nested(options.timeouts), nested(options.retry), nested(options.window)},
-                          {"routes", "providers", "sites", "sources"}),
+                          {"routes", "providers", "replies", "sites", "sources"}),
       0);
   EXPECT_EQ(members_without_row(options.timeouts, record), 0);
   EXPECT_EQ(members_without_row(options.retry, record), 0);

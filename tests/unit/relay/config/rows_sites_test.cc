@@ -24,6 +24,14 @@ TEST(RowsSites, EveryMemberHasARow) {
   expect_covered(&Record::source);
 }
 
+TEST(RowsSites, EveryMemberOfAReplyHasARow) {
+  delivery::ReplyOptions reply;
+  Record record;
+  record.reply = &reply;
+  EXPECT_EQ(members_without_row(reply, record, {nested(reply.rule)}), 0);
+  EXPECT_EQ(members_without_row(reply.rule, record), 0);
+}
+
 TEST(RowsSites, ARuleOfAProvider) {
   const LoadResult loaded = load(std::string(R"([[provider]]
 name = "big"
@@ -37,7 +45,7 @@ queue_rate = "1/30s"
 )") + kRest);
   ASSERT_TRUE(loaded.problems.empty()) << loaded.problems.front().what;
   const auto& all = loaded.config.delivery.providers;
-  ASSERT_EQ(all.size(), 1U);
+  ASSERT_FALSE(all.empty());
   EXPECT_EQ(all[0].name, "big");
   EXPECT_EQ(all[0].mx, (std::vector<std::string>{".mx.big.example", "mail.big.example"}));
   EXPECT_EQ(all[0].limits.connections_max, 5U);

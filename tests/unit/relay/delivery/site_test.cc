@@ -21,7 +21,8 @@ class SiteTest : public DeliveryTest {
     site_ = std::make_unique<Site>(
         *shared_, *loop_,
         SiteOfSource{"mx.example", &shared_->routes.mail_hosts(), &source,
-                     shared_->destinations.site_limits({"mx.example"}, source)});
+                     shared_->destinations.site_limits({"mx.example"}, source),
+                     &shared_->destinations.replies({"mx.example", provider_rule_})});
   }
 
   // A lease is given back by being destroyed, so the site gets it before anything else can fail.
@@ -43,6 +44,7 @@ class SiteTest : public DeliveryTest {
                                          : queue::DeliverySummary{};
   }
 
+  const ProviderOptions* provider_rule_ = nullptr;
   std::shared_ptr<const dns::Route> route_ = route_to({"127.0.0.1"});
   std::unique_ptr<Site> site_;
 };
@@ -470,6 +472,23 @@ TEST_F(SiteTest, LearnsAfterHowManyMessagesAPeerClosesSilently) {
   EXPECT_EQ(events_of("deferred"), 0U);
 }
 
+TEST_F(SiteTest, AReplyRuleLetsTheSiteRest) {
+  options_.providers = {{"p", {".example"}, {}, {}}};
+  options_.replies = {{"p", {"550", "go away", policy::Then::kRest, std::chrono::hours(1)}}};
+  provider_rule_ = &options_.providers[0];
+  options_.window.connections_first = options_.window.connections_max = 1;
+  add_host().once = {{"MAIL", {"550 5.7.1 Go away for now"}}, {"DATA", {"503 5.5.1 No sender"}}};
+  make_site();
+  give(some_leases(3));
+  ASSERT_TRUE(run_until([&] { return queue_->stats().leases == 0; }));
+  EXPECT_EQ(events_of("deferred"), 1U);  // not bounced; the others were put off without a try
+  EXPECT_EQ(events_of("bounced"), 0U);
+  ASSERT_TRUE(run_until_quiet());
+  EXPECT_GT(site_->state().closed_for, std::chrono::minutes(59));
+  EXPECT_EQ(host_->messages.size(), 0U);
+  EXPECT_EQ(counted(Metric::kSiteRests), 1U);
+}
+
 // Limits by rule, and several sites under one provider.
 class LimitedSiteTest : public SiteTest {
  protected:
@@ -481,7 +500,7 @@ class LimitedSiteTest : public SiteTest {
         *shared_, *loop_,
         SiteOfSource{"mx.example", &shared_->routes.mail_hosts(), &source,
                      shared_->destinations.site_limits({"mx.example"}, source),
-                     std::move(provider)});
+                     &shared_->destinations.replies({}), std::move(provider)});
   }
 
   // Two sites that share what `rule` says.

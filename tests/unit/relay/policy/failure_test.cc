@@ -11,7 +11,7 @@ namespace postrider::policy {
 
 void PrintTo(const Judgement& judgement, std::ostream* out) {
   constexpr const char* kActions[] = {"delivered", "retry later", "bounce"};
-  constexpr const char* kEffects[] = {"", ", next host", ", slow down"};
+  constexpr const char* kEffects[] = {"", ", next host", ", slow down", ", rest"};
   *out << kActions[static_cast<int>(judgement.action)]
        << kEffects[static_cast<int>(judgement.effect)];
 }

@@ -36,6 +36,22 @@ class WindowTest : public testing::Test {
   TimePoint now_{};
 };
 
+TEST_F(WindowTest, RestsUntilItsTime) {
+  window_.rest(now_ + Seconds(100));
+  EXPECT_EQ(limit(), 0U);
+  window_.rest(now_ + Seconds(50));
+  EXPECT_EQ(pause(), Seconds(100));
+  window_.reached();
+  succeed(1);
+  EXPECT_EQ(limit(), 0U);
+  EXPECT_TRUE(window_.is_resting(now_));
+  advance(Seconds(100));
+  EXPECT_FALSE(window_.is_resting(now_));
+  EXPECT_LE(limit(), 2U);
+  succeed(5);
+  EXPECT_GT(limit(), 2U);
+}
+
 TEST_F(WindowTest, StartsLow) {
   EXPECT_EQ(limit(), 4U);
   EXPECT_EQ(window_.opens_at(), TimePoint::max());
