@@ -71,6 +71,7 @@ struct MemoryStore::State {
   bool stuck = false;
   bool repaired = false;
   std::set<std::string, std::less<>> damaged;
+  bool met_damage = false;  // since the last repair
   std::size_t lost_on_reopen = 0;
   std::uint64_t sequence = 0;
   std::size_t cursors = 0;
@@ -80,6 +81,16 @@ struct MemoryStore::State {
   std::optional<Space> space;
 
   bool fails(std::string_view call) { return fault && fault(call, ++calls); }
+
+  void cut_out_damaged() {
+    ++sequence;
+    for (const std::string& key : damaged) {
+      if (latest(key) != nullptr) set(key, nullptr);
+    }
+    damaged.clear();
+    met_damage = false;
+    repaired = true;
+  }
 
   void set(const std::string& key, Value value) {
     Versions& versions = entries[key];
@@ -185,7 +196,10 @@ class MemoryCursor final : public Cursor {
       }
       if (value_ != nullptr) {
         damaged_ = state_.damaged.contains(at->first);
-        if (damaged_) value_ = nullptr;
+        if (damaged_) {
+          value_ = nullptr;
+          state_.met_damage = true;
+        }
         key_ = at->first;
         return;
       }
@@ -238,7 +252,10 @@ Result<void> MemoryStore::write(Batch& batch, bool sync) {
 
 Result<std::optional<Chunk>> MemoryStore::get(std::string_view key) {
   const std::lock_guard held(state_->mutex);
-  if (state_->damaged.contains(key)) return failure(damage_met());
+  if (state_->damaged.contains(key)) {
+    state_->met_damage = true;
+    return failure(damage_met());
+  }
   if (state_->closed || state_->fails("get")) return failure(injected("get"));
   const Value value = state_->latest(key);
   if (value == nullptr) return std::optional<Chunk>();
@@ -262,6 +279,7 @@ Result<void> MemoryStore::reopen() {
   writes.clear();
   state_->latched = false;
   state_->closed = false;
+  if (state_->met_damage) state_->cut_out_damaged();
   return {};
 }
 
@@ -287,12 +305,7 @@ void MemoryStore::damage(std::string_view key) {
 
 void MemoryStore::repair() {
   const std::lock_guard held(state_->mutex);
-  ++state_->sequence;
-  for (const std::string& key : state_->damaged) {
-    if (state_->latest(key) != nullptr) state_->set(key, nullptr);
-  }
-  state_->damaged.clear();
-  state_->repaired = true;
+  state_->cut_out_damaged();
 }
 
 bool MemoryStore::was_repaired() const {

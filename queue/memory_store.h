@@ -38,7 +38,8 @@ class MemoryStore final : public Store {
   using Fault = std::function<bool(std::string_view call, std::uint64_t count)>;
   void set_fault(Fault fault);
   void set_space(std::optional<Space> space);
-  // From now on get() and scans that meet the key find damage, until repair(), which cuts it out.
+  // From now on get() and scans that meet the key find damage, until repair(), or a reopen() after
+  // one has met some, which cuts it out.
   void damage(std::string_view key);
   void repair();
   // The next keep_free() fails.

@@ -79,16 +79,13 @@ class Queue::State {
 Result<std::unique_ptr<Queue>> Queue::open(Options options, Store& store, const Clock& clock,
                                            Random& random, metrics::Registry& metrics,
                                            EventSink events, RemovalLines removal_lines) {
-  const auto totals = recover_totals(store);
-  if (!totals) return failure(totals.error().within("opening the queue"));
-  auto state = std::make_unique<State>(options, store, clock, random, metrics, std::move(events),
-                                       std::move(removal_lines), *totals);
-  if (auto queues = recover_queues(store, *state->core.index.lock()); !queues) {
-    return failure(queues.error().within("opening the queue"));
-  }
-  if (auto tenants = recover_tenants(store, *state->core.tenants.lock()); !tenants) {
-    return failure(tenants.error().within("opening the queue"));
-  }
+  std::unique_ptr<State> state;
+  const auto recovered = recover(store, [&](const Totals& totals) -> Core& {
+    state = std::make_unique<State>(options, store, clock, random, metrics, events, removal_lines,
+                                    totals);
+    return state->core;
+  });
+  if (!recovered) return failure(recovered.error().within("opening the queue"));
   return std::unique_ptr<Queue>(new Queue(std::move(state)));
 }
 

@@ -128,40 +128,6 @@ Result<void> check_state(Store& store) {
   return cursor->status();
 }
 
-Result<Totals> read_totals(Store& store) {
-  if (auto checked = check_state(store); !checked) return failure(checked.error());
-  if (auto checked = check_schema(store); !checked) return failure(checked.error());
-  if (store.was_repaired()) {
-    auto totals = rebuild(store);
-    if (!totals) return failure(totals.error().within("after the repair"));
-    if (auto done = store.rebuilt(); !done) return failure(done.error());
-    return totals;
-  }
-  const std::string key = state_key("totals");
-  const auto stored = store.get(key);
-  if (!stored) return failure(stored.error());
-  if (*stored) {
-    const auto totals = decode_totals(key, (*stored)->view());
-    if (totals) return *totals;
-  }
-  auto counted = count_totals(store);
-  if (!counted) return counted;
-  const auto batch = store.new_batch();
-  batch->put(key, encode(key, *counted));
-  if (auto written = store.write(*batch, true); !written) return failure(written.error());
-  return counted;
-}
-
-}  // namespace
-
-Result<Totals> recover_totals(Store& store) {
-  auto totals = read_totals(store);
-  if (totals || !is_damage(totals.error())) return totals;
-  // The store has made a note of it, and repairs what it opens.
-  if (auto reopened = store.reopen(); !reopened) return failure(reopened.error());
-  return read_totals(store);
-}
-
 Result<void> recover_queues(Store& store, DueIndex& index) {
   if (auto done = recover_suspended(store, index); !done) return done;
   const std::string lower(1, space::kQueue);
@@ -189,6 +155,48 @@ Result<void> recover_queues(Store& store, DueIndex& index) {
     index.insert(queue, {record->due_bound, {}, 0});
   }
   return cursor->status();
+}
+
+Result<void> recover_once(Store& store, const std::function<Core&(const Totals&)>& make_core) {
+  const auto totals = recover_totals(store);
+  if (!totals) return failure(totals.error());
+  Core& core = make_core(*totals);
+  if (auto queues = recover_queues(store, *core.index.lock()); !queues) return queues;
+  return recover_tenants(store, *core.tenants.lock());
+}
+
+}  // namespace
+
+Result<Totals> recover_totals(Store& store) {
+  if (auto checked = check_state(store); !checked) return failure(checked.error());
+  if (auto checked = check_schema(store); !checked) return failure(checked.error());
+  if (store.was_repaired()) {
+    auto totals = rebuild(store);
+    if (!totals) return failure(totals.error().within("after the repair"));
+    if (auto done = store.rebuilt(); !done) return failure(done.error());
+    return totals;
+  }
+  const std::string key = state_key("totals");
+  const auto stored = store.get(key);
+  if (!stored) return failure(stored.error());
+  if (*stored) {
+    const auto totals = decode_totals(key, (*stored)->view());
+    if (totals) return *totals;
+  }
+  auto counted = count_totals(store);
+  if (!counted) return counted;
+  const auto batch = store.new_batch();
+  batch->put(key, encode(key, *counted));
+  if (auto written = store.write(*batch, true); !written) return failure(written.error());
+  return counted;
+}
+
+Result<void> recover(Store& store, const std::function<Core&(const Totals&)>& make_core) {
+  auto done = recover_once(store, make_core);
+  if (done || !is_damage(done.error())) return done;
+  // The store has made a note of it, and repairs what it opens.
+  if (auto reopened = store.reopen(); !reopened) return reopened;
+  return recover_once(store, make_core);
 }
 
 }  // namespace postrider::queue

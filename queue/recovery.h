@@ -2,6 +2,8 @@
 // records, and no message unless a record of those is damaged. Thread: one, before all others.
 #pragma once
 
+#include <functional>
+
 #include "queue/core.h"
 
 namespace postrider::queue {
@@ -9,7 +11,9 @@ namespace postrider::queue {
 // Checks the schema, or writes it into an empty store; then the totals, counted anew if damaged.
 Result<Totals> recover_totals(Store& store);
 
-// Fills the index with the queues. A damaged queue record is counted anew.
-Result<void> recover_queues(Store& store, DueIndex& index);
+// All of it: `make_core` gets the totals and returns the core to fill with queues and tenants. A
+// damaged record among those is counted anew. Where the store itself meets damage it is reopened,
+// which repairs it, and everything is done once more with another core.
+Result<void> recover(Store& store, const std::function<Core&(const Totals&)>& make_core);
 
 }  // namespace postrider::queue

@@ -62,14 +62,12 @@ class DamagedFiles : public ::testing::Test, public Consumer {
     auto store = open_rocks_store(rocks_);
     ASSERT_TRUE(store) << store.error().text();
     store_ = std::move(*store);
-    auto totals = recover_totals(*store_);
-    ASSERT_TRUE(totals) << totals.error().text();
-    core_ = std::make_unique<Core>(Options(), *store_, clock_, random_, registry_, EventSink(),
-                                   RemovalLines(), *totals);
-    auto queues = recover_queues(*store_, *core_->index.lock());
-    ASSERT_TRUE(queues) << queues.error().text();
-    auto tenants = recover_tenants(*store_, *core_->tenants.lock());
-    ASSERT_TRUE(tenants) << tenants.error().text();
+    const auto recovered = recover(*store_, [&](const Totals& totals) -> Core& {
+      core_ = std::make_unique<Core>(Options(), *store_, clock_, random_, registry_, EventSink(),
+                                     RemovalLines(), totals);
+      return *core_;
+    });
+    ASSERT_TRUE(recovered) << recovered.error().text();
     core_->consumer = this;
     committer_ = std::make_unique<Committer>(*core_);
     reader_ = std::make_unique<Reader>(*core_);

@@ -57,6 +57,19 @@ TEST_F(RebuildTest, WhatIsMadeFromOtherRecordsIsMadeAnew) {
   EXPECT_EQ(world_.leases.size(), 40U);
 }
 
+// Found while the queues are read, behind the totals.
+TEST_F(RebuildTest, DamageThatTheStartMeetsIsRepairedAtOnce) {
+  for (const char of_space : {space::kQueue, space::kState}) {
+    const auto all = keys(of_space);
+    world_.store.damage(all[all.size() / 2]);
+    world_.open();
+    EXPECT_THAT(Fsck::check(world_.store), IsEmpty());
+    EXPECT_EQ(world_.core->stats().deliveries, 40U);
+    world_.close();
+  }
+  world_.open();
+}
+
 TEST_F(RebuildTest, EntriesThatCameBackAreDropped) {
   const auto batch = world_.store.new_batch();
   batch->put(due_key(encode({"gone.example", "", ""}), {WallTime(), {1, 2}, 0}), "");

@@ -53,23 +53,20 @@ class World : public Consumer {
     ASSERT_EQ(core, nullptr);
     // A new process opens the store anew: what the last one's failed write forbade is over.
     ASSERT_TRUE(store.reopen());
-    auto totals = recover_totals(store);
-    ASSERT_TRUE(totals) << totals.error().text();
-    core = std::make_unique<Core>(
-        options, store, clock, random, registry,
-        [this](std::string_view lines) { events += lines; },
-        [](const Message&, const std::vector<message::Recipient>& recipients) {
-          std::string lines;
-          for (const message::Recipient& recipient : recipients) {
-            lines += "removed " + recipient.address.to_string() + "\n";
-          }
-          return lines;
-        },
-        *totals);
-    auto queues = recover_queues(store, *core->index.lock());
-    ASSERT_TRUE(queues) << queues.error().text();
-    auto tenants = recover_tenants(store, *core->tenants.lock());
-    ASSERT_TRUE(tenants) << tenants.error().text();
+    const auto removed = [](const Message&, const std::vector<message::Recipient>& recipients) {
+      std::string lines;
+      for (const message::Recipient& recipient : recipients) {
+        lines += "removed " + recipient.address.to_string() + "\n";
+      }
+      return lines;
+    };
+    const auto recovered = recover(store, [&](const Totals& totals) -> Core& {
+      core = std::make_unique<Core>(
+          options, store, clock, random, registry,
+          [this](std::string_view lines) { events += lines; }, removed, totals);
+      return *core;
+    });
+    ASSERT_TRUE(recovered) << recovered.error().text();
     core->consumer = this;
     committer = std::make_unique<Committer>(*core);
     reader = std::make_unique<Reader>(*core);
