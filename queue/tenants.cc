@@ -34,10 +34,11 @@ Refusal Tenants::admit(std::string_view tenant, std::uint64_t size) {
   Refusal refusal = Refusal::kNone;
   const auto at = all_.find(tenant);
   const TenantRecord now = at == all_.end() ? TenantRecord() : at->second.admitted;
-  if (now.messages >= limits_.messages_max)
+  if (now.messages >= limits_.messages_max) {
     refusal = Refusal::kTenantMessagesFull;
-  else if (now.bytes + size > limits_.bytes_max)
+  } else if (now.bytes + size > limits_.bytes_max) {
     refusal = Refusal::kTenantBytesFull;
+  }
   if (refusal == Refusal::kNone) take_in(tenant, size);
   return refusal;
 }

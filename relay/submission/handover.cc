@@ -88,7 +88,7 @@ std::optional<Denied> hand_over(Shared& shared, Handover message, Intake::Done d
   // Shared with the job, which gives nothing back when it is refused.
   const auto carried = std::make_shared<Handover>(std::move(message));
   job.done = [&shared, carried, done = std::move(done), started = shared.clock.now()](
-                 Outcome outcome, message::HeaderSection header) mutable {
+                 const Outcome& outcome, message::HeaderSection header) mutable {
     carried->header = std::move(header);
     if (outcome.kind == Outcome::Kind::kSigned) {
       const Duration taken = shared.clock.now() - started;

@@ -14,6 +14,9 @@ class TextShare {
 
   ~TextShare() { release(); }
 
+  TextShare(const TextShare&) = delete;
+  TextShare& operator=(const TextShare&) = delete;
+
   TextShare(TextShare&& other) noexcept
       : total_(other.total_), held_(std::exchange(other.held_, 0)) {}
 
