@@ -59,7 +59,7 @@ void submit(benchmark::State& state) {
   const double cpu = cpu_seconds();
   const std::uint64_t before = syncs();
   const std::uint64_t written = octets_written();
-  for (auto round : state) {
+  while (state.KeepRunning()) {
     count += static_cast<double>(clients.run(sessions, kNoLimit, kMeasured));
   }
   const double cpu_used = cpu_seconds() - cpu;
@@ -107,7 +107,7 @@ void pop_due(benchmark::State& state) {
     return submission;
   });
   waiting.run(2000, static_cast<std::uint64_t>(state.range(0)), std::chrono::hours(1));
-  for (auto round : state) {
+  while (state.KeepRunning()) {
     state.PauseTiming();
     rig.queue->suspend({}, [](const Result<std::uint64_t>&) {});
     Sessions due(*rig.queue, [&](std::uint64_t number) {
