@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from relay_process import is_root, tool
+from relay_process import IN_MEMORY, is_root, tool
 from submission import SENDER, Refused, connect, send, submit
 
 NOBODY_THERE = "127.0.0.1:1"  # tcpmux: nothing listens there
@@ -245,6 +245,7 @@ def relay_queue(relay, action, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.skipif(IN_MEMORY, reason="a queue in memory does not survive a restart")
 def test_hold_and_suspend_outlive_a_kill(waiting, internet):
     relay, queue = waiting
     code, out, _ = relay_queue(relay, "hold", "--domain", "one.test")
