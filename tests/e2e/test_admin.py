@@ -271,6 +271,7 @@ def test_hold_and_suspend_outlive_a_kill(waiting, internet):
     relay.wait_queue_empty()
 
 
+@pytest.mark.skipif(IN_MEMORY, reason="a queue in memory does not survive a restart")
 def test_the_limit_of_a_tenant_names_itself_and_outlives_a_restart(new_relay, internet):
     relay = new_relay(internet, queue={"tenant_messages_max": 1}, retry={"first_interval": "1h", "interval_max": "1h"})
     internet.set("one.test rcpt=451_4.7.1_try_later")
