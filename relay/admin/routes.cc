@@ -1,8 +1,6 @@
 #include "relay/admin/routes.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 
 #include <nlohmann/json.hpp>
 
@@ -123,44 +121,6 @@ constexpr std::string_view kMessagesPath = "/messages/";
 
 }  // namespace
 
-struct Routes::WaitingAnswer {
-  std::optional<Result<std::uint64_t>> result;
-};
-
-// Where requests wait for the commit thread. It outlives the routes as long as an answer is out.
-class Routes::Waiting : public std::enable_shared_from_this<Waiting> {
- public:
-  enum class State { kAnswered, kLate, kStopped };
-
-  using Answer = WaitingAnswer;
-
-  UniqueFunction<void(Result<std::uint64_t>)> receiver(std::shared_ptr<Answer> answer) {
-    return [self = shared_from_this(), answer = std::move(answer)](Result<std::uint64_t> result) {
-      const std::lock_guard lock(self->mutex_);
-      answer->result = std::move(result);
-      self->changed_.notify_all();
-    };
-  }
-
-  State wait(const Answer& answer) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kChangeWait, [&] { return answer.result || stopping_; });
-    if (answer.result) return State::kAnswered;
-    return stopping_ ? State::kStopped : State::kLate;
-  }
-
-  void stop() {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
-};
-
 namespace {
 
 // These stand where a message id might.
@@ -189,12 +149,12 @@ Routes::Routes(Options options, queue::Queue& queue, metrics::Registry& metrics,
       metrics_(metrics),
       clock_(clock),
       explain_(std::move(explain)),
-      waiting_(std::make_shared<Waiting>()) {}
+      answers_(std::make_shared<Answers>()) {}
 
 Routes::~Routes() = default;
 
 void Routes::stop() {
-  waiting_->stop();
+  answers_->stop();
 }
 
 bool Routes::may_enter(const Request& request) const {
@@ -348,8 +308,8 @@ Response Routes::suspend(const Request& request) {
   if (!parameters) return refuse(400, parameters.error().text());
   auto suspension = suspension_of(*parameters, clock_.wall());
   if (!suspension) return refuse(400, suspension.error().text());
-  const auto answer = std::make_shared<Waiting::Answer>();
-  queue_.suspend(std::move(*suspension), waiting_->receiver(answer));
+  const auto answer = std::make_shared<Count>();
+  queue_.suspend(std::move(*suspension), noting(answer));
   return when_answered(*answer, "suspensions");
 }
 
@@ -358,10 +318,10 @@ Response Routes::resume(const Request& request) {
   if (!parameters) return refuse(400, parameters.error().text());
   auto suspension = suspension_of(*parameters, clock_.wall());
   if (!suspension) return refuse(400, suspension.error().text());
-  const auto answer = std::make_shared<Waiting::Answer>();
-  queue_.resume(std::move(*suspension), waiting_->receiver(answer));
+  const auto answer = std::make_shared<Count>();
+  queue_.resume(std::move(*suspension), noting(answer));
   Response response = when_answered(*answer, "suspensions");
-  const bool is_known = response.code != 200 || **answer->result > 0;
+  const bool is_known = response.code != 200 || ***answer > 0;
   return is_known ? std::move(response)
                   : refuse(404, "no suspension names exactly this; GET /queue shows them");
 }
@@ -378,24 +338,31 @@ Response Routes::change(const Request& request, Change call) {
                                        "older_than, or all=1");
   }
   const auto id = selector->id;
-  const auto answer = std::make_shared<Waiting::Answer>();
-  (queue_.*call)(std::move(*selector), waiting_->receiver(answer));
+  const auto answer = std::make_shared<Count>();
+  (queue_.*call)(std::move(*selector), noting(answer));
   Response response = when_answered(*answer, "messages");
-  const bool is_known = !id || response.code != 200 || **answer->result > 0;
+  const bool is_known = !id || response.code != 200 || ***answer > 0;
   if (is_known) return response;
   return refuse(404, "no message " + id->to_string() + " that this could change is in the queue");
 }
 
-Response Routes::when_answered(const WaitingAnswer& answer, const char* what) {
-  switch (waiting_->wait(answer)) {
-    case Waiting::State::kLate:
+// What the commit thread says is noted in `answer`, whoever still waits for it.
+UniqueFunction<void(Result<std::uint64_t>)> Routes::noting(std::shared_ptr<Count> answer) const {
+  return [answers = answers_, answer = std::move(answer)](Result<std::uint64_t> result) {
+    answers->post([&] { *answer = std::move(result); });
+  };
+}
+
+Response Routes::when_answered(const Count& answer, const char* what) {
+  switch (answers_->wait(kChangeWait, [&] { return answer.has_value(); })) {
+    case Answers::State::kLate:
       return refuse(504, "the queue has not answered in time; the change may still be made");
-    case Waiting::State::kStopped:
+    case Answers::State::kStopped:
       return refuse(503, "the relay is stopping; the change may still be made");
-    case Waiting::State::kAnswered:
+    case Answers::State::kAnswered:
       break;
   }
-  const Result<std::uint64_t>& count = *answer.result;
+  const Result<std::uint64_t>& count = *answer;
   if (!count) return refuse(500, count.error().text());
   return {200, write({{what, *count}})};
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "relay/admin/server.h"
+#include "relay/base/answers.h"
 
 namespace postrider::admin {
 
@@ -49,8 +50,7 @@ class Routes {
 
  private:
   struct Route;
-  class Waiting;
-  struct WaitingAnswer;
+  using Count = std::optional<Result<std::uint64_t>>;  // of what was changed; nullopt: not answered
 
   [[nodiscard]] bool may_enter(const Request& request) const;
 
@@ -70,14 +70,16 @@ class Routes {
   using Change = void (queue::Queue::*)(queue::Selector,
                                         UniqueFunction<void(Result<std::uint64_t>)>);
   Response change(const Request& request, Change call);
-  Response when_answered(const WaitingAnswer& answer, const char* what);
+  [[nodiscard]] UniqueFunction<void(Result<std::uint64_t>)> noting(
+      std::shared_ptr<Count> answer) const;
+  Response when_answered(const Count& answer, const char* what);
 
   Options options_;
   queue::Queue& queue_;
   metrics::Registry& metrics_;
   const Clock& clock_;
   Explain explain_;
-  std::shared_ptr<Waiting> waiting_;
+  std::shared_ptr<Answers> answers_;
 };
 
 }  // namespace postrider::admin

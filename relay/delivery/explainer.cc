@@ -2,43 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
-#include "relay/base/executor.h"
 #include "relay/delivery/targets.h"
 
 namespace postrider::delivery {
-
-// Where answers from other threads arrive. It lives as long as one is out.
-class Explainer::Waiting final : public Executor {
- public:
-  // What is posted only notes an answer.
-  void post(Task task) override {
-    const std::lock_guard lock(mutex_);
-    task();
-    changed_.notify_all();
-  }
-
-  template <class Done>
-  bool wait(const Done& done) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kWait, [&] { return done() || stopping_; });
-    return done();
-  }
-
-  void stop() {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
-};
 
 namespace {
 
@@ -88,14 +56,14 @@ ExplainerParts parts_of(const Shared& shared) {
 }
 
 Explainer::Explainer(const ExplainerParts& parts, AskSites ask_sites)
-    : parts_(parts), ask_sites_(std::move(ask_sites)), waiting_(std::make_shared<Waiting>()) {}
+    : parts_(parts), ask_sites_(std::move(ask_sites)), answers_(std::make_shared<Answers>()) {}
 
 Explainer::~Explainer() {
   stop();
 }
 
 void Explainer::stop() {
-  waiting_->stop();
+  answers_->stop();
 }
 
 // ask(reply_on, done) sees to it that done(T) is posted.
@@ -103,8 +71,15 @@ template <class T, class Ask>
 Result<T> Explainer::wait_for(const Ask& ask, std::string_view what) {
   const auto answer = std::make_shared<std::optional<T>>();
   // The answer may come when nobody waits any more: what it needs, it holds.
-  ask(*waiting_, [answer, waiting = waiting_](T value) { *answer = std::move(value); });
-  if (waiting_->wait([&] { return answer->has_value(); })) return std::move(**answer);
+  ask(*answers_, [answer, answers = answers_](T value) { *answer = std::move(value); });
+  switch (answers_->wait(kWait, [&] { return answer->has_value(); })) {
+    case Answers::State::kAnswered:
+      return std::move(**answer);
+    case Answers::State::kStopped:
+      return failure("the relay is stopping");
+    case Answers::State::kLate:
+      break;
+  }
   return failure(std::string(what) + " did not answer in time");
 }
 

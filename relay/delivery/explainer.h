@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "dns/resolver.h"
-#include "relay/base/guarded.h"
+#include "relay/base/answers.h"
 #include "relay/base/result.h"
 #include "relay/delivery/destinations.h"
 #include "relay/delivery/health.h"
@@ -105,8 +105,6 @@ class Explainer {
   static constexpr Seconds kWait{15};
 
  private:
-  class Waiting;
-
   template <class T, class Ask>
   Result<T> wait_for(const Ask& ask, std::string_view what);
   void describe_hosts(Explanation& explanation, const Hop& hop, const dns::Route& route) const;
@@ -115,7 +113,7 @@ class Explainer {
 
   const ExplainerParts parts_;
   const AskSites ask_sites_;
-  std::shared_ptr<Waiting> waiting_;
+  std::shared_ptr<Answers> answers_;
 };
 
 }  // namespace postrider::delivery
