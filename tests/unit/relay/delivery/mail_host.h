@@ -85,7 +85,7 @@ class MailHost {
    public:
     Peer(MailHost& host, event::Descriptor descriptor) : host_(host) {
       stream_.emplace(*event::Stream::adopt(host.loop_, std::move(descriptor), *this));
-      answer("");
+      deaf_ = answer("") == kSilence;  // a ClientHello may hold what looks like a line
     }
 
     [[nodiscard]] bool is_open() const { return stream_.has_value(); }
