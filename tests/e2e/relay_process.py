@@ -164,8 +164,9 @@ class Relay:
         self.check_log()
 
     def check_log(self):
-        alarm = ALARMS.search(self.log())
-        assert not alarm, f"the relay says '{alarm[0]}':\n{self.log()[-8000:]}"
+        log = self.log()
+        alarm = ALARMS.search(log)
+        assert not alarm, f"the relay says '{alarm[0]}':\n{log[max(0, alarm.start() - 1000):alarm.start() + 7000]}"
 
     def close(self):
         """At the end of a test: stops what runs, and looks at the log once more."""
