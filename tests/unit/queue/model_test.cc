@@ -31,7 +31,8 @@ struct ModelDelivery {
   std::vector<State> since_sync;
   bool leased = false;
   bool remove_asked = false;
-  bool hold_asked = false;  // while leased; or before a crash, and not carried out yet
+  bool hold_asked = false;     // while leased; or before a crash, and not carried out yet
+  bool held_unsynced = false;  // held since the last sync: a power loss brings the request back
 };
 
 struct ModelMessage {
@@ -42,6 +43,13 @@ struct ModelMessage {
   bool answered = false;
   bool unsynced = false;       // a report, committed with its completion but not synced yet
   bool possible_only = false;  // refused or unanswered when a crash came: may or may not be there
+};
+
+struct Pending {
+  DeliveryKey delivery;
+  State next;
+  std::optional<MessageId> report;
+  bool held = false;  // the hold that was asked for while it was leased is carried out with this
 };
 
 class ModelRun {
@@ -203,11 +211,11 @@ class ModelRun {
     next.attempts = lease->attempts() + (completion.attempted ? 1U : 0U);
     if (next.recipients.empty()) next = {};
     if (delivery.hold_asked && !next.recipients.empty()) next.due = kHeld;
-    delivery.hold_asked = false;
     if (delivery.remove_asked) next = {};
     if (chance(10)) completion.report = make();
     pending_.push_back({LeaseParts::key(*lease), next,
-                        completion.report ? std::optional(completion.report->id) : std::nullopt});
+                        completion.report ? std::optional(completion.report->id) : std::nullopt,
+                        std::exchange(delivery.hold_asked, false)});
     world_.core->finish(std::move(*lease), std::move(completion));
   }
 
@@ -220,7 +228,7 @@ class ModelRun {
     if (delivery.hold_asked) next = delivery.possible.back();
     if (delivery.hold_asked) next.due = kHeld;
     if (delivery.remove_asked || delivery.hold_asked) {
-      pending_.push_back({LeaseParts::key(*lease), next, {}});
+      pending_.push_back({LeaseParts::key(*lease), next, {}, delivery.hold_asked});
     }
     delivery.hold_asked = false;
   }
@@ -384,6 +392,7 @@ class ModelRun {
       ModelDelivery& delivery = at->second.deliveries[one.delivery.number];
       delivery.since_sync.push_back(delivery.possible.back());
       delivery.since_sync.push_back(one.next);
+      delivery.hold_asked = delivery.hold_asked || one.held;
       add_possible(delivery, one.next);
       if (one.report && messages_.contains(*one.report)) {
         messages_[*one.report].possible_only = true;
@@ -397,6 +406,7 @@ class ModelRun {
       }
       for (auto& [number, delivery] : message.deliveries) {
         // What was asked for is on disk, and is done as soon as the delivery would be leased.
+        if (power && delivery.held_unsynced) delivery.hold_asked = true;
         State held = delivery.possible.back();
         held.due = kHeld;
         if (delivery.hold_asked && !held.recipients.empty()) add_possible(delivery, held);
@@ -451,7 +461,7 @@ class ModelRun {
     ASSERT_FALSE(world_.core->failed);
     for (const Pending& one : pending_) {
       const auto at = messages_.find(one.delivery.id);
-      if (at != messages_.end()) apply(at->second.deliveries[one.delivery.number], one.next);
+      if (at != messages_.end()) carry_out(at->second.deliveries[one.delivery.number], one);
       if (!one.report) continue;
       messages_[*one.report].answered = true;
       messages_[*one.report].unsynced = true;
@@ -471,6 +481,7 @@ class ModelRun {
       ModelDelivery& delivery = at->second.deliveries[one.delivery.number];
       delivery.since_sync.push_back(delivery.possible.back());
       delivery.possible.push_back(one.next);
+      delivery.hold_asked = delivery.hold_asked || one.held;
       if (one.report && messages_.contains(*one.report)) {
         messages_[*one.report].possible_only = true;
         messages_[*one.report].answered = true;
@@ -478,6 +489,11 @@ class ModelRun {
       }
     }
     pending_.clear();
+  }
+
+  static void carry_out(ModelDelivery& delivery, const Pending& one) {
+    apply(delivery, one.next);
+    delivery.held_unsynced = delivery.held_unsynced || one.held;
   }
 
   static void apply(ModelDelivery& delivery, const State& next) {
@@ -488,7 +504,10 @@ class ModelRun {
   void synced() {
     for (auto& [id, message] : messages_) {
       message.unsynced = false;
-      for (auto& [number, delivery] : message.deliveries) delivery.since_sync.clear();
+      for (auto& [number, delivery] : message.deliveries) {
+        delivery.since_sync.clear();
+        delivery.held_unsynced = false;
+      }
     }
     std::erase_if(messages_, [](const auto& one) {
       for (const auto& [number, delivery] : one.second.deliveries) {
@@ -615,12 +634,6 @@ class ModelRun {
     EXPECT_EQ(*world_.core->lease_bytes, 0U);
     EXPECT_EQ(world_.core->tenants.lock()->size(), 0U);
   }
-
-  struct Pending {
-    DeliveryKey delivery;
-    State next;
-    std::optional<MessageId> report;
-  };
 
   std::mt19937_64 random_;
   World world_;
