@@ -88,12 +88,15 @@ def opendkim(directory, content, published):
     (folder / "keys").write_text("".join(f"{name.rstrip('.')} {text}\n" for name, text in published.items()))
     (folder / "conf").write_text(f"TestPublicKeys {folder}/keys\nMode v\n")
     (folder / "message").write_bytes(content)
-    # Unpacked: the package would start a service.
+    # Unpacked: the package would start a service. Its libraries are in either of two places.
     package = unpacked("opendkim")
+    libraries = [package / "usr/lib", *package.glob("usr/lib/*-linux-gnu")]
     done = subprocess.run([package / "usr/sbin/opendkim", "-x", folder / "conf", "-t", folder / "message"],
-                          env={"LD_LIBRARY_PATH": ":".join(map(str, package.glob("usr/lib/*-linux-gnu")))},
+                          env={"LD_LIBRARY_PATH": ":".join(map(str, libraries))},
                           capture_output=True, text=True, timeout=60)
-    return "verification (s=r1, d=client.test, 2048-bit key) succeeded" in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert "verification (s=r1, d=client.test, 2048-bit key)" in said, said
+    return "verification (s=r1, d=client.test, 2048-bit key) succeeded" in said
 
 
 BODIES = {
