@@ -1,8 +1,11 @@
 #include "relay/event/tcp.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <limits>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -36,9 +39,21 @@ bool switch_on(int fd, int level, int option) {
 // Connections accepted in one wake-up, before other handles of the loop get their turn.
 constexpr int kAcceptsPerTurn = 64;
 constexpr Milliseconds kExhaustedPause{100};
+constexpr rlim_t kReserveMax = 64;
 
 Descriptor open_spare() {
   return Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+// Descriptors get the lowest free number, so one from here on says that all below are taken. What
+// is left is for files, outbound connections and DNS: clients do not bring the rest of the process
+// down.
+int first_reserved() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<int>::max();
+  const rlim_t reserve = std::min(kReserveMax, limit.rlim_cur / 8);
+  return static_cast<int>(
+      std::min<rlim_t>(limit.rlim_cur - reserve, std::numeric_limits<int>::max()));
 }
 
 // What accept4(2) says about a connection that died while it waited, not about the listener.
@@ -127,6 +142,7 @@ struct Listener::State {
   Descriptor listening;
   Endpoint endpoint;
   Descriptor spare;
+  int reserved = first_reserved();
   OnAccept on_accept;
   UniqueFunction<void()> on_exhausted;
   Timer retry;
@@ -146,6 +162,12 @@ void Listener::State::accept_waiting() {
     auto* const address = reinterpret_cast<sockaddr*>(&storage);
     Descriptor connection(
         ::accept4(listening.get(), address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (connection.valid() && connection.get() >= reserved) {
+      connection = Descriptor();
+      pause();
+      if (exhausted) exhausted();
+      break;
+    }
     if (connection.valid()) {
       accepted(std::move(connection), Endpoint::from_sockaddr(address).value_or(Endpoint{}));
       continue;
@@ -170,7 +192,8 @@ void Listener::State::accept_waiting() {
   on_exhausted = std::move(exhausted);
 }
 
-// The oldest waiting connection is told at once that it cannot be served, instead of hanging.
+// Others have taken the reserve as well. The oldest waiting connection is told at once that it
+// cannot be served, instead of hanging.
 void Listener::State::give_up_one() {
   if (!spare.valid()) return;
   spare = Descriptor();

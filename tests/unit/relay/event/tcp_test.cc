@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/unit/relay/event/event_fixture.h"
@@ -186,6 +187,29 @@ TEST_F(ListenerTest, SurvivesDescriptorExhaustion) {
   EXPECT_GE(std::chrono::steady_clock::now() - begun, Milliseconds(100)) << "accepting paused";
   EXPECT_EQ(peers_.front(), *local_endpoint(second.get()));
   EXPECT_EQ(exhausted_, 1);
+}
+
+TEST_F(ListenerTest, LeavesAReserveToTheRestOfTheProcess) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{static_cast<rlim_t>(Descriptor(::dup(0)).get()) + 64, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  start();
+  std::vector<Descriptor> clients;  // in this process, so that each connection takes two
+  for (int i = 0; i < 64 && exhausted_ == 0; ++i) {
+    clients.push_back(raw_connect(listener_->endpoint()));
+    turn(2);
+  }
+  std::vector<Descriptor> others;
+  do {
+    others.emplace_back(::dup(0));
+  } while (others.back().valid());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(exhausted_, 1);
+  EXPECT_GE(accepted_.size(), 10U);
+  EXPECT_GE(others.size() - 1, few.rlim_cur / 8 - 1);  // the client's own end is one of them
+  char byte = 0;
+  EXPECT_EQ(::recv(clients.back().get(), &byte, 1, 0), 0) << "told at once";
 }
 
 TEST_F(ListenerTest, HasASpareDescriptorEachTime) {
