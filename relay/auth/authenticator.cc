@@ -47,7 +47,7 @@ struct Authenticator::State {
   Options options;
   const Clock& clock;
   Guarded<std::shared_ptr<const Users>> users;
-  KeyedDigest digests;
+  KeyedDigest digests{options.secret};
   Guarded<SuccessMemory> memory;
   ThreadPool pool;  // last: its jobs use what stands above
 };

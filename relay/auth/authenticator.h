@@ -29,6 +29,9 @@ struct Options {
   std::size_t waiting_max = 1000;
   Duration remember_success = Seconds(60);
   std::size_t remembered_max = 10'000;
+  // 32 octets that stay the same over restarts, or empty. What is told to users that do not exist
+  // comes from it: were it another one after a restart, that would show which ones exist.
+  std::string secret;
 };
 
 enum class Verdict {

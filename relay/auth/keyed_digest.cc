@@ -1,5 +1,6 @@
 #include "relay/auth/keyed_digest.h"
 
+#include <cstring>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -9,8 +10,13 @@
 
 namespace postrider::auth {
 
-KeyedDigest::KeyedDigest() {
-  SystemRandom().fill(key_);
+KeyedDigest::KeyedDigest(std::string_view key) {
+  if (key.empty()) {
+    SystemRandom().fill(key_);
+  } else {
+    PR_CHECK(key.size() == key_.size(), "the size of a key for digests");
+    std::memcpy(key_.data(), key.data(), key.size());
+  }
 }
 
 Digest KeyedDigest::of(std::initializer_list<std::string_view> parts) const {

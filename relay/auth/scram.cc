@@ -179,8 +179,9 @@ ScramExchange::Step ScramExchange::first(std::string_view message) {
   const auto client_nonce = take_attribute(message, 'r');
   if (!user || !client_nonce || !is_nonce(*client_nonce)) return Step::kMalformed;
   user_ = *user;
-  // On behalf of another: no.
-  verifier_ = verifier_of(identity && *identity != user_ ? "" : user_);
+  // On behalf of another: no; but the challenge must not tell whether the user exists.
+  for_another_ = identity && *identity != user_;
+  verifier_ = verifier_of(user_);
   nonce_ = std::string(*client_nonce) + nonce_;
   challenge_ = "r=" + nonce_ + ",s=" + ascii::base64_encode(verifier_.salt) +
                ",i=" + std::to_string(verifier_.iterations);
@@ -197,8 +198,8 @@ ScramVerifier ScramExchange::verifier_of(const std::string& user) {
     }
   }
   // The same salt each time, as if it were kept somewhere.
-  const Digest salt = digests_.of({"scram-salt", user_});
-  const Digest key = digests_.of({"scram-key", user_});
+  const Digest salt = digests_.of({"scram-salt", user});
+  const Digest key = digests_.of({"scram-key", user});
   return {kIterations, std::string(salt.data(), kSaltSize), std::string(key.data(), key.size()),
           std::string(key.data(), key.size())};
 }
@@ -220,7 +221,7 @@ ScramExchange::Step ScramExchange::last(std::string_view message) {
     client_key[i] = static_cast<char>(client_key[i] ^ (*proof)[i]);
   }
   const bool right = digests_.equal(sha256(client_key), verifier_.stored_key);
-  if (!right || !real_) return Step::kRejected;
+  if (!right || !real_ || for_another_) return Step::kRejected;
   challenge_ = "v=" + ascii::base64_encode(hmac(verifier_.server_key, all));
   turn_ = Turn::kAcknowledgement;
   return Step::kChallenge;

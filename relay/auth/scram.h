@@ -71,6 +71,7 @@ class ScramExchange {
   std::string user_;
   ScramVerifier verifier_;
   bool real_ = false;  // the verifier is that of the user
+  bool for_another_ = false;
 };
 
 }  // namespace postrider::auth

@@ -23,7 +23,7 @@ constexpr Option kServerRows[] = {
      .kind = Kind::kPath,
      .slot = PR_SLOT(config->server.data_dir),
      .check = check_needed_path,
-     .help = "The directory that holds the queue.",
+     .help = "The directory that holds the queue, and the secret that logins need.",
      .more = "On a local disk: every 250 waits for one synced write to it. Only one relay may use "
              "it at a time."},
     {.section = "server",

@@ -21,6 +21,7 @@
 #include "relay/base/random.h"
 #include "relay/daemon/activation.h"
 #include "relay/daemon/journal_sync.h"
+#include "relay/daemon/kept_secret.h"
 #include "relay/daemon/keys_watch.h"
 #include "relay/daemon/notify.h"
 #include "relay/daemon/password_file.h"
@@ -242,7 +243,11 @@ Result<void> Daemon::start_resolver() {
 }
 
 Result<void> Daemon::read_users() {
-  authenticator_ = std::make_unique<auth::Authenticator>(config_.auth, clock_);
+  auto secret = kept_secret(config_.server.data_dir + "/login.secret");
+  if (!secret) return failure(secret.error());
+  auth::Options options = config_.auth;
+  options.secret = *std::move(secret);
+  authenticator_ = std::make_unique<auth::Authenticator>(std::move(options), clock_);
   metrics_.gauge(Metric::kUsers).set(static_cast<double>(config_.auth.users.size()));
   if (config_.auth.users_file.empty()) return {};
   auto users = UsersWatch::start(

@@ -92,6 +92,28 @@ def test_the_relay_follows_the_file(relay, users):
     assert not can_log_in(relay, "shop", "other")
 
 
+def salt(relay, user, authzid=""):
+    """What SCRAM says of this name to anybody."""
+    with connect(relay, login=False) as smtp:
+        first = base64.b64encode(f"n,{authzid},n={user},r=abc".encode()).decode()
+        code, challenge = smtp.docmd("AUTH", f"SCRAM-SHA-256 {first}")
+        assert code == 334
+        assert smtp.docmd("*")[0] == 501
+        return base64.b64decode(challenge).decode().partition(",s=")[2]
+
+
+def test_scram_does_not_tell_who_exists(relay, users):
+    change(users, "add", "shop", "--sender", "*", password="sesame")
+    wait_users(relay, 2)
+    names = ("shop", "nobody")
+    before = [salt(relay, name) for name in names]
+    assert [salt(relay, name, "a=other") for name in names] == before
+    relay.stop()
+    relay.start()
+    wait_users(relay, 2)
+    assert [salt(relay, name) for name in names] == before
+
+
 def test_scram(relay, internet, users):
     with connect(relay, login=False) as smtp:
         assert "SCRAM" not in smtp.esmtp_features["auth"]

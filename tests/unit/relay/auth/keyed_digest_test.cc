@@ -21,6 +21,9 @@ TEST(KeyedDigest, KeepsItsPartsApart) {
 
 TEST(KeyedDigest, DependsOnTheKey) {
   EXPECT_NE(KeyedDigest().of({"alice"}), KeyedDigest().of({"alice"}));
+  const std::string kept(KeyedDigest::kKeySize, 'k');
+  EXPECT_EQ(KeyedDigest(kept).of({"alice"}), KeyedDigest(kept).of({"alice"}));
+  EXPECT_NE(KeyedDigest(kept).of({"alice"}), KeyedDigest().of({"alice"}));
 }
 
 TEST(KeyedDigest, ComparesTexts) {

@@ -112,6 +112,20 @@ TEST_F(ScramExchangeTest, UsersWithoutAVerifierLookLikeOthers) {
   }
 }
 
+// Who asks twice, once on behalf of another, would learn from two salts that the name exists.
+TEST_F(ScramExchangeTest, OnBehalfOfAnotherTheChallengeIsThatOfTheName) {
+  for (const std::string name : {"user", "nobody", "plain"}) {
+    std::string challenges[2];
+    for (std::string& challenge : challenges) {
+      ScramExchange scram = exchange();
+      const std::string identity = &challenge == challenges ? "" : "a=root";
+      ASSERT_EQ(scram.respond("n," + identity + ",n=" + name + ",r=abc"), Step::kChallenge);
+      challenge = scram.challenge();
+    }
+    EXPECT_EQ(challenges[0], challenges[1]) << name;
+  }
+}
+
 TEST_F(ScramExchangeTest, OnBehalfOfAnotherIsRefused) {
   ScramExchange own = exchange();
   EXPECT_EQ(own.respond("n,a=user,n=user,r=abc"), Step::kChallenge);
