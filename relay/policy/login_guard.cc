@@ -77,18 +77,24 @@ void LoginGuard::failed(const IpAddress& client, std::string_view user, TimePoin
   auto state = state_.lock();
   age(*state, now);
   count(*state, key_of(client), now);
-  if (!user.empty()) count(*state, key_of_user(user), now);
+  if (user.empty()) return;
+  count(*state, key_of_user(user), now);
+  ++entry(*state, key_of(client) + key_of_user(user)).failures;
 }
 
-// The client's failures are forgiven: an office full of people behind one address mistypes too. The
-// user's are not, since they came from others.
+// The user's failures are not forgiven, since they came from others.
 void LoginGuard::succeeded(const IpAddress& client, std::string_view user, TimePoint now) {
   if (options_.failures_free == 0) return;
   auto state = state_.lock();
   age(*state, now);
   const std::string key = key_of(client);
-  if (find(*state, key) != nullptr) entry(*state, key) = {};
-  entry(*state, key + key_of_user(user)).logged_in = true;
+  Entry& of_both = entry(*state, key + key_of_user(user));
+  of_both.logged_in = true;
+  const unsigned forgiven = std::exchange(of_both.failures, 0);
+  if (forgiven == 0) return;
+  Entry& of_client = entry(*state, key);
+  of_client.failures -= std::min(of_client.failures, forgiven);
+  of_client.free_at = {};
 }
 
 }  // namespace postrider::policy

@@ -1,6 +1,9 @@
 // LoginGuard: makes guessing passwords slow. It counts failed logins by client and by user, and
 // once a few have failed lets the next one be tried only after a while that doubles each time.
 //
+// A success forgives a client its failures with that user: people mistype. Those with other users
+// stay, or whoever has one account could guess at all others.
+//
 // A user is not locked out by strangers: where somebody logged in as the user within the memory of
 // the guard, only failures of that client count. Memory is bounded: the guard keeps two
 // generations, drops the older when the younger is full or old, and so forgets a failure within two
@@ -47,8 +50,8 @@ class LoginGuard {
   void failed(const IpAddress& client, std::string_view user, TimePoint now);
   void succeeded(const IpAddress& client, std::string_view user, TimePoint now);
 
-  // Keys of a generation; beyond, the older one is dropped.
-  static constexpr std::size_t kEntriesMax = 50'000;
+  // Keys of a generation, up to two for each name tried; beyond, the older one is dropped.
+  static constexpr std::size_t kEntriesMax = 100'000;
 
  private:
   struct Entry {

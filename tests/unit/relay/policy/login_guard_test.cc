@@ -64,12 +64,25 @@ TEST_F(LoginGuardTest, StrangersDoNotLockAUserOut) {
 TEST_F(LoginGuardTest, ASuccessForgivesTheClientButNotTheUser) {
   fail(4, here_, "a");
   now_ += Seconds(5);
-  guard_.succeeded(here_, "b", now_);
+  guard_.succeeded(here_, "a", now_);
   fail(3, here_, "");
   EXPECT_EQ(wait(here_, "b"), 0);
   fail(1, there_, "a");
   EXPECT_EQ(guard_.wait(*IpAddress::parse("192.0.2.3"), "a", now_)->whose,
             LoginGuard::Whose::kUser);
+}
+
+// Whoever has one account cannot guess at others between logins with it.
+TEST_F(LoginGuardTest, ASuccessForgivesNothingThatWasTriedOnOthers) {
+  for (int i = 0; i < 2; ++i) {
+    fail(2, here_, "victim" + std::to_string(i));
+    fail(3, here_, "own");
+    now_ += Seconds(900);
+    guard_.succeeded(here_, "own", now_);
+  }
+  EXPECT_EQ(wait(here_, "own"), 0);
+  fail(1, here_, "other");
+  EXPECT_EQ(wait(here_, "own"), 10);  // the fifth on others, of which three were free
 }
 
 TEST_F(LoginGuardTest, AnIpv6HostIsItsNetwork) {
@@ -95,7 +108,7 @@ TEST_F(LoginGuardTest, CanBeOff) {
 
 TEST_F(LoginGuardTest, ManyNamesPushNobodyOutOfMemoryAtOnce) {
   fail(4, here_, "a");
-  for (std::size_t i = 0; i < LoginGuard::kEntriesMax; ++i) {
+  for (std::size_t i = 0; i < LoginGuard::kEntriesMax / 2; ++i) {
     guard_.failed(there_, "u" + std::to_string(i), now_);
   }
   EXPECT_NE(wait(here_, "a"), 0);
