@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <fmt/format.h>
 #include <iterator>
+#include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 #include "relay/base/ascii.h"
 #include "relay/base/clock.h"
@@ -60,13 +63,42 @@ void append_value(fmt::memory_buffer& line, std::string_view value) {
   line.push_back('"');
 }
 
-// One write(2) a line, so that lines of several threads or processes do not mix. What the
-// descriptor does not take (a full pipe nobody reads) is lost: the log never holds up the mail.
-void write_to_stderr(std::string_view line) {
+// Lines that nobody took since the last that somebody did.
+Guarded<std::uint64_t>& lost_lines() {
+  static auto* const lost = new Guarded<std::uint64_t>();
+  return *lost;
+}
+
+// Whether stderr takes PIPE_BUF octets without waiting for a reader (poll(2), pipe(7)). It is not
+// made non-blocking itself: it may be shared with other processes, which do not expect that.
+bool takes_more() {
+  pollfd stderr_now{STDERR_FILENO, POLLOUT, 0};
+  return ::poll(&stderr_now, 1, 0) == 1 && (stderr_now.revents & POLLOUT) != 0;
+}
+
+void write_now(std::string_view line) {
   ssize_t written = 0;
   do {
     written = ::write(STDERR_FILENO, line.data(), line.size());
   } while (written < 0 && errno == EINTR);
+}
+
+// One write(2) a line, so that lines of several processes do not mix. What the descriptor does not
+// take (a full pipe nobody reads) is lost and counted: the log never holds up the mail.
+void write_to_stderr(std::string_view line) {
+  auto lost = lost_lines().lock();  // others must not fill it between the look and the write
+  if (!takes_more()) return void(++*lost);
+  if (*lost > 0) {
+    write_now(
+        fmt::format("{} warning log: lines were lost, since nobody read them lines={}\n",
+                    to_iso8601(std::chrono::floor<Milliseconds>(std::chrono::system_clock::now())),
+                    std::exchange(*lost, 0)));
+    if (!takes_more()) return void(++*lost);
+  }
+  for (; !line.empty() && takes_more();
+       line.remove_prefix(std::min<std::size_t>(line.size(), PIPE_BUF))) {
+    write_now(line.substr(0, PIPE_BUF));
+  }
 }
 
 }  // namespace

@@ -101,5 +101,31 @@ TEST_F(LogTest, GoesToStandardErrorAsOneLine) {
               EndsWith(" error t: to standard error\n"));
 }
 
+// Stderr as a pipe that nobody reads for a while: the log neither waits nor mixes its lines.
+TEST(LogToStderr, AFullPipeHoldsNobodyUp) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  const std::string value(400, 'v');
+  for (int i = 0; i < 1000; ++i) warning("t", "filling " + std::to_string(i), {{"v", value}});
+  // As much as a pipe holds; then all is well again.
+  std::string read(1 << 20, '\0');
+  const ssize_t size = ::read(ends[0], read.data(), read.size());
+  warning("t", "after", {});
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  ::close(ends[1]);
+  ASSERT_GT(size, 10'000);
+  read.resize(static_cast<std::size_t>(size));
+  EXPECT_THAT(read, ::testing::HasSubstr("t: filling 0 v=vvv"));
+  std::string rest(10'000, '\0');
+  rest.resize(static_cast<std::size_t>(::read(ends[0], rest.data(), rest.size())));
+  ::close(ends[0]);
+  EXPECT_THAT(rest, ::testing::MatchesRegex(
+                        ".* warning log: lines were lost, since nobody read them lines=[0-9]+\n"
+                        ".* warning t: after\n"));
+}
+
 }  // namespace
 }  // namespace postrider::log
