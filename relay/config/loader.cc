@@ -10,6 +10,7 @@
 #include <toml++/toml.h>
 
 #include "relay/base/ascii.h"
+#include "relay/base/file.h"
 #include "relay/config/checks.h"
 #include "relay/config/config.h"
 #include "relay/config/known_providers.h"
@@ -166,20 +167,6 @@ void Loader::entry(const Section& section, const std::string& prefix, const Reco
   }
 }
 
-// Whole and small enough, or why not.
-Result<std::string> read_file(const std::filesystem::path& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
-                                                             std::fclose);
-  if (file == nullptr) return failure(Error::from_errno("cannot open the file", errno));
-  std::string text(kFileMax + 1, '\0');
-  const std::size_t size = std::fread(text.data(), 1, text.size(), file.get());
-  if (std::ferror(file.get()) != 0) {
-    return failure(Error::from_errno("cannot read the file", errno));
-  }
-  text.resize(size);
-  return text;
-}
-
 // What toml++ says, in one line.
 std::string describe(const toml::parse_error& error) {
   return "not TOML: " + ascii::printable(error.description(), 300);
@@ -207,7 +194,7 @@ bool load_sections(LoadResult& result, std::string_view text, std::string_view o
 }  // namespace
 
 LoadResult load_file(const std::filesystem::path& path) {
-  const auto text = read_file(path);
+  const auto text = read_file(path, kFileMax);
   if (text) return load_text(*text, path.string());
   LoadResult result;
   result.problems.push_back({path.string(), text.error().text()});
@@ -248,7 +235,7 @@ LoadResult load_text(std::string_view text, const std::string& name,
 }
 
 UsersResult load_users(const std::filesystem::path& path, const std::vector<auth::User>& others) {
-  const auto text = read_file(path);
+  const auto text = read_file(path, kFileMax);
   if (!text) return {{}, {{path.string(), text.error().text()}}};
   LoadResult result;
   ProblemList problems(path.string());

@@ -1,0 +1,48 @@
+#include "relay/base/file.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+namespace postrider {
+namespace {
+
+class FileTest : public ::testing::Test {
+ protected:
+  FileTest() {
+    std::string pattern = ::testing::TempDir() + "file-XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+    path_ = folder_ + "/file";
+  }
+
+  ~FileTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string folder_, path_;
+};
+
+TEST_F(FileTest, IsReadWhole) {
+  const std::string text("a\r\n\0b", 5);
+  std::ofstream(path_) << text;
+  EXPECT_EQ(read_file(path_, 100).value(), text);
+  EXPECT_EQ(read_file(path_, 5).value(), text);
+}
+
+TEST_F(FileTest, OfALongOneOneMoreThanWanted) {
+  std::ofstream(path_) << "abcdef";
+  EXPECT_EQ(read_file(path_, 3).value(), "abcd");
+}
+
+TEST_F(FileTest, SaysWhyNot) {
+  EXPECT_EQ(read_file(path_, 3).error().text(), "cannot open the file: No such file or directory");
+  EXPECT_EQ(read_file(folder_, 3).error().text(), "cannot read the file: Is a directory");
+  // Opened as usual, this would wait for a writer for ever.
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_EQ(read_file(path_, 3).error().text(), "cannot read the file: it is a device or a pipe");
+  EXPECT_EQ(read_file("/dev/zero", 3).error().text(),
+            "cannot read the file: it is a device or a pipe");
+}
+
+}  // namespace
+}  // namespace postrider
