@@ -32,10 +32,11 @@ void reply(Request request, Verdict verdict) {
 }  // namespace
 
 struct Authenticator::State {
-  State(Options given, const Clock& time)
+  State(Options given, const Clock& time, std::string_view secret)
       : options(std::move(given)),
         clock(time),
         users(std::make_shared<const Users>(options.users)),
+        digests(secret),
         memory(SuccessMemory(options.remember_success, options.remembered_max)),
         pool("passwords", std::max(1U, options.threads), options.waiting_max) {}
 
@@ -47,7 +48,7 @@ struct Authenticator::State {
   Options options;
   const Clock& clock;
   Guarded<std::shared_ptr<const Users>> users;
-  KeyedDigest digests{options.secret};
+  KeyedDigest digests;
   Guarded<SuccessMemory> memory;
   ThreadPool pool;  // last: its jobs use what stands above
 };
@@ -88,8 +89,8 @@ void Authenticator::State::check(Request request) {
   reply(std::move(request), right ? Verdict::kAccepted : Verdict::kRejected);
 }
 
-Authenticator::Authenticator(Options options, const Clock& clock)
-    : state_(std::make_unique<State>(std::move(options), clock)) {}
+Authenticator::Authenticator(Options options, const Clock& clock, std::string_view secret)
+    : state_(std::make_unique<State>(std::move(options), clock, secret)) {}
 
 Authenticator::~Authenticator() = default;
 

@@ -29,9 +29,6 @@ struct Options {
   std::size_t waiting_max = 1000;
   Duration remember_success = Seconds(60);
   std::size_t remembered_max = 10'000;
-  // 32 octets that stay the same over restarts, or empty. What is told to users that do not exist
-  // comes from it: were it another one after a restart, that would show which ones exist.
-  std::string secret;
 };
 
 enum class Verdict {
@@ -42,7 +39,9 @@ enum class Verdict {
 
 class Authenticator {
  public:
-  Authenticator(Options options, const Clock& clock);
+  // `secret`: 32 octets that stay the same over restarts, or empty. What is told to users that do
+  // not exist comes from it: were it another one after a restart, that would show which ones exist.
+  Authenticator(Options options, const Clock& clock, std::string_view secret = {});
   // Waits for checks in progress; those waiting are answered kBusy.
   ~Authenticator();
   Authenticator(const Authenticator&) = delete;

@@ -1,5 +1,7 @@
 #include "relay/daemon/users_watch.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "relay/base/log.h"
@@ -50,6 +52,12 @@ Result<void> UsersWatch::read() {
     return failure(std::move(all));
   }
   const std::size_t count = loaded.users.size();
+  std::error_code ignored;
+  if (count == 0 && had_users_ && std::filesystem::is_empty(file_, ignored)) {
+    refused_.add();
+    return failure(file_ + ": empty; whoever is to go is removed with `postrider user remove`");
+  }
+  had_users_ = count > 0;
   std::vector<auth::User> all = others_;
   all.insert(all.end(), std::make_move_iterator(loaded.users.begin()),
              std::make_move_iterator(loaded.users.end()));

@@ -1,6 +1,6 @@
 // UsersWatch: keeps the users of auth.users_file current, on a thread of its own, since reading
 // thousands of them takes time. A version with a mistake is reported, and the users that were read
-// last stay.
+// last stay; an empty file where there were users is one, left by a full disk, say.
 #pragma once
 
 #include <functional>
@@ -42,7 +42,8 @@ class UsersWatch {
   metrics::Counter read_;
   metrics::Counter refused_;
   metrics::Gauge users_;
-  FileWatch watch_;  // last: its thread uses what stands above
+  bool had_users_ = false;  // in the file
+  FileWatch watch_;         // last: its thread uses what stands above
 };
 
 }  // namespace postrider::daemon

@@ -118,6 +118,19 @@ TEST_F(UsersWatchTest, AMistakeIsReportedOnceAndTheUsersStay) {
   EXPECT_TRUE(wait_for({"main", "d"}));
 }
 
+TEST_F(UsersWatchTest, AFileThatWasEmptiedIsAMistake) {
+  write({"a"});
+  ASSERT_TRUE(start());
+  write_text("");
+  EXPECT_TRUE(wait_for_failures(1));
+  EXPECT_THAT(seen(), ElementsAre("main", "a"));
+  write({});  // as the tool does it
+  EXPECT_TRUE(wait_for({"main"}));
+  write_text("");
+  write({"b"});
+  EXPECT_TRUE(wait_for({"main", "b"}));
+}
+
 TEST_F(UsersWatchTest, ReadsAgainWhenAsked) {
   write({"a"});
   ASSERT_TRUE(start(std::chrono::hours(1)));
