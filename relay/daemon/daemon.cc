@@ -245,9 +245,7 @@ Result<void> Daemon::start_resolver() {
 Result<void> Daemon::read_users() {
   auto secret = kept_secret(config_.server.data_dir + "/login.secret");
   if (!secret) return failure(secret.error());
-  auth::Options options = config_.auth;
-  options.secret = *std::move(secret);
-  authenticator_ = std::make_unique<auth::Authenticator>(std::move(options), clock_);
+  authenticator_ = std::make_unique<auth::Authenticator>(config_.auth, clock_, *secret);
   metrics_.gauge(Metric::kUsers).set(static_cast<double>(config_.auth.users.size()));
   if (config_.auth.users_file.empty()) return {};
   auto users = UsersWatch::start(
@@ -428,7 +426,6 @@ void Daemon::worker_quiet() {
 void Daemon::take_down() {
   if (std::exchange(taken_down_, true)) return;
   drain_timer_.reset();
-  signals_.clear();
   acceptor_.reset();
   if (explainer_) explainer_->stop();
   admin_.reset();
@@ -451,6 +448,13 @@ void Daemon::take_down() {
   journal_sync_.reset();
   store_.reset();
   metrics_.clear_collectors();
+  // Last: until then signals change nothing. Nor do they from here on, where the default would be to
+  // end the process, with another exit code.
+  sigset_t watched;
+  sigemptyset(&watched);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&watched, number);
+  pthread_sigmask(SIG_BLOCK, &watched, nullptr);
+  signals_.clear();
 }
 
 }  // namespace
@@ -458,7 +462,13 @@ void Daemon::take_down() {
 int serve(const config::Config& config, OpenStore open_store) {
   log::set_level(config.server.log_level);
   std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
+  std::signal(SIGHUP, SIG_IGN);  // until there is something to reload
+  const std::size_t descriptors = raise_descriptor_limit();
+  if (descriptors < config.submission.admission.connections_max) {
+    log::warning("server", "fewer descriptors than clients that are allowed; raise LimitNOFILE",
+                 {{"descriptors", descriptors},
+                  {"submission.connections_max", config.submission.admission.connections_max}});
+  }
   Daemon daemon(config, std::move(open_store));
   if (auto started = daemon.start(); !started) {
     log::error("server", "cannot start", {{"error", started.error().text()}});

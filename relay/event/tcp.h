@@ -53,10 +53,10 @@ class Descriptor {
 Result<Descriptor> listen_on(const Endpoint& endpoint, int backlog = 1024);
 Result<Endpoint> local_endpoint(int fd);
 
-// Accepts on one listening socket. Of the descriptors allowed when it was created (RLIMIT_NOFILE) it
-// leaves an eighth, at most 64, to the rest of the process: a connection beyond is closed at once,
-// `on_exhausted` is told, and accepting pauses for 100 ms. Exhaustion (EMFILE, ENFILE) neither spins
-// nor kills it: a spare descriptor is kept to do the same with.
+// Accepts on one listening socket. Of the descriptors allowed when it was created (RLIMIT_NOFILE)
+// it leaves an eighth, at most 64, to the rest of the process: a connection beyond is closed at
+// once, `on_exhausted` is told, and accepting pauses for 100 ms. Exhaustion (EMFILE, ENFILE)
+// neither spins nor kills it: a spare descriptor is kept to do the same with.
 class Listener {
  public:
   using OnAccept = UniqueFunction<void(Descriptor, Endpoint peer)>;

@@ -1,17 +1,19 @@
 """Start, privileges, stop: what service managers and administrators rely on."""
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
 import pwd
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
 
-from relay_process import ALARMS, RUN_AS, is_root
+from relay_process import ALARMS, POSTRIDER, RUN_AS, environment, is_root
 from submission import connect, message, send, submit
 from waiting import wait_for
 
@@ -275,3 +277,43 @@ def test_sighup_reopens_the_journal(relay, internet):
     relay.wait_journal(id=second, event="delivered")
     assert not relay.journal(id=first)
     assert all(json.loads(line)["id"] == first for line in aside.read_text().splitlines())
+
+
+def test_sighup_while_it_stops_ends_nothing(relay, internet):
+    """As log rotation sends it, at any moment."""
+    submit(relay, "ann@one.test")
+    internet.wait_received("ann@one.test")
+    relay.process.send_signal(signal.SIGTERM)
+
+    def ended():
+        relay.process.send_signal(signal.SIGHUP)
+        return " server: stopped" in relay.log() or not relay.running()
+    wait_for("it to stop", ended)
+    assert relay.wait_end() == 0
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(relay, internet):
+    relay.stop()
+    reading, writing = os.pipe()
+    relay.process = subprocess.Popen([POSTRIDER, "serve", "--config", relay.config_file], stdin=subprocess.DEVNULL,
+                                     stderr=writing, env=environment())
+    said = b""
+    while b" server: ready" not in said:
+        said += os.read(reading, 65536)
+    relay.log_file.write_bytes(said)
+    relay.wait_ready()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 100)
+    os.set_blocking(writing, True)
+    for _ in range(20):  # each makes a line of the log
+        with socket.create_connection(("127.0.0.1", relay.ports["submissions"]), timeout=5) as link:
+            link.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            link.recv(1000)
+    submit(relay, "ann@one.test")
+    internet.wait_received("ann@one.test")
+    relay.process.send_signal(signal.SIGTERM)
+    assert relay.wait_end() == 0
+    os.close(reading)
+    os.close(writing)
