@@ -161,6 +161,10 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Times a destination was left alone for a while because a reply asked for it, by a rule of "
      "[[reply]]. Rising means that our addresses have trouble there; the log names site and "
      "reply."},
+    {kSiteSlowDowns, "postrider_site_slow_downs_total", kCounter, "",
+     "Times a destination was given fewer connections because it asked for less, or took no more "
+     "while others worked. A few each hour are how its limit is found; rising faster means that "
+     "what it allows keeps falling, see `postrider explain` and site.connections_max."},
     {kReportsSent, "postrider_reports_sent_total", kCounter, "action",
      "Delivery status notifications made, by action (failed, delayed, relayed, delivered). "
      "Rising failed reports follow bounces and expiries."},

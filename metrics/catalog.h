@@ -59,6 +59,7 @@ enum class Metric {
   kBytesDelivered,
   kDeliveriesHeldBack,  // put off by a rate of ours
   kSiteRests,
+  kSiteSlowDowns,
   kReportsSent,     // label action
   kConnectionsOut,  // label result: ok, or why not
   kConnectionsOutOpen,

@@ -32,7 +32,8 @@ Json json_of(const delivery::SiteState& state) {
           {"waiting", state.waiting},
           {"messages_per_connection_learned", state.messages_max},
           {"closed_for_ms", state.closed_for.count()},
-          {"send_in_ms", state.send_in.count()}};
+          {"send_in_ms", state.send_in.count()},
+          {"held_at", state.held_at}};
 }
 
 Json json_of(const delivery::ExplainedSource& source) {

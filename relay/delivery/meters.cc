@@ -17,6 +17,7 @@ Meters::Meters(metrics::Registry& registry)
       bytes(registry.counter(Metric::kBytesDelivered)),
       held_back(registry.counter(Metric::kDeliveriesHeldBack)),
       rests(registry.counter(Metric::kSiteRests)),
+      slow_downs(registry.counter(Metric::kSiteSlowDowns)),
       reports{registry.counter(Metric::kReportsSent, "failed"),
               registry.counter(Metric::kReportsSent, "delayed"),
               registry.counter(Metric::kReportsSent, "delivered"),

@@ -39,6 +39,7 @@ struct Meters {
   metrics::Counter bytes;
   metrics::Counter held_back;
   metrics::Counter rests;
+  metrics::Counter slow_downs;
   std::array<metrics::Counter, 4> reports;  // in the order of DsnAction
   metrics::Counter connections_ok;
   metrics::Counter connections_reused;

@@ -110,8 +110,10 @@ SiteState Site::state() const {
                                                : std::chrono::ceil<Milliseconds>(at - now);
   };
   const auto idle = std::ranges::count_if(channels_, [](const auto& c) { return c->idle(); });
-  return {channels_.size(),   static_cast<std::size_t>(idle), window_.limit(now), waiting(),
-          cap_.messages(now), until(window_.opens_at()),      until(send_at())};
+  return {channels_.size(),   static_cast<std::size_t>(idle),
+          window_.limit(now), waiting(),
+          cap_.messages(now), until(window_.opens_at()),
+          until(send_at()),   window_.held_at().value_or(0)};
 }
 
 std::size_t Site::waiting() const {
@@ -360,8 +362,9 @@ void Site::keep_session(const Target& target, tls::Session session) {
 void Site::on_idle(Channel& channel) {
   if (next_dial_ == TimePoint::max()) next_dial_ = {};
   window_.reached();
+  if (channel.carried() == 0) window_.stands(standing(), shared_.clock.now());
   // Where the window has shrunk, the connections above it end when they have nothing in hand.
-  if (stopping_ || staying() > std::max<std::size_t>(1, window_.limit(shared_.clock.now()))) {
+  if (stopping_ || standing() > std::max<std::size_t>(1, window_.limit(shared_.clock.now()))) {
     return channel.quit();
   }
   // One that has not carried anything yet stays, or two sites could make way for each other for
@@ -390,8 +393,10 @@ void Site::on_carried(Channel& channel, Parcel parcel, std::vector<smtp::Recipie
                judgement.effect == policy::SiteEffect::kNone;
   }
   if (rest_for > Duration(0)) rest(rest_for);
-  if (slow_down) window_.slow_down(active_at_);
-  if (verdict) window_.succeeded();
+  if (slow_down && window_.slow_down(standing(), active_at_, shared_.random)) {
+    shared_.meters.slow_downs.add();
+  }
+  if (verdict) window_.succeeded(active_at_);
   if (hand_on(channel, parcel, results)) return;
   conclude(shared_, loop_, std::move(parcel.lease), std::move(results), std::move(facts));
 }
@@ -450,14 +455,13 @@ void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
   if (met) {
     last_failure_ =
         met->status.code != 0 ? met->status : policy::local_status(met->stage, met->status.text);
-    const bool others_work =
-        std::ranges::any_of(channels_, [](const auto& c) { return c->ready(); });
+    const std::size_t others = standing();
     const auto decision = replies_.judge(met->stage, met->status);
     if (decision.judgement.effect == policy::SiteEffect::kRest) {
       rest(decision.rest);
       if (channels_.empty()) fail_waiting(*met, ended->target());
-    } else if (others_work) {
-      window_.slow_down(active_at_);
+    } else if (others > 0) {
+      if (window_.refused(others, active_at_, shared_.random)) shared_.meters.slow_downs.add();
       next_dial_ = active_at_ + kDialPause;
     } else if (channels_.empty()) {
       window_.unreachable(active_at_, shared_.random);

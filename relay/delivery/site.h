@@ -43,6 +43,7 @@ struct SiteState {
   unsigned messages_max = 0;   // of a connection, as learned from silent closes; 0: nothing learned
   Milliseconds closed_for{0};  // until the site, found dead, is probed again
   Milliseconds send_in{0};     // until a rate lets the next message go
+  std::size_t held_at = 0;     // connections beyond which there was trouble; 0: none was
 };
 
 class Site final : public ChannelOwner, public Sharer {
@@ -115,6 +116,10 @@ class Site final : public ChannelOwner, public Sharer {
   // One that is idle and whose host may be given the parcel.
   [[nodiscard]] Channel* idle_channel(const Parcel& parcel);
   [[nodiscard]] std::size_t dialing() const;
+
+  // Of those staying, the ones whose host has greeted us.
+  [[nodiscard]] std::size_t standing() const { return staying() - dialing(); }
+
   std::vector<queue::Lease> take_all();
   void put_off_waiting();
   void fail_waiting(const smtp::Ended& met, const Target& target);

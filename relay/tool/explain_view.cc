@@ -49,6 +49,10 @@ std::string state_of(const Json& state) {
   std::string text =
       fmt::format("{} connections ({} idle) of {} it may have now, {} waiting",
                   number("connections"), number("idle"), number("window"), number("waiting"));
+  if (number("held_at") > 0) {
+    text += fmt::format("; it had trouble with more than {}, and is seldom tried with more",
+                        number("held_at"));
+  }
   if (number("closed_for_ms") > 0) {
     text += fmt::format("; out of reach, tried again in {} s", number("closed_for_ms") / 1000 + 1);
   }

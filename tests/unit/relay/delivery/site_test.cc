@@ -168,6 +168,8 @@ TEST_F(SiteTest, WhileOthersWorkAFailedConnectionIsNotRetriedAtOnce) {
   EXPECT_GE(dials_failed(), 1U);
   EXPECT_LE(dials_failed(), 4U);
   EXPECT_EQ(host_->open(), 1U);
+  EXPECT_EQ(site_->state().held_at, 1U);
+  EXPECT_EQ(counted(Metric::kSiteSlowDowns), 1U);
 }
 
 TEST_F(SiteTest, ConnectionsAboveAShrunkWindowEnd) {
@@ -181,6 +183,7 @@ TEST_F(SiteTest, ConnectionsAboveAShrunkWindowEnd) {
   EXPECT_TRUE(run_until([&] { return host_->open() <= 2; }));
   turn(50);
   EXPECT_GE(host_->open(), 1U);
+  EXPECT_EQ(counted(Metric::kSiteSlowDowns), 1U);
 }
 
 TEST_F(SiteTest, WhatAReusedConnectionDidNotBeginGoesAgainAtOnce) {

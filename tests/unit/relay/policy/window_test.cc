@@ -10,10 +10,14 @@ class WindowTest : public testing::Test {
   std::size_t limit() const { return window_.limit(now_); }
 
   void succeed(std::size_t times) {
-    for (std::size_t i = 0; i < times; ++i) window_.succeeded();
+    for (std::size_t i = 0; i < times; ++i) window_.succeeded(now_);
   }
 
-  void slow_down() { window_.slow_down(now_); }
+  // With as many connections as it may have.
+  bool slow_down() { return window_.slow_down(std::max<std::size_t>(1, limit()), now_, random_); }
+
+  // One more could not be made.
+  bool refuse(std::size_t standing) { return window_.refused(standing, now_, random_); }
 
   void advance(Duration time) { now_ += time; }
 
@@ -110,14 +114,142 @@ TEST_F(WindowTest, AfterTroubleItGrowsByRounds) {
   EXPECT_EQ(limit(), 10U);
 }
 
-TEST_F(WindowTest, TroubleBetweenSuccessesStartsTheRoundAnew) {
-  slow_down_for_good(1);
-  ASSERT_EQ(limit(), 2U);
-  succeed(1);
+TEST_F(WindowTest, HoldsBelowWhatWasTooMuch) {
+  EXPECT_FALSE(window_.held_at());
+  succeed(12);
   slow_down();
-  ASSERT_EQ(limit(), 1U);
+  EXPECT_EQ(window_.held_at(), 12U);
+  succeed(1000);
+  EXPECT_EQ(limit(), 12U);
+}
+
+TEST_F(WindowTest, WhatIsAskedForIsLessThanWhatStands) {
+  succeed(1000);
+  window_.slow_down(6, now_, random_);
+  EXPECT_EQ(limit(), 3U);
+}
+
+TEST_F(WindowTest, ARefusedConnectionLeavesThoseThatStand) {
+  succeed(1000);
+  EXPECT_TRUE(refuse(10));
+  EXPECT_EQ(limit(), 10U);
+  EXPECT_FALSE(refuse(10)) << "of the same round";
+  advance(Window::kTryFirst * 7 / 10);
+  succeed(1000);
+  EXPECT_EQ(limit(), 10U);
+}
+
+TEST_F(WindowTest, WhatIsGreetedBehindARefusalStands) {
+  succeed(1000);
+  refuse(8);
+  window_.stands(9, now_);
+  window_.stands(10, now_);
+  EXPECT_EQ(limit(), 10U);
+  EXPECT_EQ(window_.held_at(), 10U);
+}
+
+TEST_F(WindowTest, WhatStandsBehindAWishForLessChangesNothing) {
+  succeed(1000);
+  slow_down();
+  window_.stands(20, now_);
+  EXPECT_EQ(limit(), 10U);
+  EXPECT_EQ(window_.held_at(), 15U);
+}
+
+TEST_F(WindowTest, TriesMoreLessAndLessOften) {
+  succeed(1000);
+  refuse(10);
+  Duration expected = Window::kTryFirst;
+  for (int i = 0; i < 12; ++i) {
+    SCOPED_TRACE(i);
+    advance(expected * 8 / 10 - Seconds(1));
+    succeed(1000);
+    ASSERT_EQ(limit(), 10U);
+    advance(expected * 2 / 10 + Seconds(2));
+    succeed(1000);
+    ASSERT_EQ(limit(), 11U);
+    refuse(10);
+    ASSERT_EQ(limit(), 10U);
+    expected = std::min(expected * 2, Window::kTryMax);
+  }
+  EXPECT_EQ(expected, Window::kTryMax);
+}
+
+TEST_F(WindowTest, WhatStandsBeyondTheBoundLiftsItByOneARound) {
+  succeed(1000);
+  refuse(5);
+  advance(Window::kTryFirst);
+  succeed(1000);
+  ASSERT_EQ(limit(), 6U) << "not before it stands";
+  for (std::size_t standing = 6; standing < 20; ++standing) {
+    window_.stands(standing, now_);
+    succeed(standing - 1);
+    ASSERT_EQ(limit(), standing);
+    succeed(1000);
+    ASSERT_EQ(limit(), standing + 1);
+  }
+}
+
+TEST_F(WindowTest, AnotherBoundIsTriedSoonAgain) {
+  succeed(1000);
+  refuse(10);
+  for (int i = 0; i < 8; ++i) {
+    advance(Window::kTryMax);
+    succeed(100);
+    refuse(10);
+  }
+  advance(Seconds(10));
+  refuse(7);  // one of ten had ended
+  advance(Window::kTryFirst);
+  succeed(100);
+  EXPECT_EQ(limit(), 8U);
+}
+
+TEST_F(WindowTest, ForgetsTroubleOfLongAgo) {
+  succeed(1000);
+  refuse(5);
+  advance(Window::kForgetAfter);
+  succeed(1000);
+  EXPECT_EQ(limit(), 20U);
+  EXPECT_FALSE(window_.held_at());
+}
+
+TEST_F(WindowTest, TriesOfManySitesSpread) {
+  Window a(options_);
+  Window b(options_);
+  for (Window* one : {&a, &b}) one->refused(3, now_, random_);
+  const auto tries_at = [this](Window& site) {
+    TimePoint at = now_;
+    while (site.limit(at) == 3) {
+      at += Milliseconds(1);
+      for (int i = 0; i < 3; ++i) site.succeeded(at);
+    }
+    return at;
+  };
+  EXPECT_NE(tries_at(a), tries_at(b));
+}
+
+TEST_F(WindowTest, AfterAnOutageItStillHolds) {
+  succeed(1000);
+  refuse(10);
+  fail();
+  now_ = window_.opens_at();
+  window_.reached();
+  EXPECT_EQ(limit(), 1U);
+  EXPECT_EQ(window_.held_at(), 10U);
+}
+
+TEST_F(WindowTest, TroubleBetweenSuccessesStartsTheRoundAnew) {
+  succeed(12);
+  slow_down_for_good(1);
+  ASSERT_EQ(limit(), 8U);
+  succeed(7);
+  slow_down();
+  ASSERT_EQ(limit(), 4U);
+  succeed(3);
+  EXPECT_EQ(limit(), 4U);
   succeed(1);
-  EXPECT_EQ(limit(), 2U);
+  EXPECT_EQ(limit(), 5U);
 }
 
 TEST_F(WindowTest, AnOutageClosesItUntilOneProbe) {

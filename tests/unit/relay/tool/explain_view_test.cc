@@ -21,7 +21,7 @@ delivery::Explanation explanation() {
                    0.25,
                    {{"connections", "20", "[delivery]"}},
                    {{"message rate", "10/m", "provider big"}},
-                   delivery::SiteState{3, 1, 4, 12, 0, Milliseconds(0), Milliseconds(1500)}}};
+                   delivery::SiteState{3, 1, 4, 12, 0, Milliseconds(0), Milliseconds(1500), 4}}};
   made.running = true;
   return made;
 }
@@ -30,9 +30,8 @@ TEST(ShowExplanation, SaysAllOfIt) {
   const auto text = show_explanation(admin::to_json(explanation()));
   ASSERT_TRUE(text);
   const std::string now =
-      "  now        3 connections (1 idle) of 4 it may have now, 12 waiting; the next message may "
-      "go "
-      "in 1500 ms\n";
+      "  now        3 connections (1 idle) of 4 it may have now, 12 waiting; it had trouble with "
+      "more than 4, and is seldom tried with more; the next message may go in 1500 ms\n";
   EXPECT_EQ(*text, R"(ann@example.org
   route      mail hosts of example.org, port 25, TLS may
   DNSSEC     not validated
