@@ -11,6 +11,7 @@
 #include "relay/config/option_value.h"
 #include "relay/config/provider_checks.h"
 #include "relay/message/address.h"
+#include "relay/policy/tenant_weights.h"
 
 namespace postrider::config {
 
@@ -50,6 +51,7 @@ class Checker {
   void providers();
   void sites();
   void sources();
+  void tenant_weights();
   void allow_senders();
   void admin();
 
@@ -330,6 +332,16 @@ void Checker::sources() {
   }
 }
 
+void Checker::tenant_weights() {
+  std::set<std::string> names;
+  for (const std::string& text : config_.delivery.tenant_weights) {
+    const auto weight = policy::parse_tenant_weight(text);
+    if (!weight || names.insert(weight->first).second) continue;
+    add("delivery.tenant_weights",
+        fmt::format("'{}' is there twice", ascii::printable(weight->first, 60)));
+  }
+}
+
 // For demos and tests; users of auth.users_file are denied what is not allowed.
 void Checker::allow_senders() {
   auto& all = config_.auth.users;
@@ -372,6 +384,7 @@ void finish(Config& config, const Lines& lines, const HostNameSource& host_name,
   check_providers(config.delivery, lines, problems);
   checker.sites();
   checker.sources();
+  checker.tenant_weights();
   checker.allow_senders();
   checker.admin();
 }

@@ -11,6 +11,7 @@
 #include "relay/message/envelope.h"
 #include "relay/policy/reply_rules.h"
 #include "relay/policy/senders.h"
+#include "relay/policy/tenant_weights.h"
 
 namespace postrider::config {
 
@@ -215,6 +216,12 @@ Result<void> check_tenant(std::string_view text) {
   if (!message::is_label(text) && !text.empty()) {
     return failure("only visible ASCII characters without spaces may stand in a tenant");
   }
+  return {};
+}
+
+Result<void> check_tenant_weight(std::string_view text) {
+  const auto parsed = policy::parse_tenant_weight(text);
+  if (!parsed) return failure(parsed.error());
   return {};
 }
 

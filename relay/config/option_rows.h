@@ -52,6 +52,7 @@ Result<void> check_signed_field(std::string_view text);
 Result<void> check_signing_domain(std::string_view text);
 Result<void> check_selector(std::string_view text);
 Result<void> check_tenant(std::string_view text);
+Result<void> check_tenant_weight(std::string_view text);
 Result<void> check_mailbox(std::string_view text);
 Result<void> check_ipv4(std::string_view text);
 Result<void> check_ipv6(std::string_view text);

@@ -68,7 +68,7 @@ constexpr std::array<Option, 6> limit_rows(std::string_view section, const Limit
        .key = "queue_rate",
        .kind = Kind::kRate,
        .slot = limit_slot<Entry, &LimitRule::queue_rate>,
-       .help = "Messages of one queue (one domain, tenant and campaign) in a time.",
+       .help = "Messages of one queue (one domain, tenant, campaign and band) in a time.",
        .more = kUnsaidRate,
        .example = "\"60/m\""},
   }};

@@ -9,8 +9,9 @@ namespace {
 
 std::string queue_name(const queue::Lease& lease) {
   const message::Envelope& envelope = lease.message().envelope;
-  // None of the three has a space: labels are visible ASCII, domains are host names or literals.
-  return lease.domain() + " " + envelope.tenant + " " + envelope.campaign;
+  // None of them has a space: labels are visible ASCII, domains are host names or literals.
+  return lease.domain() + " " + envelope.tenant + " " + envelope.campaign + " " +
+         std::to_string(static_cast<int>(lease.message().band));
 }
 
 }  // namespace
@@ -25,10 +26,13 @@ Backlog::Line& Backlog::line_of(const queue::Lease& lease) {
   std::unique_ptr<Line>& line = lines_[name];
   if (!line) {
     line = std::make_unique<Line>();
-    line->id = ++last_id_;
+    const std::string& tenant = lease.message().envelope.tenant;
+    const auto weight = weights_->find(tenant);
+    line->member = {++last_id_, lease.message().band, tenant,
+                    weight == weights_->end() ? 1 : weight->second};
     line->name = std::move(name);
     line->rate = policy::RateLimit(queue_rate_);
-    by_id_[line->id] = line.get();
+    by_id_[line->member.id] = line.get();
   }
   return *line;
 }
@@ -37,7 +41,7 @@ void Backlog::push(queue::Lease lease) {
   Line& line = line_of(lease);
   const Age age{lease.message().id, lease.number()};
   // Whether its rate is ready is seen when it is looked for.
-  if (line.leases.empty()) resting_.emplace(line.rate.ready_at(), line.id);
+  if (line.leases.empty()) resting_.emplace(line.rate.ready_at(), line.member.id);
   if (line.leases.try_emplace(age, std::move(lease)).second) ++size_;
 }
 
@@ -46,15 +50,15 @@ queue::Lease Backlog::pop(Line& line, std::map<Age, queue::Lease>::iterator whic
   line.leases.erase(which);
   --size_;
   if (line.leases.empty()) {
-    turns_.leave(line.id);
-    resting_.erase({line.rate.ready_at(), line.id});
+    turns_.leave(line.member);
+    resting_.erase({line.rate.ready_at(), line.member.id});
   }
   return lease;
 }
 
 void Backlog::wake(TimePoint now) {
   while (!resting_.empty() && resting_.begin()->first <= now) {
-    turns_.join(resting_.begin()->second, 1);
+    turns_.join(by_id_.at(resting_.begin()->second)->member);
     resting_.erase(resting_.begin());
   }
 }
@@ -64,7 +68,7 @@ std::optional<queue::Lease> Backlog::take(TimePoint now) {
   const auto next = turns_.next();
   if (!next) return std::nullopt;
   Line& line = *by_id_.at(*next);
-  turns_.take(line.id);
+  turns_.take(line.member);
   queue::Lease lease = pop(line, line.leases.begin());
   line.rate.take(now);
   if (line.leases.empty()) {
@@ -74,8 +78,8 @@ std::optional<queue::Lease> Backlog::take(TimePoint now) {
       forget_idle(now);
     }
   } else if (line.rate.ready_at() > now) {
-    turns_.leave(line.id);
-    resting_.emplace(line.rate.ready_at(), line.id);
+    turns_.leave(line.member);
+    resting_.emplace(line.rate.ready_at(), line.member.id);
   }
   return lease;
 }
@@ -86,7 +90,7 @@ TimePoint Backlog::ready_at(TimePoint now) const {
 }
 
 void Backlog::forget(Line& line) {
-  by_id_.erase(line.id);
+  by_id_.erase(line.member.id);
   const std::string name = line.name;
   lines_.erase(name);
 }
@@ -97,7 +101,7 @@ void Backlog::forget_idle(TimePoint now) {
   std::erase_if(lines_, [&](const auto& entry) {
     const Line& line = *entry.second;
     if (!line.leases.empty() || !line.rate.is_fresh(now)) return false;
-    by_id_.erase(line.id);
+    by_id_.erase(line.member.id);
     return true;
   });
   // Not again before as many more are there, or each would be looked at again and again.
@@ -131,7 +135,7 @@ std::vector<queue::Lease> Backlog::take_all() {
   for (auto& [name, line] : lines_) {
     for (auto& [age, lease] : line->leases) all.push_back(std::move(lease));
     line->leases.clear();
-    turns_.leave(line->id);
+    turns_.leave(line->member);
   }
   resting_.clear();
   if (!queue_rate_.is_limited()) {  // then nothing of them matters any more

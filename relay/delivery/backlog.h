@@ -1,5 +1,6 @@
-// Backlog: what waits at a site, queue by queue. The queues (a domain, tenant and campaign each)
-// take fair turns, each within its own rate; within a queue the oldest message goes first.
+// Backlog: what waits at a site, queue by queue. The queues (a domain, tenant, campaign and band
+// each) take turns as QueueTurns says, each within its own rate; within a queue the oldest message
+// goes first.
 //
 // Thread: one owner.
 #pragma once
@@ -16,15 +17,17 @@
 #include <vector>
 
 #include "queue/queue.h"
-#include "relay/policy/fair_turns.h"
+#include "relay/delivery/queue_turns.h"
 #include "relay/policy/rate_limit.h"
+#include "relay/policy/tenant_weights.h"
 
 namespace postrider::delivery {
 
 class Backlog {
  public:
-  // `queue_rate` is that of each queue.
-  explicit Backlog(const policy::Rate& queue_rate) : queue_rate_(queue_rate) {}
+  // `queue_rate` is that of each queue; `weights` outlive it.
+  Backlog(const policy::Rate& queue_rate, const policy::TenantWeights& weights)
+      : queue_rate_(queue_rate), weights_(&weights) {}
 
   void push(queue::Lease lease);
   // The next whose queue may go now; counts against its rate. nullopt: see ready_at().
@@ -56,13 +59,13 @@ class Backlog {
   static std::size_t kept_of(const policy::RateLimit& limit);
 
  private:
-  using Id = policy::FairTurns::Id;
+  using Id = QueueTurns::Id;
   using Age = std::pair<queue::MessageId, std::uint32_t>;
 
   // A queue. With leases it stands in the order of turns, or rests until its rate lets the next
   // through. Without, it stays while its rate remembers something.
   struct Line {
-    Id id = 0;
+    QueueTurns::Member member;
     std::string name;
     std::map<Age, queue::Lease> leases;  // by age
     policy::RateLimit rate;
@@ -79,7 +82,8 @@ class Backlog {
   static constexpr std::size_t kIdleMax = 1000;
 
   policy::Rate queue_rate_;
-  policy::FairTurns turns_;
+  const policy::TenantWeights* weights_;
+  QueueTurns turns_;
   std::set<std::pair<TimePoint, Id>> resting_;
   std::unordered_map<std::string, std::unique_ptr<Line>> lines_;  // by name
   std::unordered_map<Id, Line*> by_id_;

@@ -108,6 +108,8 @@ struct Options {
   std::vector<ReplyOptions> replies;
   std::vector<SiteOptions> sites;
   std::vector<SourceOptions> sources;
+  // Shares of the turns at a destination: "shop:3"; 1 for those not named.
+  std::vector<std::string> tenant_weights;
   // An idle connection is kept so long for the next message.
   Duration idle_timeout = Seconds(10);
   // A report returns the whole message where RET=FULL asked for it, up to this size; headers

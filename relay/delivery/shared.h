@@ -17,6 +17,7 @@
 #include "relay/delivery/options.h"
 #include "relay/delivery/routes.h"
 #include "relay/delivery/sources.h"
+#include "relay/policy/tenant_weights.h"
 #include "relay/tls/context.h"
 
 namespace postrider::delivery {
@@ -37,6 +38,7 @@ struct Shared {
   Sources sources{options, host_name};
   Destinations destinations{options};
   AddressHealth health{};
+  policy::TenantWeights tenant_weights = policy::parse_tenant_weights(options.tenant_weights);
 };
 
 }  // namespace postrider::delivery

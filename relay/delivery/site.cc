@@ -42,7 +42,7 @@ Site::Site(Shared& shared, event::Loop& loop, SiteOfSource what)
               wake_at_ = TimePoint::max();
               pump();
             }),
-      backlog_(limits_.queue_rate.value),
+      backlog_(limits_.queue_rate.value, shared.tenant_weights),
       active_at_(shared.clock.now()),
       alive_(std::make_shared<bool>(true)) {
   shared_.meters.sites.add(1);

@@ -21,8 +21,8 @@ struct LimitRule {
   unsigned messages_per_connection_max = 0;
   // More recipients of one message go in further transactions.
   unsigned recipients_per_transaction_max = 0;
-  // Transactions begun, connections tried, and transactions of one queue (of one domain, tenant and
-  // campaign).
+  // Transactions begun, connections tried, and transactions of one queue (of one domain, tenant,
+  // campaign and band).
   std::optional<Rate> message_rate;
   std::optional<Rate> connection_rate;
   std::optional<Rate> queue_rate;

@@ -17,7 +17,7 @@ class Order : public ::testing::Test {
   QuietLog quiet_;
 };
 
-// The starvation bound of today's code: a campaign that comes late waits for what the others have
+// The starvation bound: a campaign that comes late waits for what the others have
 // leased at most, and for a turn of each.
 TEST_F(Order, OfCampaignsGivesEachItsTurn) {
   constexpr std::size_t kCampaigns = 8;
@@ -67,6 +67,58 @@ TEST_F(Order, OfCampaignsGivesEachItsTurn) {
       ASSERT_TRUE(one.waited.has_value());
       EXPECT_LE(*one.waited, kCampaigns * kLeasesEach + kTurn) << "letter " << letter;
     }
+    world.check_over();
+    if (HasFailure()) break;
+  }
+}
+
+// What the first messages of a site with mail of all kinds are: by weight among tenants, however
+// many campaigns one has, and by share among bands, the lowest included.
+TEST_F(Order, OfTenantsIsByWeightAndOfBandsByShare) {
+  constexpr std::size_t kEach = 600;
+  constexpr std::size_t kLooked = 420;
+  for (const std::uint64_t seed : seeds(2)) {
+    SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
+    ProcessOptions options;
+    options.queue.lease_bytes_max = 0;  // all bodies are read back: all stand in one line
+    options.delivery.tenant_weights = {"shop:3"};
+    World world(seed, options);
+    Manners slow;
+    slow.think_from = slow.think_to = Milliseconds(400);
+    world.add_site({"home.example"}, {Manners()});
+    const std::uint32_t site = world.add_site({"one.example"}, {slow});
+    world.start();
+    std::map<std::string, std::size_t> had;
+    std::vector<std::string> kinds;  // by letter
+    std::size_t looked = 0;
+    // Those under way when the last comes are of whoever came first.
+    const std::size_t skipped = 2 * options.delivery.window.connections_max;
+    world.ledger.on_delivered = [&](std::uint32_t letter, const Addressee&) {
+      if (++looked > skipped && looked <= skipped + kLooked) ++had[kinds[letter]];
+    };
+    const auto submit = [&](const std::string& tenant, queue::Band band, std::size_t campaign) {
+      kinds.push_back(tenant + std::to_string(static_cast<int>(band)));
+      world.submit({.to = {"one.example"},
+                    .from = "home.example",
+                    .tenant = tenant,
+                    .campaign = "c" + std::to_string(campaign),
+                    .band = band});
+    };
+    for (std::size_t i = 0; i < kEach; ++i) {
+      submit("shop", queue::Band::kHigh, 0);
+      submit("news", queue::Band::kHigh, i % 10);
+      submit("news", queue::Band::kNormal, 0);
+      submit("news", queue::Band::kLow, 0);
+    }
+    world.run_for(minutes(10));
+    ASSERT_GE(world.host(site).taken, skipped + kLooked);
+    // Of 420 turns 320, 80 and 20, as they become parallel within some connections' worth.
+    constexpr double kAbout = 25;
+    EXPECT_NEAR(static_cast<double>(had["shop2"]), 240, kAbout);
+    EXPECT_NEAR(static_cast<double>(had["news2"]), 80, kAbout);
+    EXPECT_NEAR(static_cast<double>(had["news1"]), 80, kAbout);
+    EXPECT_NEAR(static_cast<double>(had["news0"]), 20, kAbout / 2);
+    world.drain(hours(24));
     world.check_over();
     if (HasFailure()) break;
   }

@@ -120,6 +120,7 @@ std::uint32_t World::submit(const Mail& mail) {
   submission.expires = letter.expires;
   submission.envelope.tenant = mail.tenant;
   submission.envelope.campaign = mail.campaign;
+  submission.band = mail.band;
   if (!mail.from.empty()) {
     letter.sender = "s." + sign + "@" + mail.from;
     submission.envelope.sender = {"s." + sign, mail.from};

@@ -25,6 +25,7 @@ struct Mail {
   std::string tenant;
   std::string campaign;
   std::uint8_t notify = 0;
+  queue::Band band = queue::Band::kNormal;
 };
 
 class World {

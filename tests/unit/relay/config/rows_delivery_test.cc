@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/relay/config/coverage.h"
+#include "tests/unit/relay/config/load_text.h"
 
 namespace postrider::config {
 namespace {
@@ -36,6 +37,16 @@ TEST(RowsDelivery, TheTlsLevelsAreThoseOfThePolicy) {
   for (std::size_t i = 0; i < level->choices.size(); ++i) {
     EXPECT_EQ(level->choices[i], policy::name_of(static_cast<policy::TlsLevel>(i)));
   }
+}
+
+TEST(RowsDelivery, ATenantHasOneWeight) {
+  EXPECT_EQ(
+      problems_of(std::string("[delivery]\ntenant_weights = [\"shop:3\", \"shop:4\"]\n") + kRest),
+      std::vector<std::string>{"2: delivery.tenant_weights: 'shop' is there twice"});
+  EXPECT_EQ(
+      problems_of(std::string("[delivery]\ntenant_weights = [\"shop:3\", \"news\"]\n") + kRest),
+      std::vector<std::string>{"2: delivery.tenant_weights: expected a tenant and its weight, like "
+                               "\"shop:3\""});
 }
 
 }  // namespace

@@ -34,7 +34,16 @@ class BacklogTest : public DeliveryTest {
     return domain;
   }
 
-  Backlog backlog_{policy::Rate()};
+  // Of a tenant, in a band.
+  void give(const std::string& tenant, queue::Band band, std::size_t count) {
+    if (!queue_) open();
+    for (std::size_t i = 0; i < count; ++i) {
+      backlog_.push(lease_of({.to = {"x@a.example"}, .tenant = tenant, .band = band}));
+    }
+  }
+
+  policy::TenantWeights weights_{{"shop", 3}};
+  Backlog backlog_{policy::Rate(), weights_};
   std::vector<queue::Lease> leases_out_;
 };
 
@@ -52,6 +61,29 @@ TEST_F(BacklogTest, QueuesTakeTurns) {
   EXPECT_EQ(backlog_.ready_at({}), TimePoint::max());
 }
 
+TEST_F(BacklogTest, TenantsTakeTurnsByTheirWeights) {
+  give("shop", queue::Band::kNormal, 9);
+  give("news", queue::Band::kNormal, 9);
+  std::map<std::string, int> had;
+  for (int i = 0; i < 8; ++i) {
+    leases_out_.push_back(*backlog_.take({}));
+    ++had[leases_out_.back().message().envelope.tenant];
+  }
+  EXPECT_EQ(had["shop"], 6);
+  EXPECT_EQ(had["news"], 2);
+}
+
+TEST_F(BacklogTest, AHigherBandOfTheSameQueueOvertakes) {
+  give("news", queue::Band::kLow, 9);
+  give("news", queue::Band::kHigh, 3);
+  int high = 0;
+  for (int i = 0; i < 4; ++i) {
+    leases_out_.push_back(*backlog_.take({}));
+    if (leases_out_.back().message().band == queue::Band::kHigh) ++high;
+  }
+  EXPECT_EQ(high, 3);
+}
+
 TEST_F(BacklogTest, TheOldestOfAQueueGoesFirst) {
   open();
   std::vector<queue::Lease> leases = some_leases(3);
@@ -61,7 +93,7 @@ TEST_F(BacklogTest, TheOldestOfAQueueGoesFirst) {
 }
 
 TEST_F(BacklogTest, AQueueWaitsForItsRateAndOthersDoNot) {
-  backlog_ = Backlog(policy::Rate{1, Seconds(10)});
+  backlog_ = Backlog(policy::Rate{1, Seconds(10)}, weights_);
   give("x@a.example", 3);
   give("x@b.example", 1);
   const TimePoint now{Seconds(100)};
@@ -76,7 +108,7 @@ TEST_F(BacklogTest, AQueueWaitsForItsRateAndOthersDoNot) {
 }
 
 TEST_F(BacklogTest, TheRateOfAQueueOutlastsIt) {
-  backlog_ = Backlog(policy::Rate{1, Seconds(10)});
+  backlog_ = Backlog(policy::Rate{1, Seconds(10)}, weights_);
   give("x@a.example", 1);
   const TimePoint now{Seconds(100)};
   EXPECT_EQ(take(now), "a.example");
@@ -99,7 +131,7 @@ TEST_F(BacklogTest, ShedsTheNewestOfTheLongest) {
 }
 
 TEST_F(BacklogTest, WhatARateWillNotLetThroughSoonIsShedWithATime) {
-  backlog_ = Backlog(policy::Rate{1, Seconds(10)});
+  backlog_ = Backlog(policy::Rate{1, Seconds(10)}, weights_);
   give("x@a.example", Backlog::kKeepMin + 2);
   const TimePoint now{Seconds(100)};
   auto first = backlog_.shed_late(now);

@@ -173,6 +173,8 @@ class DeliveryTest : public event::EventTest {
     std::string text = "Subject: x\r\n\r\nhello\r\n";
     std::uint8_t notify = 0;
     Milliseconds lifetime = std::chrono::hours(24);
+    std::string tenant{};
+    queue::Band band = queue::Band::kNormal;
   };
 
   // Puts it into the queue, and waits until it is there.
@@ -187,6 +189,8 @@ class DeliveryTest : public event::EventTest {
     }
     submission.body = message::Body(mail.text);
     submission.expires = clock_.wall() + mail.lifetime;
+    submission.envelope.tenant = mail.tenant;
+    submission.band = mail.band;
     std::promise<queue::Refusal> done;
     auto answer = done.get_future();
     queue_->submit(std::move(submission),

@@ -10,28 +10,31 @@
 namespace postrider::policy {
 namespace {
 
+using Id = unsigned;
+using Turns = FairTurns<Id>;
+
 // Takes the next turn.
-FairTurns::Id turn(FairTurns& turns) {
-  const auto next = turns.next();
-  EXPECT_TRUE(next);
+Id turn(Turns& turns) {
+  const Id* next = turns.next();
+  EXPECT_NE(next, nullptr);
   turns.take(*next);
   return *next;
 }
 
 TEST(FairTurns, EqualsTakeTurns) {
-  FairTurns turns;
-  for (const FairTurns::Id id : {7U, 3U, 5U}) turns.join(id, 1);
-  std::vector<FairTurns::Id> order;
+  Turns turns;
+  for (const Id id : {7U, 3U, 5U}) turns.join(id, 1);
+  std::vector<Id> order;
   for (int i = 0; i < 6; ++i) order.push_back(turn(turns));
-  EXPECT_EQ(order, (std::vector<FairTurns::Id>{7, 3, 5, 7, 3, 5}));
+  EXPECT_EQ(order, (std::vector<Id>{7, 3, 5, 7, 3, 5}));
 }
 
 TEST(FairTurns, AWeightIsAShare) {
-  FairTurns turns;
+  Turns turns;
   turns.join(1, 1);
   turns.join(2, 3);
   turns.join(3, 6);
-  std::map<FairTurns::Id, int> had;
+  std::map<Id, int> had;
   for (int i = 0; i < 1000; ++i) ++had[turn(turns)];
   EXPECT_EQ(had[1], 100);
   EXPECT_EQ(had[2], 300);
@@ -39,7 +42,7 @@ TEST(FairTurns, AWeightIsAShare) {
 }
 
 TEST(FairTurns, NobodyIsNext) {
-  FairTurns turns;
+  Turns turns;
   EXPECT_FALSE(turns.next());
   turns.join(1, 1);
   turns.leave(1);
@@ -48,32 +51,32 @@ TEST(FairTurns, NobodyIsNext) {
 }
 
 TEST(FairTurns, HavingHadNoWorkEarnsNothing) {
-  FairTurns turns;
+  Turns turns;
   turns.join(1, 1);
   for (int i = 0; i < 1000; ++i) turn(turns);
   turns.join(2, 1);
-  std::map<FairTurns::Id, int> had;
+  std::map<Id, int> had;
   for (int i = 0; i < 10; ++i) ++had[turn(turns)];
   EXPECT_EQ(had[1], 5);
   EXPECT_EQ(had[2], 5);
 }
 
 TEST(FairTurns, ATurnThatCouldNotBeUsedIsNotSavedUp) {
-  FairTurns turns;
+  Turns turns;
   turns.join(1, 1);
   turns.join(2, 1);
   for (int i = 0; i < 100; ++i) turns.take(2);  // 1 may not yet
-  std::map<FairTurns::Id, int> had;
+  std::map<Id, int> had;
   turns.take(1);
   for (int i = 0; i < 10; ++i) ++had[turn(turns)];
   EXPECT_LE(had[1], 6);
 }
 
 TEST(FairTurns, LeavingAndJoiningAgainGainsNothing) {
-  FairTurns turns;
+  Turns turns;
   turns.join(1, 1);
   turns.join(2, 1);
-  std::map<FairTurns::Id, int> had;
+  std::map<Id, int> had;
   for (int i = 0; i < 1000; ++i) {
     ++had[turn(turns)];
     turns.leave(2);
@@ -87,11 +90,11 @@ TEST(FairTurns, NobodyStarves) {
   const std::uint64_t seed = SystemRandom().u64();
   SCOPED_TRACE("seed " + std::to_string(seed));
   SeededRandom random(seed);
-  FairTurns turns;
-  std::map<FairTurns::Id, unsigned> weights;
-  std::map<FairTurns::Id, std::map<FairTurns::Id, unsigned>> since;  // own turn or joining
+  Turns turns;
+  std::map<Id, unsigned> weights;
+  std::map<Id, std::map<Id, unsigned>> since;  // own turn or joining
   for (int i = 0; i < 20'000; ++i) {
-    const FairTurns::Id id = random.below(20);
+    const Id id = static_cast<Id>(random.below(20));
     if (weights.contains(id) && random.below(4) == 0) {
       turns.leave(id);
       weights.erase(id);
@@ -103,7 +106,7 @@ TEST(FairTurns, NobodyStarves) {
       since[id] = {};
     }
     if (weights.empty()) continue;
-    const FairTurns::Id next = turn(turns);
+    const Id next = turn(turns);
     since[next] = {};
     for (auto& [waiting, had] : since) {
       if (waiting == next) continue;
