@@ -124,6 +124,55 @@ TEST_F(Order, OfTenantsIsByWeightAndOfBandsByShare) {
   }
 }
 
+// More fresh mail than a destination takes, and of a few campaigns what it has put off before: that
+// waits for its time and then for turns, not until the fresh mail ends, although its text has to be
+// read back while that of fresh mail is in memory.
+TEST_F(Order, OfRetriesIsAmongFreshMail) {
+  constexpr std::size_t kCampaigns = 8;
+  for (const std::uint64_t seed : seeds(2)) {
+    SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
+    World world(seed);
+    Manners slow;
+    slow.think_from = slow.think_to = Seconds(2);
+    world.add_site({"home.example"}, {Manners()});
+    const std::uint32_t site = world.add_site({"one.example"}, {slow});
+    MailHost& host = world.host(site);
+    world.start();
+    std::map<std::string, TimePoint> put_off;  // by recipient: the first try
+    std::size_t came_back = 0;
+    host.on_recipient = [&](const std::string& who) {
+      if (host.manners.defers > 0) put_off.emplace(who, world.timeline.now());
+    };
+    world.ledger.on_delivered = [&](std::uint32_t letter, const Addressee& to) {
+      const auto found = put_off.find(to.address);
+      if (found == put_off.end()) return;
+      ++came_back;
+      // The retry comes after five minutes, 10 % more or less.
+      EXPECT_LE(world.timeline.now() - found->second, Seconds(330 + 90)) << "letter " << letter;
+    };
+    const auto submit_for = [&](Duration time) {
+      const TimePoint end = world.timeline.now() + time;
+      for (std::size_t i = 0; world.timeline.now() < end; ++i) {
+        world.submit({.to = {"one.example"},
+                      .from = "home.example",
+                      .campaign = "c" + std::to_string(i % kCampaigns)});
+        world.run_for(Milliseconds(250));
+      }
+    };
+    submit_for(minutes(3));
+    host.manners.defers = 1;
+    submit_for(Seconds(10));
+    host.manners.defers = 0;
+    submit_for(minutes(15));
+    EXPECT_GE(put_off.size(), 10U);
+    EXPECT_EQ(came_back, put_off.size()) << "they wait behind fresh mail";
+    EXPECT_GT(world.process().queue().stats().deliveries, 500U) << "nothing to wait for";
+    world.drain(hours(24));
+    world.check_over();
+    if (HasFailure()) break;
+  }
+}
+
 // The guard looks at the address: what leads into a private network is not contacted, and bounces.
 TEST_F(Order, OfTheGuardIsThatPrivateAddressesAreLeftAlone) {
   World world(seeds(1).front());
