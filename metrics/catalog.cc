@@ -49,6 +49,9 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Octets of the messages accepted. Against messages accepted it gives their mean size."},
     {kRecipientsAccepted, "postrider_recipients_accepted_total", kCounter, "",
      "Recipients of the messages accepted. Each ends as delivered, bounced, expired or removed."},
+    {kExtensionsUsed, "postrider_extensions_used_total", kCounter, "extension",
+     "Messages accepted with a wish of the client's, by extension: future_release counts those "
+     "that wait for a time it has set (HOLDFOR, HOLDUNTIL), see submission.future_release_max."},
     {kRepliesRefused, "postrider_replies_refused_total", kCounter, "reason",
      "Negative replies (4xx and 5xx) given to clients, by reason. A rising reason names the rule "
      "or limit that clients run into; the option of that name sets it."},
@@ -186,8 +189,9 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Sites (sets of mail hosts) with deliveries in progress or waiting in memory. Each costs "
      "memory and at least one connection while it is served."},
     {kDeliverySeconds, "postrider_delivery_seconds", kHistogramSeconds, "",
-     "Seconds from acceptance of a message to its delivery to a recipient's host. Rising in the "
-     "low buckets means load here, in the high ones destinations that defer."},
+     "Seconds from the time a message may leave, which is its acceptance unless the client has set "
+     "a later one, to its delivery to a recipient's host. Rising in the low buckets means load "
+     "here, in the high ones destinations that defer."},
     {kFinalReplyLost, "postrider_final_reply_lost_total", kCounter, "",
      "Messages whose end was sent but whose reply never came: they are sent again and may arrive "
      "twice. A rising value means broken connections; see delivery.end_of_data_timeout."},

@@ -20,6 +20,7 @@ enum class Metric {
   kMessagesAccepted,
   kBytesAccepted,
   kRecipientsAccepted,
+  kExtensionsUsed,    // label extension: those in which a client asks for something special
   kRepliesRefused,    // label reason: every 4xx and 5xx we give
   kSubmitSeconds,     // histogram: end of data to reply
   kSignatures,        // label result: rsa, ed25519, failed, busy

@@ -104,13 +104,18 @@ class AdminPlan {
       case AdminOp::Kind::kHold:
         return kHeld;
       case AdminOp::Kind::kRelease:
-        if (is_held) return now_;
+        if (is_held) return soonest();
         if (record.asked == Asked::kHold) return record.due;
         return std::nullopt;
       default:
         if (is_held || record.asked == Asked::kHold) return std::nullopt;
-        return std::min(record.due, now_);
+        return std::min(record.due, soonest());
     }
+  }
+
+  // No operator sends what its sender wants to be sent later (RFC 4865 section 4.2).
+  [[nodiscard]] WallTime soonest() const {
+    return message_ ? std::max(now_, message_->envelope.release) : now_;
   }
 
   // The delivery is leased: memory and disk are told what becomes of it. Whether that concerns it.

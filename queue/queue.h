@@ -10,6 +10,7 @@
 // Consumer and gives each back once, through finish() or by destroying it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -72,6 +73,9 @@ struct Message {
   WallTime arrived;
   WallTime expires;
   std::uint32_t deliveries = 0;  // how many it was split into
+
+  // Since when it may be attempted: its arrival, or the later time that its sender asked for.
+  [[nodiscard]] WallTime released() const { return std::max(arrived, envelope.release); }
 };
 
 struct Submission {
@@ -312,13 +316,13 @@ class Queue {
   // That it was asked for is on disk before the answer: a crash does not undo it.
   using ChangeDone = UniqueFunction<void(Result<std::uint64_t>)>;
   void remove(Selector selector, ChangeDone done);
-  // Makes what matches due now; what is held stays held.
+  // Makes what matches due now; what is held stays held, and what may not leave yet is due then.
   void retry_now(Selector selector, ChangeDone done);
   // What matches now is not due any more, until it is released or removed. What is leased is held
   // when its attempt ends, if something is left of it. Ages run, and nothing expires: that takes an
   // attempt.
   void hold(Selector selector, ChangeDone done);
-  // Makes what matches and is held due now.
+  // Makes what matches and is held due now, or when it may leave.
   void release(Selector selector, ChangeDone done);
 
   // Nothing that fits is leased, of mail that is here or will come, until that is resumed or its

@@ -18,7 +18,8 @@ constexpr std::uint8_t kSmtpUtf8 = 2;
 constexpr unsigned kReturnShift = 2;  // two bits
 constexpr std::uint8_t kLowBand = 16;
 constexpr std::uint8_t kHighBand = 32;
-constexpr std::uint8_t kMessageFlagsMax = 47;
+constexpr std::uint8_t kRelease = 64;
+constexpr std::uint8_t kMessageFlags = 127;
 // Bits of a delivery's flag octet.
 constexpr std::uint8_t kDelayReported = 1;
 constexpr unsigned kAskedShift = 1;  // two bits
@@ -220,6 +221,7 @@ std::string encode(std::string_view key, const Message& message) {
   if (envelope.smtputf8) flags |= kSmtpUtf8;
   if (message.band == Band::kLow) flags |= kLowBand;
   if (message.band == Band::kHigh) flags |= kHighBand;
+  if (!envelope.release_request.empty()) flags |= kRelease;
   out.octet(static_cast<std::uint8_t>(flags));
   out.text(envelope.sender.local);
   out.text(envelope.sender.domain);
@@ -231,6 +233,10 @@ std::string encode(std::string_view key, const Message& message) {
   out.time(message.arrived);
   out.time(message.expires);
   out.number(message.deliveries);
+  if ((flags & kRelease) != 0) {
+    out.time(envelope.release);
+    out.text(envelope.release_request);
+  }
   write_metadata(out, envelope.metadata);
   return out.seal(key);
 }
@@ -243,7 +249,8 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
   message.id = *id;
   const std::uint8_t flags = in.octet();
   const unsigned content = (flags >> kReturnShift) & 3U;
-  if (flags > kMessageFlagsMax ||
+  constexpr std::uint8_t kBothBands = kLowBand | kHighBand;
+  if ((flags & ~kMessageFlags) != 0 || (flags & kBothBands) == kBothBands ||
       content > static_cast<unsigned>(message::ReturnContent::kHeaders)) {
     in.fail();
   }
@@ -262,6 +269,11 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
   message.arrived = in.time();
   message.expires = in.time();
   message.deliveries = in.number_as<std::uint32_t>();
+  if ((flags & kRelease) != 0) {
+    message.envelope.release = in.time();
+    message.envelope.release_request = in.text();
+    if (message.envelope.release_request.empty()) in.fail();  // is not written
+  }
   message.envelope.metadata = read_metadata(in);
   return if_done(in, std::move(message));
 }

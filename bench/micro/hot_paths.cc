@@ -139,7 +139,7 @@ HotPath journal_line() {
 
 HotPath parse_commands() {
   return [] {
-    const auto mail = smtp::parse_mail("FROM:<news@example.com> SIZE=4096 BODY=8BITMIME");
+    const auto mail = smtp::parse_mail("FROM:<news@example.com> SIZE=4096 BODY=8BITMIME", true);
     const auto rcpt = smtp::parse_rcpt("TO:<alice@example.net> NOTIFY=FAILURE", false);
     PR_CHECK(std::holds_alternative<smtp::MailCommand>(mail));
     PR_CHECK(std::holds_alternative<message::Recipient>(rcpt));

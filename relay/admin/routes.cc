@@ -103,18 +103,25 @@ Json to_json(const queue::MessageSummary& summary, WallTime now) {
   for (const queue::DeliverySummary& delivery : summary.deliveries) {
     deliveries.push_back(to_json(delivery, now));
   }
-  return {{"id", message.id.to_string()},
-          {"sender", message.envelope.sender.to_string()},
-          {"user", message.envelope.user},
-          {"tenant", message.envelope.tenant},
-          {"campaign", message.envelope.campaign},
-          {"envid", message.envelope.envelope_id},
-          {"size", message.size},
-          {"arrived", to_iso8601(message.arrived)},
-          {"age_seconds", seconds_between(message.arrived, now)},
-          {"expires", to_iso8601(message.expires)},
-          {"expires_in_seconds", seconds_between(now, message.expires)},
-          {"deliveries", std::move(deliveries)}};
+  Json json = {{"id", message.id.to_string()},
+               {"sender", message.envelope.sender.to_string()},
+               {"user", message.envelope.user},
+               {"tenant", message.envelope.tenant},
+               {"campaign", message.envelope.campaign},
+               {"envid", message.envelope.envelope_id},
+               {"size", message.size},
+               {"arrived", to_iso8601(message.arrived)},
+               {"age_seconds", seconds_between(message.arrived, now)},
+               {"release", nullptr},
+               {"release_in_seconds", nullptr},
+               {"expires", to_iso8601(message.expires)},
+               {"expires_in_seconds", seconds_between(now, message.expires)},
+               {"deliveries", std::move(deliveries)}};
+  if (!message.envelope.release_request.empty()) {
+    json["release"] = to_iso8601(message.envelope.release);
+    json["release_in_seconds"] = seconds_between(now, message.envelope.release);
+  }
+  return json;
 }
 
 constexpr std::string_view kMessagesPath = "/messages/";

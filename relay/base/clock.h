@@ -6,7 +6,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace postrider {
 
@@ -38,6 +40,11 @@ class SystemClock final : public Clock {
 
 // "2026-11-21T22:15:03.123Z".
 std::string to_iso8601(WallTime time);
+// The same without milliseconds, which are cut off: "2026-11-21T22:15:03Z".
+std::string to_iso8601_seconds(WallTime time);
+// A date-time of RFC 3339 section 5.6 that is given in UTC ("Z", or an offset of zero), of a year
+// up to 9999. A fraction below the millisecond is rounded up; a leap second is the one after it.
+std::optional<WallTime> parse_utc(std::string_view text);
 // RFC 5322 section 3.3 date-time in UTC: "Sat, 21 Nov 2026 22:15:03 +0000".
 std::string to_rfc5322(WallTime time);
 

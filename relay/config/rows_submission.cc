@@ -123,6 +123,16 @@ constexpr Option kSubmissionRows[] = {
      .range = {10, 1'000},
      .help = "Received fields a message may bring; with more it is taken for a mail loop."},
     {.section = "submission",
+     .key = "future_release_max",
+     .kind = Kind::kDuration,
+     .slot = PR_SLOT(config->submission.session.future_release_max),
+     .range = {0, 366 * kDay},
+     .help = "How far ahead a client may set the time at which its message leaves (FUTURERELEASE, "
+             "RFC 4865); 0s: that is not offered.",
+     .more = "With HOLDFOR=seconds or HOLDUNTIL=date-time behind MAIL FROM, on listeners with a "
+             "login. The message waits in the queue and counts against its limits, those of the "
+             "user's tenant among them; its life begins when it may leave."},
+    {.section = "submission",
      .key = "idle_timeout",
      .kind = Kind::kDuration,
      .slot = PR_SLOT(config->submission.session.idle_timeout),

@@ -124,7 +124,7 @@ void count(const Meters& meters, const Conclusion& conclusion, WallTime now) {
   if (!delivered) return;
   meters.bytes.add(conclusion.lease.message().size);
   meters.delivery_seconds.observe(
-      std::chrono::duration<double>(now - conclusion.lease.message().arrived).count());
+      std::chrono::duration<double>(now - conclusion.lease.message().released()).count());
 }
 
 std::optional<message::DsnAction> report_action(const Conclusion& conclusion, std::size_t i) {
@@ -234,7 +234,7 @@ void wind_up(Shared& shared, Executor& executor, Conclusion conclusion) {
   const queue::Message& message = conclusion.lease.message();
   conclusion.delay_due =
       !conclusion.lease.delay_reported() &&
-      policy::is_delay_notice_due(shared.options.retry, message.arrived, shared.clock.wall());
+      policy::is_delay_notice_due(shared.options.retry, message.released(), shared.clock.wall());
   auto reported = report_recipients(conclusion);
   if (reported.empty() || conclusion.lease.body()) {
     return finish(shared, std::move(conclusion), std::move(reported));

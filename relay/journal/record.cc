@@ -163,6 +163,10 @@ void append_line(std::string& out, const Record& record) {
   add(out, "recipient", record.recipient);
   add(out, "size", record.size);
   add(out, "client", record.client);
+  if (record.event == Event::kAccepted && record.envelope != nullptr &&
+      !record.envelope->release_request.empty()) {
+    add(out, "release", to_iso8601(record.envelope->release));
+  }
   add(out, "site", record.site);
   add(out, "host", record.host);
   add(out, "ip", record.ip);

@@ -6,13 +6,17 @@
 //   id          queue id
 //   sender      "" is the null sender
 //   user, tenant, campaign, recipient
-//   metadata    an object: header fields that the message brought for the journal, names in lower
-//   case size        octets of the message's text client      address of the submitting host site
-//   the destination; host, ip: the peer's name and address; tls: version and cipher source      our
-//   address towards it reply       code, enhanced code and text: printable, one line attempts tries
-//   made for this recipient so far delay       seconds since the message was accepted, in
-//   milliseconds' steps next        time of the next attempt report      id of the notification
-//   that this event caused
+//   metadata    an object: header fields that the message brought, names in lower case
+//   size        octets of the message's text
+//   client      accepted: address of the submitting host
+//   release     accepted: when it may leave, where the client has set a time
+//   site        the destination; host, ip: the peer's name and address; tls: version and cipher
+//   source      our address towards it
+//   reply       code, enhanced code and text: printable, one line
+//   attempts    tries made for this recipient so far
+//   delay       seconds since the message was accepted, in milliseconds' steps
+//   next        time of the next attempt
+//   report      id of the notification that this event caused
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Delivery status notifications: RFC 3461 section 6, RFC 3464, RFC 6522, RFC 3834.
+// Delivery status notifications: RFC 3461 section 6, RFC 3464, RFC 4865 section 5.1, RFC 6522,
+// RFC 3834.
 // Thread: pure functions.
 #pragma once
 

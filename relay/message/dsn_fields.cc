@@ -63,6 +63,11 @@ void append_message_group(std::string& out, const DsnFacts& facts) {
   append_field(out, "Reporting-MTA", "dns; " + clean_text(facts.reporting_mta, kHostMax, false));
   append_field(out, "X-Postrider-Queue-Id", clean_text(facts.message_id, kHostMax, false));
   append_field(out, "Arrival-Date", to_rfc5322(facts.arrived));
+  // RFC 4865 section 5.1.2.
+  if (!facts.envelope.release_request.empty()) {
+    append_field(out, "Future-Release-Request",
+                 clean_text(facts.envelope.release_request, kValueMax, false));
+  }
 }
 
 // The order is that of the grammar in RFC 3464 section 2.3.

@@ -1,5 +1,5 @@
 // Envelope: who sent a message, who shall have it, and what was asked for (RFC 5321 section 2.3.1,
-// RFC 3461). Thread: values.
+// RFC 3461, RFC 4865). Thread: values.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "relay/base/clock.h"
 #include "relay/message/address.h"
 
 namespace postrider::message {
@@ -71,6 +72,10 @@ struct Envelope {
   std::string campaign;     // at most 64 octets
   std::string user;         // who submitted it: an account name, or "" on a trusted listener
   std::vector<Metadata> metadata;
+  // HOLDFOR or HOLDUNTIL: when the message may leave at the earliest (the default: at once), and
+  // what was asked for, in the words of a report: "for;600" or "until;2026-11-21T22:15:03Z".
+  WallTime release;
+  std::string release_request;
 
   bool operator==(const Envelope&) const = default;
 };

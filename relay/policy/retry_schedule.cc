@@ -24,8 +24,8 @@ std::optional<WallTime> next_attempt(const RetryOptions& options, unsigned attem
   return std::min(expires, now + retry_interval(options, attempts, random));
 }
 
-bool is_delay_notice_due(const RetryOptions& options, WallTime arrived, WallTime now) {
-  return options.delay_notice > Milliseconds(0) && now - arrived >= options.delay_notice;
+bool is_delay_notice_due(const RetryOptions& options, WallTime released, WallTime now) {
+  return options.delay_notice > Milliseconds(0) && now - released >= options.delay_notice;
 }
 
 }  // namespace postrider::policy

@@ -31,8 +31,8 @@ Milliseconds retry_interval(const RetryOptions& options, unsigned attempts, Rand
 std::optional<WallTime> next_attempt(const RetryOptions& options, unsigned attempts, WallTime now,
                                      WallTime expires, Random& random);
 
-// Whether a delivery that has to wait on, accepted at `arrived`, has waited long enough for its
-// sender to be told.
-bool is_delay_notice_due(const RetryOptions& options, WallTime arrived, WallTime now);
+// Whether a delivery that has to wait on, and might have left at `released`, has waited long enough
+// for its sender to be told.
+bool is_delay_notice_due(const RetryOptions& options, WallTime released, WallTime now);
 
 }  // namespace postrider::policy

@@ -54,7 +54,8 @@ void apply_keyword(std::string_view line, ClientSession::Capabilities& out) {
 
 }  // namespace
 
-std::string offer_capabilities(const ServerOptions& options, const TlsFacts* tls, bool scram) {
+std::string offer_capabilities(const ServerOptions& options, const TlsFacts* tls, bool scram,
+                               const std::optional<WallTime>& release_max) {
   std::string text = options.host_name;
   text += "\nPIPELINING\nSIZE " + std::to_string(options.message_size_max);
   text += "\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\nDSN";
@@ -64,6 +65,10 @@ std::string offer_capabilities(const ServerOptions& options, const TlsFacts* tls
     text += kSaslMechanisms;
     if (scram) text += " " + std::string(kScramMechanism);
     if (tls->external) text += " " + std::string(kExternalMechanism);
+  }
+  if (release_max) {  // RFC 4865 section 3
+    text += "\nFUTURERELEASE " + std::to_string(options.future_release_max.count()) + " " +
+            to_iso8601_seconds(*release_max);
   }
   text += "\nLIMITS";  // RFC 9422
   if (options.messages_max > 0) text += " MAILMAX=" + std::to_string(options.messages_max);

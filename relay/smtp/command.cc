@@ -106,12 +106,16 @@ CommandLine split_command(std::string_view line) {
   return command;
 }
 
-Parsed<MailCommand> parse_mail(std::string_view argument) {
+Parsed<MailCommand> parse_mail(std::string_view argument, bool future_release) {
   const std::optional<PathArgument> parts = split_path(argument, "FROM:");
   if (!parts) return Status{501, {5, 5, 4}, "Syntax: MAIL FROM:<address> [parameters]"};
   MailCommand command;
-  if (std::optional<Status> refusal = apply_mail_parameters(parts->parameters, command)) {
+  if (std::optional<Status> refusal =
+          apply_mail_parameters(parts->parameters, future_release, command)) {
     return std::move(*refusal);
+  }
+  if (command.hold_for > Seconds(0) && command.hold_until) {  // RFC 4865 section 4.2
+    return Status{501, {5, 5, 4}, "HOLDFOR and HOLDUNTIL exclude each other"};
   }
   if (parts->path.empty()) return command;  // the null sender
   Parsed<Address> sender = parse_path(parts->path, command.envelope.smtputf8, 7);

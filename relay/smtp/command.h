@@ -1,5 +1,5 @@
-// The grammar of SMTP commands (RFC 5321 section 4.1, with the parameters of RFC 1870, 3461, 4954,
-// 6152 and 6531): what a line says, without regard to whether it may be said now.
+// The grammar of SMTP commands (RFC 5321 section 4.1, with the parameters of RFC 1870, 3461, 4865,
+// 4954, 6152 and 6531): what a line says, without regard to whether it may be said now.
 //
 // A line that cannot be understood gives the reply to answer it with. Thread: pure functions.
 #pragma once
@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "relay/base/clock.h"
 #include "relay/message/envelope.h"
 #include "relay/message/status.h"
 
@@ -46,12 +47,17 @@ template <class T>
 using Parsed = std::variant<T, message::Status>;
 
 struct MailCommand {
-  message::Envelope envelope;  // sender, eight_bit, smtputf8, return_content, envelope_id
-  std::uint64_t size = 0;      // SIZE; 0: not declared
+  // sender, eight_bit, smtputf8, return_content, envelope_id, release_request
+  message::Envelope envelope;
+  std::uint64_t size = 0;  // SIZE; 0: not declared
+  // HOLDFOR and HOLDUNTIL; of good commands at most one is set.
+  Seconds hold_for{0};
+  std::optional<WallTime> hold_until;
 };
 
-// The argument of MAIL: "FROM:<address> parameters". AUTH= is checked for syntax and dropped.
-Parsed<MailCommand> parse_mail(std::string_view argument);
+// The argument of MAIL: "FROM:<address> parameters". AUTH= is checked for syntax and dropped;
+// HOLDFOR= and HOLDUNTIL= are known where `future_release` is offered.
+Parsed<MailCommand> parse_mail(std::string_view argument, bool future_release);
 
 // The argument of RCPT: "TO:<address> parameters". `utf8`: the transaction asked for SMTPUTF8.
 Parsed<message::Recipient> parse_rcpt(std::string_view argument, bool utf8);

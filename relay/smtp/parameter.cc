@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <string>
 
 #include "relay/base/ascii.h"
@@ -19,6 +20,9 @@ using message::Status;
 constexpr std::size_t kEnvelopeIdMax = 100;
 constexpr std::size_t kOriginalRecipientMax = 500;
 constexpr std::size_t kSizeDigitsMax = 20;
+// RFC 4865 section 3: 1 to 999999999 seconds; the octets of a date-time, with room for a fraction.
+constexpr std::size_t kHoldDigitsMax = 9;
+constexpr std::size_t kDateTimeMax = 40;
 
 using Value = std::optional<std::string_view>;  // nullopt: the keyword stood without "="
 
@@ -71,6 +75,26 @@ bool apply_auth(MailCommand& /*command*/, Value value) {
   return value && !value->empty() && (*value == "<>" || is_xtext(*value));
 }
 
+bool apply_hold_for(MailCommand& command, Value value) {
+  if (!value || value->empty() || value->size() > kHoldDigitsMax || value->front() == '0') {
+    return false;
+  }
+  const std::optional<std::uint64_t> seconds = ascii::parse_u64(*value);
+  if (!seconds) return false;
+  command.hold_for = Seconds(*seconds);
+  command.envelope.release_request = "for;" + std::string(*value);
+  return true;
+}
+
+bool apply_hold_until(MailCommand& command, Value value) {
+  if (!value || value->size() > kDateTimeMax) return false;
+  const std::optional<WallTime> time = parse_utc(*value);
+  if (!time) return false;
+  command.hold_until = time;
+  command.envelope.release_request = "until;" + std::string(*value);
+  return true;
+}
+
 bool apply_notify(RcptCommand& command, Value value) {
   if (!value) return false;
   if (ascii::iequals(*value, "NEVER")) {
@@ -120,9 +144,17 @@ bool apply_orcpt(RcptCommand& command, Value value) {
 }
 
 constexpr ParameterRow<MailCommand> kMailParameters[] = {
-    {"SIZE", apply_size}, {"BODY", apply_body},   {"SMTPUTF8", apply_smtputf8},
-    {"RET", apply_ret},   {"ENVID", apply_envid}, {"AUTH", apply_auth},
+    {"SIZE", apply_size},
+    {"BODY", apply_body},
+    {"SMTPUTF8", apply_smtputf8},
+    {"RET", apply_ret},
+    {"ENVID", apply_envid},
+    {"AUTH", apply_auth},
+    // Those of FUTURERELEASE are the last.
+    {"HOLDFOR", apply_hold_for},
+    {"HOLDUNTIL", apply_hold_until},
 };
+constexpr std::size_t kFutureReleaseParameters = 2;
 
 constexpr ParameterRow<RcptCommand> kRcptParameters[] = {
     {"NOTIFY", apply_notify},
@@ -133,9 +165,10 @@ Status bad_parameter(std::string_view keyword, std::string_view what) {
   return {501, {5, 5, 4}, std::string(what) + " " + std::string(keyword)};
 }
 
-template <class Command, std::size_t N>
+template <class Command>
 std::optional<Status> apply_parameters(std::string_view text,
-                                       const ParameterRow<Command> (&rows)[N], Command& command) {
+                                       std::span<const ParameterRow<Command>> rows,
+                                       Command& command) {
   unsigned seen = 0;
   while (!text.empty()) {
     const std::size_t space = text.find_first_of(" \t");
@@ -143,11 +176,11 @@ std::optional<Status> apply_parameters(std::string_view text,
     text = space == std::string_view::npos ? "" : ascii::trim(text.substr(space));
     const std::size_t equals = parameter.find('=');
     const std::string_view keyword = parameter.substr(0, equals);
-    const auto* row = std::find_if(std::begin(rows), std::end(rows), [&](const auto& candidate) {
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& candidate) {
       return ascii::iequals(keyword, candidate.keyword);
     });
-    if (row == std::end(rows)) return Status{555, {5, 5, 4}, "Parameter not recognized"};
-    const unsigned bit = 1U << (row - std::begin(rows));
+    if (row == rows.end()) return Status{555, {5, 5, 4}, "Parameter not recognized"};
+    const unsigned bit = 1U << (row - rows.begin());
     if ((seen & bit) != 0) return bad_parameter(row->keyword, "Repeated parameter");
     seen |= bit;
     Value value;
@@ -167,14 +200,18 @@ bool is_xtext(std::string_view text) {
   return decoded && std::all_of(decoded->begin(), decoded->end(), printable);
 }
 
-std::optional<Status> apply_mail_parameters(std::string_view text, MailCommand& command) {
-  return apply_parameters(text, kMailParameters, command);
+std::optional<Status> apply_mail_parameters(std::string_view text, bool future_release,
+                                            MailCommand& command) {
+  std::span<const ParameterRow<MailCommand>> rows(kMailParameters);
+  if (!future_release) rows = rows.first(rows.size() - kFutureReleaseParameters);
+  return apply_parameters(text, rows, command);
 }
 
 std::optional<Status> apply_rcpt_parameters(std::string_view text, bool utf8,
                                             Recipient& recipient) {
   RcptCommand command{recipient, utf8};
-  return apply_parameters(text, kRcptParameters, command);
+  return apply_parameters(text, std::span<const ParameterRow<RcptCommand>>(kRcptParameters),
+                          command);
 }
 
 }  // namespace postrider::smtp

@@ -13,7 +13,9 @@ namespace postrider::smtp {
 
 // Reads `text` ("SIZE=1000 BODY=8BITMIME") into `command`; returns the reply if it is not right:
 // 555 for a parameter we do not know (RFC 5321 section 4.1.1.11), 501 for a bad or repeated one.
-std::optional<message::Status> apply_mail_parameters(std::string_view text, MailCommand& command);
+// Without `future_release` those of RFC 4865 are not known.
+std::optional<message::Status> apply_mail_parameters(std::string_view text, bool future_release,
+                                                     MailCommand& command);
 
 // The same for RCPT. `utf8` allows UTF-8 in an ORCPT of type utf-8 (RFC 6533).
 std::optional<message::Status> apply_rcpt_parameters(std::string_view text, bool utf8,

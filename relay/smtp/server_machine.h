@@ -43,6 +43,8 @@ class ServerSession::Machine {
 
   void offer_scram(bool offered) { scram_offered_ = offered; }
 
+  void tell_time(WallTime wall, TimePoint now) { told_time_ = {wall, now}; }
+
   void challenge(std::string_view message, std::string_view user, TimePoint now);
 
   void identify(std::string_view user) { user_ = user; }
@@ -132,6 +134,8 @@ class ServerSession::Machine {
   [[nodiscard]] const Denial* obstacle(unsigned flags, std::string_view argument) const;
   void deny_obstacle(const Denial& denial, unsigned flags);
   bool too_many_idle_commands(unsigned flags);
+  [[nodiscard]] WallTime wall() const;
+  [[nodiscard]] std::optional<Denial> release_denial(const MailCommand& command) const;
   bool denies_injection();
 
   void pardon_followers() { pardons_ = options_.recipients_max + 2; }
@@ -188,6 +192,13 @@ class ServerSession::Machine {
 
   // Time. A value of max() says: not running.
   TimePoint now_ = TimePoint::max();
+
+  struct ToldTime {
+    WallTime wall;
+    TimePoint at;
+  };
+
+  std::optional<ToldTime> told_time_;
   TimePoint quiet_since_ = TimePoint::max();  // the last sign of life
   TimePoint login_due_ = TimePoint::max();
   TimePoint line_due_ = TimePoint::max();
@@ -200,6 +211,8 @@ class ServerSession::Machine {
   std::optional<TlsFacts> tls_;
   std::string helo_;
   bool extended_ = false;  // EHLO, not HELO
+  // The latest time of release that the reply to EHLO told; nullopt: FUTURERELEASE is not offered.
+  std::optional<WallTime> release_max_;
   bool authenticated_ = false;
   std::string user_;
   bool input_ended_ = false;
@@ -218,6 +231,7 @@ class ServerSession::Machine {
   // behind a refused MAIL a pipelining client has sent its recipients already.
   std::size_t pardons_ = 0;
   message::Envelope envelope_;
+  Seconds hold_for_{0};  // from the end of the text
   std::vector<message::Recipient> recipients_;
   message::Recipient asked_recipient_;
 

@@ -45,6 +45,10 @@ void ServerSession::offer_scram(bool offered) {
   machine_->offer_scram(offered);
 }
 
+void ServerSession::tell_time(WallTime wall, TimePoint now) {
+  machine_->tell_time(wall, now);
+}
+
 void ServerSession::challenge(std::string_view message, std::string_view user, TimePoint now) {
   machine_->challenge(message, user, now);
 }
@@ -197,6 +201,7 @@ void ServerSession::Machine::tls_established(const TlsFacts& facts, TimePoint no
   line_due_ = TimePoint::max();
   helo_.clear();
   extended_ = false;
+  release_max_.reset();
   reset_transaction();
 }
 
@@ -375,7 +380,13 @@ void ServerSession::Machine::reset_transaction() {
   stop_awaiting_text();
   in_transaction_ = false;
   envelope_ = {};
+  hold_for_ = Seconds(0);
   recipients_.clear();
+}
+
+// Rounded up, so that no time that is counted from here ends too early.
+WallTime ServerSession::Machine::wall() const {
+  return told_time_->wall + std::chrono::ceil<Milliseconds>(now_ - told_time_->at);
 }
 
 // --- Answers ---

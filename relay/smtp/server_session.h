@@ -1,5 +1,5 @@
 // ServerSession: the receiving side of one SMTP connection (RFC 5321, 6409, 3207, 4954, 1870, 2920,
-// 3030, 3461, 6152, 6531, 2034), as a state machine without sockets, clocks or threads.
+// 3030, 3461, 4865, 6152, 6531, 2034), as a state machine without sockets, clocks or threads.
 //
 // The adapter feeds bytes, answers and time in, and after each such call drains next() and carries
 // out what it says, in order. First property: any split of the same bytes gives the same actions.
@@ -59,6 +59,9 @@ struct ServerOptions {
   // Octets of a text line, CRLF included; RFC 5321 section 4.5.3.1.6 says 1000, practice sends
   // more.
   std::size_t text_line_max = 65536;
+  // How far ahead a client may set the time at which its message leaves (FUTURERELEASE); 0: that is
+  // not offered, nor ever on a trusted listener (RFC 4865 section 4.2).
+  Seconds future_release_max{7 * 24 * 3600};
   // Received fields a message may bring; beyond, it is taken for a loop (554 5.4.6).
   unsigned received_max = 100;
   // Nothing arrives for so long: 421 and close.
@@ -162,6 +165,9 @@ class ServerSession {
 
   // SCRAM-SHA-256 is offered and taken, or not (the default). Before start().
   void offer_scram(bool offered);
+  // What time it is at `now`; the session counts on from there. FUTURERELEASE needs it. Before
+  // start().
+  void tell_time(WallTime wall, TimePoint now);
   // Greets. In mode kSubmissions call tls_established() first.
   void start(TimePoint now);
   // Refuses the connection instead of greeting it: `status` (421 or 554) and close.

@@ -136,6 +136,7 @@ void ServerSession::Machine::end_text() {
   if (text_.chunked && !text_.chunks.at_line_start()) emit(BodyPart{"\r\n"});
   text_.open = false;
   stop_awaiting_text();
+  if (hold_for_ > Seconds(0)) envelope_.release = wall() + hold_for_;
   ask_ = Ask::kCommit;
   emit(AskCommit{});
 }

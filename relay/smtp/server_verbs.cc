@@ -1,6 +1,7 @@
 // ServerSession: command lines. One table of verbs with the states they are legal in, one method a
 // verb; AUTH has server_auth.cc.
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -199,10 +200,18 @@ void ServerSession::Machine::hello(std::string_view argument, bool extended) {
   pardons_ = 0;
   helo_ = argument;
   extended_ = extended;
-  append_plain_reply(unsent_, 250,
-                     extended
-                         ? offer_capabilities(options_, tls_ ? &*tls_ : nullptr, scram_offered_)
-                         : options_.host_name);
+  release_max_.reset();
+  if (!extended) {
+    append_plain_reply(unsent_, 250, options_.host_name);
+    return;
+  }
+  if (told_time_ && options_.mode != ListenerMode::kTrusted &&
+      options_.future_release_max > Seconds(0)) {
+    release_max_ = std::chrono::floor<Seconds>(wall() + options_.future_release_max);
+  }
+  append_plain_reply(
+      unsent_, 250,
+      offer_capabilities(options_, tls_ ? &*tls_ : nullptr, scram_offered_, release_max_));
 }
 
 void ServerSession::Machine::verb_ehlo(std::string_view argument) {
@@ -252,7 +261,7 @@ void ServerSession::Machine::verb_mail(std::string_view argument) {
     close_with("messages_max", {421, {4, 7, 0}, "Message limit of this connection reached"});
     return;
   }
-  Parsed<MailCommand> parsed = parse_mail(argument);
+  Parsed<MailCommand> parsed = parse_mail(argument, release_max_.has_value());
   if (const Status* refusal = std::get_if<Status>(&parsed)) {
     pardon_followers();
     deny_unparsed("sender_syntax", *refusal);
@@ -267,10 +276,34 @@ void ServerSession::Machine::verb_mail(std::string_view argument) {
           "Message is larger than " + std::to_string(options_.message_size_max) + " octets"});
     return;
   }
+  if (const std::optional<Denial> denial = release_denial(command)) {
+    pardon_followers();
+    deny(denial->reason, denial->status);
+    return;
+  }
   envelope_ = std::move(command.envelope);
   envelope_.user = user_;
+  if (command.hold_until) envelope_.release = *command.hold_until;
+  hold_for_ = command.hold_for;
   ask_ = Ask::kSender;
   emit(AskSender{});
+}
+
+// RFC 4865 section 4.2: what counts is what was told at EHLO. A time that is over is none in the
+// future, and more likely a wrong year than a wish to send now.
+std::optional<Denial> ServerSession::Machine::release_denial(const MailCommand& command) const {
+  std::string what;
+  if (command.hold_for > options_.future_release_max) {
+    what =
+        "HOLDFOR is more than " + std::to_string(options_.future_release_max.count()) + " seconds";
+  } else if (command.hold_until && *command.hold_until > *release_max_) {
+    what = "HOLDUNTIL is later than " + to_iso8601_seconds(*release_max_);
+  } else if (command.hold_until && *command.hold_until < wall()) {
+    what = "HOLDUNTIL is over: it is " + to_iso8601_seconds(wall());
+  } else {
+    return std::nullopt;
+  }
+  return Denial{"future_release", {501, {5, 5, 4}, std::move(what)}};
 }
 
 void ServerSession::Machine::verb_rcpt(std::string_view argument) {

@@ -70,6 +70,7 @@ bool Connection::read_proxy_header(std::string_view& bytes) {
 
 void Connection::open_session() {
   session_.offer_scram(receiver_.shared().authenticator.users()->has_scram());
+  session_.tell_time(receiver_.shared().clock.wall(), now());
   if (listener_.options.mode == smtp::ListenerMode::kSubmissions) {
     // A refusal before TLS cannot be said in words the client understands.
     if (entry_.refusal) {

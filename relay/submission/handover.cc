@@ -41,7 +41,7 @@ void submit(Shared& shared, Handover message, const std::string& signatures, Int
   submission.body.prepend(Chunk(message.trace + signatures + message.header.to_string()));
   submission.events = accepted_events(message, submission.id.to_string());
   Receipt receipt{queue::Refusal::kNone, submission.id, submission.body.size(),
-                  submission.recipients.size()};
+                  submission.recipients.size(), !submission.envelope.release_request.empty()};
   shared.queue.submit(std::move(submission),
                       [receipt, charge = std::move(message.charge), &quota = shared.quota,
                        done = std::move(done)](queue::Refusal refusal) mutable {

@@ -270,7 +270,10 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
       recipient.address = *address;
     }
   }
-  submission.expires = message.time + shared_.message_lifetime;
+  // Its life begins when it may leave.
+  submission.not_before = submission.envelope.release;
+  submission.expires =
+      std::max(message.time, submission.envelope.release) + shared_.message_lifetime;
   message.trace = trace_field(session, client, host_name, id, message.time);
   if (user != nullptr) {
     const policy::SentAmount amount{1, submission.recipients.size(), share_.octets()};

@@ -36,6 +36,7 @@ struct Receipt {
   queue::MessageId id;
   std::uint64_t size = 0;  // octets of the text, trace field included
   std::size_t recipients = 0;
+  bool future_release = false;        // it waits for a time that the client has set
   std::optional<Denied> denied = {};  // refused before the queue: because of its signature
 
   [[nodiscard]] bool accepted() const { return refusal == queue::Refusal::kNone && !denied; }

@@ -28,6 +28,7 @@ Receiver::Receiver(event::Loop& loop, Shared& shared) : loop_(loop), shared_(sha
   counters_.messages = registry.counter(Metric::kMessagesAccepted);
   counters_.bytes = registry.counter(Metric::kBytesAccepted);
   counters_.recipients = registry.counter(Metric::kRecipientsAccepted);
+  counters_.future_release = registry.counter(Metric::kExtensionsUsed, "future_release");
   counters_.submit_seconds = registry.histogram(Metric::kSubmitSeconds);
 }
 
@@ -67,6 +68,7 @@ void Receiver::count(const Receipt& receipt, TimePoint started) const {
   counters_.messages.add();
   counters_.bytes.add(receipt.size);
   counters_.recipients.add(receipt.recipients);
+  if (receipt.future_release) counters_.future_release.add();
   const Duration taken = shared_.clock.now() - started;
   counters_.submit_seconds.observe(std::chrono::duration<double>(taken).count());
 }

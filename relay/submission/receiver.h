@@ -122,6 +122,7 @@ class Receiver {
     metrics::Counter messages;
     metrics::Counter bytes;
     metrics::Counter recipients;
+    metrics::Counter future_release;
     metrics::Histogram submit_seconds;
   };
 

@@ -192,6 +192,10 @@ std::string message_text(const Json& message) {
   out += "  size     " + format_octets(count(message, "size")) + "\n";
   out += fmt::format("  arrived  {}, {} ago\n", text(message, "arrived"),
                      format_age(number(message, "age_seconds")));
+  if (message.contains("release") && message["release"].is_string()) {
+    out += fmt::format("  release  {}, {}\n", text(message, "release"),
+                       format_until(number(message, "release_in_seconds")));
+  }
   out += fmt::format("  expires  {}, {}\n", text(message, "expires"),
                      format_until(number(message, "expires_in_seconds")));
   for (const char* key : {"tenant", "campaign", "envid"}) {

@@ -114,6 +114,7 @@ void ServerPlay::set_limit(const std::string& name, std::uint64_t value) {
   if (name == "auth_line_max") options_.auth_line_max = value;
   if (name == "data_deadline") options_.data_deadline = Seconds(value);
   if (name == "data_rate_min") options_.data_rate_min = value;
+  if (name == "future_release_max") options_.future_release_max = Seconds(value);
   if (name == "idle_commands_max") options_.idle_commands_max = small;
 }
 
@@ -122,6 +123,7 @@ Failure ServerPlay::run() {
     session_.tls_established(facts(), now_);
   }
   session_.offer_scram(exchange_.setting("scram", "no") == "yes");
+  session_.tell_time(WallTime(Seconds(1795299303)), now_);  // 2026-11-21T22:15:03Z
   session_.start(now_);
   if (Failure failed = drain()) return failed;
   for (std::size_t at = 0; at < exchange_.lines.size();) {

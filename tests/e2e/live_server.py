@@ -13,6 +13,7 @@ CLOCK = 60  # a minute of a transcript is a second here; no timeout of the relay
 TIMEOUTS = {"idle_timeout": 300, "login_deadline": 300, "command_deadline": 60, "data_deadline": 1800,
             "data_rate_window": 60}
 RATES = ("data_rate_min",)
+SPANS = ("future_release_max",)  # of seconds, and not timeouts: as they are
 OPTIONS = {"messages_max": "messages_per_connection_max"}  # of [submission], where the name is another
 POSTMASTER = "postmaster@d.test"
 
@@ -31,6 +32,7 @@ def settings(dialog):
     for limit in dialog.all("limit"):
         name, _, value = limit.partition("=")
         submission[OPTIONS.get(name, name)] = (f"{int(value) // CLOCK}s" if name in TIMEOUTS else
+                                               f"{value}s" if name in SPANS else
                                                int(value) * CLOCK if name in RATES else int(value))
     sections = {"server": {"host_name": "relay.test", "log_level": "debug"}, "submission": submission,
                 "user": [{"name": "alice", "password": "secret"}],

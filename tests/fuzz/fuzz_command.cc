@@ -32,10 +32,12 @@ void check_status(const Status& status) {
 
 void check_line(std::string_view line) {
   const smtp::CommandLine command = smtp::split_command(line);
-  const auto mail = smtp::parse_mail(command.argument);
+  const auto mail = smtp::parse_mail(command.argument, true);
   if (const auto* good = std::get_if<smtp::MailCommand>(&mail)) {
     check_address(good->envelope.sender, good->envelope.smtputf8);
-    require(is_clean(good->envelope.envelope_id));
+    require(is_clean(good->envelope.envelope_id) && is_clean(good->envelope.release_request));
+    const bool holds = good->hold_for > Seconds(0) || good->hold_until.has_value();
+    require(holds != good->envelope.release_request.empty());
   } else {
     check_status(std::get<Status>(mail));
   }

@@ -50,6 +50,7 @@ class Run {
       session_.tls_established(facts, now_);
     }
     session_.offer_scram((verdicts_ & 1) != 0);
+    session_.tell_time(WallTime(kStart), now_);
     session_.start(now_);
     drain();
     std::size_t turn = 0;
@@ -140,6 +141,9 @@ class Run {
 
   void take(const smtp::AskCommit& /*action*/) {
     require(body_open_ && session_.awaiting_commit());
+    const message::Envelope& envelope = session_.envelope();
+    require((envelope.release > WallTime()) == !envelope.release_request.empty());
+    require(envelope.release <= WallTime(kStart) + options_.future_release_max);
     require(body_.size() <= options_.message_size_max + 2);
     require_canonical();
     body_open_ = false;

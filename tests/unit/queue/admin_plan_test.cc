@@ -290,5 +290,29 @@ TEST_F(Operators, SelectByTenantCampaignAndAge) {
   EXPECT_EQ(world_.core->stats().messages, 1U);
 }
 
+// RFC 4865 section 4.2: not before its time, whoever asks.
+TEST_F(Operators, WhatMayNotLeaveYetIsNotMadeToLeave) {
+  Submission later = world_.message({"b@one.example"});
+  later.envelope.release = later.not_before = world_.clock.wall() + hours(2);
+  later.envelope.release_request = "for;7200";
+  ASSERT_EQ(world_.submit(std::move(later)), Refusal::kNone);
+  EXPECT_EQ(world_.retry_now(World::everything()), 1U);
+  EXPECT_TRUE(world_.leases.empty());
+  world_.advance(hours(1));
+  EXPECT_EQ(world_.hold(World::everything()), 1U);
+  restart();
+  EXPECT_EQ(world_.release(World::everything()), 1U);
+  EXPECT_EQ(world_.retry_now(World::everything()), 1U);
+  world_.advance(hours(1) - Milliseconds(1));
+  EXPECT_TRUE(world_.leases.empty());
+  world_.advance(Milliseconds(1));
+  ASSERT_EQ(world_.leases.size(), 1U);
+  // Its time has come: now it is like any other.
+  world_.finish(world_.take(), Fate::kDeferred);
+  EXPECT_EQ(world_.retry_now(World::everything()), 1U);
+  ASSERT_EQ(world_.leases.size(), 1U);
+  world_.finish(world_.take(), Fate::kDelivered);
+}
+
 }  // namespace
 }  // namespace postrider::queue

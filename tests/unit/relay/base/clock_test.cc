@@ -45,5 +45,51 @@ TEST(Clock, SystemClockNeverGoesBack) {
   }
 }
 
+TEST(Clock, WritesWholeSeconds) {
+  EXPECT_EQ(to_iso8601_seconds(at(1795299303999)), "2026-11-21T22:15:03Z");
+}
+
+TEST(Clock, ReadsDateTimesInUtc) {
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03Z"), at(1795299303000));
+  EXPECT_EQ(parse_utc("2026-11-21t22:15:03z"), at(1795299303000));
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03+00:00"), at(1795299303000));
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03-00:00"), at(1795299303000));
+  EXPECT_EQ(parse_utc("2024-02-29T00:00:00Z"), at(1709164800000));
+  EXPECT_EQ(parse_utc("2016-12-31T23:59:60Z"), parse_utc("2017-01-01T00:00:00Z"));
+}
+
+TEST(Clock, ReadsFractionsNeverTooEarly) {
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03.1Z"), at(1795299303100));
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03.123Z"), at(1795299303123));
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03.123000Z"), at(1795299303123));
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03.1230001Z"), at(1795299303124));
+  EXPECT_EQ(parse_utc("2026-11-21T22:15:03.9999Z"), at(1795299304000));
+}
+
+TEST(Clock, ReadsNothingElse) {
+  for (const char* text : {"",
+                           "Z",
+                           "2026-11-21",
+                           "2026-11-21T22:15:03",
+                           "2026-11-21 22:15:03Z",
+                           "2026-11-21T22:15Z",
+                           "2026-11-21T22:15:03.Z",
+                           "2026-11-21T22:15:03,5Z",
+                           "2026-11-21T22:15:03+01:00",
+                           "2026-11-21T22:15:03+0000",
+                           "2026-11-21T22:15:03ZZ",
+                           "2026-11-21T22:15:03Z ",
+                           "2026-02-29T00:00:00Z",
+                           "2026-13-01T00:00:00Z",
+                           "2026-00-01T00:00:00Z",
+                           "2026-11-21T24:00:00Z",
+                           "2026-11-21T22:60:00Z",
+                           "2026-11-21T22:15:60Z",
+                           "2026-11-2xT22:15:03Z",
+                           "+026-11-21T22:15:03Z"}) {
+    EXPECT_EQ(parse_utc(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace postrider

@@ -38,6 +38,13 @@ TEST_F(DsnFieldsTest, FailureHasTheFieldsOfRfc3464InTheirOrder) {
                 to_rfc5322(kNow) + "\r\n");
 }
 
+TEST_F(DsnFieldsTest, ATimeOfReleaseIsToldAsItWasAskedFor) {
+  add_failed();
+  facts_.envelope.release_request = "until;2026-11-21T22:15:03Z";
+  EXPECT_THAT(fields(), HasSubstr("Arrival-Date: " + to_rfc5322(facts_.arrived) +
+                                  "\r\nFuture-Release-Request: until;2026-11-21T22:15:03Z\r\n"));
+}
+
 TEST_F(DsnFieldsTest, DelaySaysHowLongItGoesOn) {
   DsnRecipient& one = add("bob", DsnAction::kDelayed, {451, {4, 7, 1}, "try later"});
   one.will_retry_until = kNow + Seconds(86400);

@@ -10,7 +10,7 @@ using message::Recipient;
 using message::Status;
 
 std::string sender_of(std::string_view argument) {
-  const Parsed<MailCommand> parsed = parse_mail(argument);
+  const Parsed<MailCommand> parsed = parse_mail(argument, false);
   if (const auto* refusal = std::get_if<Status>(&parsed)) {
     return std::to_string(refusal->code) + " " + refusal->enhanced.to_string();
   }

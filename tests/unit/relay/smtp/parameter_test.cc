@@ -10,7 +10,7 @@ namespace {
 // 0: the parameters are good; otherwise the code of the refusal.
 int mail_code(std::string_view text) {
   MailCommand command;
-  const auto refusal = apply_mail_parameters(text, command);
+  const auto refusal = apply_mail_parameters(text, true, command);
   return refusal ? refusal->code : 0;
 }
 
@@ -23,7 +23,7 @@ int rcpt_code(std::string_view text, bool utf8 = false) {
 TEST(MailParameters, AllTogether) {
   MailCommand command;
   ASSERT_FALSE(apply_mail_parameters("SIZE=123 body=8bitmime SMTPUTF8 RET=HDRS ENVID=a+2Bb AUTH=<>",
-                                     command));
+                                     true, command));
   EXPECT_EQ(command.size, 123U);
   EXPECT_TRUE(command.envelope.eight_bit);
   EXPECT_TRUE(command.envelope.smtputf8);
@@ -37,7 +37,7 @@ TEST(MailParameters, NoneIsGood) {
 
 TEST(MailParameters, ASizeBeyondAllBoundsIsTooLargeNotWrong) {
   MailCommand command;
-  ASSERT_FALSE(apply_mail_parameters("SIZE=99999999999999999999", command));
+  ASSERT_FALSE(apply_mail_parameters("SIZE=99999999999999999999", true, command));
   EXPECT_EQ(command.size, std::numeric_limits<std::uint64_t>::max());
 }
 

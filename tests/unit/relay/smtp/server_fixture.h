@@ -20,6 +20,7 @@ class ServerFixture : public testing::Test {
     if (!session_) {
       session_.emplace(options);
       if (options.mode == ListenerMode::kSubmissions) session_->tls_established(kTls, now);
+      session_->tell_time(told, now);
       session_->start(now);
       drain();
       said.clear();
@@ -86,6 +87,7 @@ class ServerFixture : public testing::Test {
     return defaults;
   }();
   TimePoint now{std::chrono::hours(1)};
+  WallTime told;        // what time it is when the session begins
   bool answers = true;  // yes to everything at once; false: the test answers
   std::string said;
   int sends = 0;
