@@ -51,7 +51,9 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Recipients of the messages accepted. Each ends as delivered, bounced, expired or removed."},
     {kExtensionsUsed, "postrider_extensions_used_total", kCounter, "extension",
      "Messages accepted with a wish of the client's, by extension: future_release counts those "
-     "that wait for a time it has set (HOLDFOR, HOLDUNTIL), see submission.future_release_max."},
+     "that wait for a time it has set (HOLDFOR, HOLDUNTIL), see submission.future_release_max; "
+     "mt_priority those that ask for a priority, mt_priority_lowered those of them that ask for "
+     "more than user.priority_max."},
     {kRepliesRefused, "postrider_replies_refused_total", kCounter, "reason",
      "Negative replies (4xx and 5xx) given to clients, by reason. A rising reason names the rule "
      "or limit that clients run into; the option of that name sets it."},

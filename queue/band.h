@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
+#include "relay/message/priority.h"
+
 namespace postrider::queue {
 
-enum class Band : std::uint8_t { kLow, kNormal, kHigh };
+using message::Band;
 
 inline constexpr std::uint8_t kBands = 3;
 

@@ -19,7 +19,9 @@ constexpr unsigned kReturnShift = 2;  // two bits
 constexpr std::uint8_t kLowBand = 16;
 constexpr std::uint8_t kHighBand = 32;
 constexpr std::uint8_t kRelease = 64;
-constexpr std::uint8_t kMessageFlags = 127;
+constexpr std::uint8_t kPriority = 128;
+// A priority is written as so much more, to be none below 0.
+constexpr int kPriorityBias = 9;
 // Bits of a delivery's flag octet.
 constexpr std::uint8_t kDelayReported = 1;
 constexpr unsigned kAskedShift = 1;  // two bits
@@ -222,6 +224,7 @@ std::string encode(std::string_view key, const Message& message) {
   if (message.band == Band::kLow) flags |= kLowBand;
   if (message.band == Band::kHigh) flags |= kHighBand;
   if (!envelope.release_request.empty()) flags |= kRelease;
+  if (envelope.priority != 0) flags |= kPriority;
   out.octet(static_cast<std::uint8_t>(flags));
   out.text(envelope.sender.local);
   out.text(envelope.sender.domain);
@@ -237,6 +240,9 @@ std::string encode(std::string_view key, const Message& message) {
     out.time(envelope.release);
     out.text(envelope.release_request);
   }
+  if ((flags & kPriority) != 0) {
+    out.octet(static_cast<std::uint8_t>(envelope.priority + kPriorityBias));
+  }
   write_metadata(out, envelope.metadata);
   return out.seal(key);
 }
@@ -250,7 +256,7 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
   const std::uint8_t flags = in.octet();
   const unsigned content = (flags >> kReturnShift) & 3U;
   constexpr std::uint8_t kBothBands = kLowBand | kHighBand;
-  if ((flags & ~kMessageFlags) != 0 || (flags & kBothBands) == kBothBands ||
+  if ((flags & kBothBands) == kBothBands ||
       content > static_cast<unsigned>(message::ReturnContent::kHeaders)) {
     in.fail();
   }
@@ -273,6 +279,10 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
     message.envelope.release = in.time();
     message.envelope.release_request = in.text();
     if (message.envelope.release_request.empty()) in.fail();  // is not written
+  }
+  if ((flags & kPriority) != 0) {
+    message.envelope.priority = in.octet() - kPriorityBias;
+    if (message.envelope.priority == 0 || message.envelope.priority > kPriorityBias) in.fail();
   }
   message.envelope.metadata = read_metadata(in);
   return if_done(in, std::move(message));

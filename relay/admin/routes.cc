@@ -35,18 +35,6 @@ std::int64_t seconds_between(WallTime from, WallTime to) {
   return std::chrono::duration_cast<Seconds>(to - from).count();
 }
 
-const char* name_of(queue::Band band) {
-  switch (band) {
-    case queue::Band::kLow:
-      return "low";
-    case queue::Band::kNormal:
-      return "normal";
-    case queue::Band::kHigh:
-      return "high";
-  }
-  return "";
-}
-
 Json to_json(const queue::Suspension& suspension, WallTime now) {
   Json json = {{"domain", suspension.domain},
                {"tenant", suspension.tenant},
@@ -109,6 +97,7 @@ Json to_json(const queue::MessageSummary& summary, WallTime now) {
                {"tenant", message.envelope.tenant},
                {"campaign", message.envelope.campaign},
                {"envid", message.envelope.envelope_id},
+               {"priority", message.envelope.priority},
                {"size", message.size},
                {"arrived", to_iso8601(message.arrived)},
                {"age_seconds", seconds_between(message.arrived, now)},

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "relay/message/priority.h"
+
 namespace postrider::auth {
 
 struct User {
@@ -26,6 +28,8 @@ struct User {
   std::vector<std::string> senders = {};
   // Whose its messages are; "*": the message may say so itself.
   std::string tenant = {};
+  // The highest band its messages may ask for (MT-PRIORITY).
+  message::Band priority_max = message::Band::kNormal;
   // Its messages must get a DKIM signature, or are refused.
   bool signature_required = false;
   // 0: no limit; see policy/quota.h.

@@ -358,6 +358,15 @@ constexpr Option kSubmissionRows[] = {
              "in submission.tenant_header.",
      .example = "\"shop\""},
     {.section = "user",
+     .key = "priority_max",
+     .kind = Kind::kChoice,
+     .slot = PR_SLOT(user->priority_max),
+     .choices = message::kBandNames,
+     .help = "The most urgent band that the user's messages may ask for with MT-PRIORITY "
+             "(RFC 6710); what asks for more is lowered, and the reply to MAIL says so.",
+     .more = "Priorities from -9 to -4 are low, -3 to 0 normal, 1 to 9 high; waiting mail of a "
+             "higher band is sent first. Without a login it is normal."},
+    {.section = "user",
      .key = "signature_required",
      .kind = Kind::kBool,
      .slot = PR_SLOT(user->signature_required),

@@ -188,6 +188,7 @@ queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
   report.body = message::build_dsn(facts, conclusion.lease.body().value_or(message::Body{}),
                                    shared.options.report_full_max, shared.random);
   report.envelope = message::dsn_envelope(facts, report.body);
+  report.band = original.band;
   report.recipients.push_back({original.envelope.sender, message::kNotifyNever, ""});
   report.expires = now + shared.options.retry.lifetime;
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <utility>
 
 #include "relay/message/utf8.h"
@@ -112,6 +113,12 @@ void add_seconds(std::string& out, std::string_view key, double seconds) {
   out += static_cast<char>('0' + fraction % 10);
 }
 
+void add_priority(std::string& out, std::string_view key, int priority) {
+  append_key(out, key);
+  if (priority < 0) out += '-';
+  append_number(out, static_cast<std::uint64_t>(std::abs(priority)));
+}
+
 void add_metadata(std::string& out, const std::vector<message::Metadata>& all) {
   if (all.empty()) return;
   append_key(out, "metadata");
@@ -131,6 +138,7 @@ void add_envelope(std::string& out, const message::Envelope& envelope) {
   add(out, "user", envelope.user);
   add(out, "tenant", envelope.tenant);
   add(out, "campaign", envelope.campaign);
+  if (envelope.priority != 0) add_priority(out, "priority", envelope.priority);
   add_metadata(out, envelope.metadata);
 }
 
@@ -163,6 +171,9 @@ void append_line(std::string& out, const Record& record) {
   add(out, "recipient", record.recipient);
   add(out, "size", record.size);
   add(out, "client", record.client);
+  if (record.asked_priority && *record.asked_priority != record.envelope->priority) {
+    add_priority(out, "asked_priority", *record.asked_priority);
+  }
   if (record.event == Event::kAccepted && record.envelope != nullptr &&
       !record.envelope->release_request.empty()) {
     add(out, "release", to_iso8601(record.envelope->release));

@@ -9,6 +9,8 @@
 //   metadata    an object: header fields that the message brought, names in lower case
 //   size        octets of the message's text
 //   client      accepted: address of the submitting host
+//   priority    MT-PRIORITY; 0 is left out
+//   asked_priority  accepted: the one the client asked for, where that is another
 //   release     accepted: when it may leave, where the client has set a time
 //   site        the destination; host, ip: the peer's name and address; tls: version and cipher
 //   source      our address towards it
@@ -43,7 +45,8 @@ struct Record {
   const message::Envelope* envelope = nullptr;
   std::string_view recipient;
   std::uint64_t size = 0;
-  std::string_view client;  // accepted: address of the submitting host
+  std::string_view client;            // accepted: address of the submitting host
+  std::optional<int> asked_priority;  // accepted
   std::string_view site;
   std::string_view host;
   std::string_view ip;

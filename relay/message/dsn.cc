@@ -140,6 +140,7 @@ Envelope dsn_envelope(const DsnFacts& facts, const Body& report) {
   // report's third part need no more than BODY=8BITMIME.
   envelope.smtputf8 = envelope.eight_bit && is_global(facts);
   envelope.tenant = facts.envelope.tenant;
+  envelope.priority = facts.envelope.priority;  // RFC 6710 section 4.6
   return envelope;
 }
 

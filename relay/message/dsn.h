@@ -45,7 +45,8 @@ struct DsnFacts {
 // report has nowhere to go.
 Body build_dsn(const DsnFacts& facts, const Body& original, std::size_t full_max, Random& random);
 
-// The report's envelope: null sender, BODY and SMTPUTF8 as its text needs, tenant of the original.
+// The report's envelope: null sender, BODY and SMTPUTF8 as its text needs, tenant and priority of
+// the original.
 Envelope dsn_envelope(const DsnFacts& facts, const Body& report);
 
 }  // namespace postrider::message

@@ -1,5 +1,5 @@
 // Envelope: who sent a message, who shall have it, and what was asked for (RFC 5321 section 2.3.1,
-// RFC 3461, RFC 4865). Thread: values.
+// RFC 3461, RFC 4865, RFC 6710). Thread: values.
 #pragma once
 
 #include <algorithm>
@@ -76,6 +76,7 @@ struct Envelope {
   // what was asked for, in the words of a report: "for;600" or "until;2026-11-21T22:15:03Z".
   WallTime release;
   std::string release_request;
+  int priority = 0;  // MT-PRIORITY: -9 to 9
 
   bool operator==(const Envelope&) const = default;
 };

@@ -133,7 +133,11 @@ std::string received_field(const TraceFacts& facts) {
       .word("with " + only_name_characters(facts.protocol, ""));
   // A comment, since RFC 5321 section 4.4 has no clause for it.
   if (!facts.tls.empty()) field.word("(" + only_name_characters(facts.tls, " ") + ")");
-  field.word("id " + only_name_characters(facts.id, "") + ";").word(to_rfc5322(facts.when));
+  // RFC 6710 section 7 has a clause for it, behind the others.
+  const std::string priority =
+      facts.priority == 0 ? "" : " PRIORITY " + std::to_string(facts.priority);
+  field.word("id " + only_name_characters(facts.id, "") + priority + ";")
+      .word(to_rfc5322(facts.when));
   return std::move(field).finish();
 }
 

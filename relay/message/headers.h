@@ -58,6 +58,7 @@ struct TraceFacts {
   std::string_view protocol;  // "ESMTPSA" and friends (RFC 3848)
   std::string_view tls;       // "TLS1.3 TLS_AES_256_GCM_SHA384", or ""
   std::string_view id;        // queue id
+  int priority = 0;           // MT-PRIORITY as the client gave it; 0 is left out
   WallTime when;
 };
 

@@ -36,6 +36,7 @@ constexpr FlagRow kFlags[] = {
     {"8BITMIME", &ClientSession::Capabilities::eight_bit_mime},
     {"SMTPUTF8", &ClientSession::Capabilities::smtputf8},
     {"DSN", &ClientSession::Capabilities::dsn},
+    {"MT-PRIORITY", &ClientSession::Capabilities::mt_priority},
     {"ENHANCEDSTATUSCODES", &ClientSession::Capabilities::enhanced_codes},
 };
 
@@ -59,6 +60,7 @@ std::string offer_capabilities(const ServerOptions& options, const TlsFacts* tls
   std::string text = options.host_name;
   text += "\nPIPELINING\nSIZE " + std::to_string(options.message_size_max);
   text += "\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\nDSN";
+  text += "\nMT-PRIORITY MIXER";  // see message/priority.h
   if (options.tls_available && tls == nullptr) text += "\nSTARTTLS";
   if (tls != nullptr && options.mode != ListenerMode::kTrusted) {
     text += "\nAUTH ";

@@ -1,5 +1,5 @@
 // ClientSession: the sending side of one SMTP connection (RFC 5321, 3207, 1870, 2920, 3461, 4954,
-// 6152, 6531), as a state machine without sockets, clocks or threads.
+// 6152, 6531, 6710), as a state machine without sockets, clocks or threads.
 //
 // A connection greets, says EHLO, starts TLS and logs in as demanded, then carries transactions one
 // after another. It keeps two positions in one list of steps, sent and answered; that is all
@@ -153,6 +153,7 @@ class ClientSession {
     bool eight_bit_mime = false;
     bool smtputf8 = false;
     bool dsn = false;
+    bool mt_priority = false;
     bool size = false;
     bool enhanced_codes = false;
     std::uint64_t size_max = 0;  // 0: no fixed limit

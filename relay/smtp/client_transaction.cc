@@ -121,6 +121,8 @@ void ClientSession::Machine::append_mail() {
   if (capabilities_.size) commands_ += " SIZE=" + std::to_string(transaction_.body.size());
   if (envelope.eight_bit && capabilities_.eight_bit_mime) commands_ += " BODY=8BITMIME";
   if (envelope.smtputf8) commands_ += " SMTPUTF8";
+  // RFC 6710 section 4.2: also where nobody asked for one.
+  if (capabilities_.mt_priority) commands_ += " MT-PRIORITY=" + std::to_string(envelope.priority);
   if (!capabilities_.dsn) return;
   if (envelope.return_content == message::ReturnContent::kFull) commands_ += " RET=FULL";
   if (envelope.return_content == message::ReturnContent::kHeaders) commands_ += " RET=HDRS";

@@ -1,5 +1,5 @@
 // The grammar of SMTP commands (RFC 5321 section 4.1, with the parameters of RFC 1870, 3461, 4865,
-// 4954, 6152 and 6531): what a line says, without regard to whether it may be said now.
+// 4954, 6152, 6531 and 6710): what a line says, without regard to whether it may be said now.
 //
 // A line that cannot be understood gives the reply to answer it with. Thread: pure functions.
 #pragma once
@@ -47,7 +47,7 @@ template <class T>
 using Parsed = std::variant<T, message::Status>;
 
 struct MailCommand {
-  // sender, eight_bit, smtputf8, return_content, envelope_id, release_request
+  // sender, eight_bit, smtputf8, return_content, envelope_id, release_request, priority
   message::Envelope envelope;
   std::uint64_t size = 0;  // SIZE; 0: not declared
   // HOLDFOR and HOLDUNTIL; of good commands at most one is set.

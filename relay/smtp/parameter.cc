@@ -35,6 +35,7 @@ template <class Command>
 struct ParameterRow {
   std::string_view keyword;
   bool (*apply)(Command& command, Value value);  // false: the value is no good
+  std::uint16_t detail = 4;                      // of the enhanced code 5.5.x of a bad one
 };
 
 bool apply_size(MailCommand& command, Value value) {
@@ -73,6 +74,17 @@ bool apply_envid(MailCommand& command, Value value) {
 // RFC 4954 section 5 lets a server that does not trust the client's word treat it as "AUTH=<>".
 bool apply_auth(MailCommand& /*command*/, Value value) {
   return value && !value->empty() && (*value == "<>" || is_xtext(*value));
+}
+
+// RFC 6710 section 7: one digit, with "-" before it unless it is 0.
+bool apply_priority(MailCommand& command, Value value) {
+  if (!value || value->empty()) return false;
+  const bool is_negative = value->front() == '-';
+  const std::string_view digits = value->substr(is_negative ? 1 : 0);
+  if (digits.size() != 1 || !ascii::is_digit(digits[0])) return false;
+  if (is_negative && digits[0] == '0') return false;
+  command.envelope.priority = is_negative ? '0' - digits[0] : digits[0] - '0';
+  return true;
 }
 
 bool apply_hold_for(MailCommand& command, Value value) {
@@ -150,6 +162,7 @@ constexpr ParameterRow<MailCommand> kMailParameters[] = {
     {"RET", apply_ret},
     {"ENVID", apply_envid},
     {"AUTH", apply_auth},
+    {"MT-PRIORITY", apply_priority, 2},
     // Those of FUTURERELEASE are the last.
     {"HOLDFOR", apply_hold_for},
     {"HOLDUNTIL", apply_hold_until},
@@ -161,8 +174,9 @@ constexpr ParameterRow<RcptCommand> kRcptParameters[] = {
     {"ORCPT", apply_orcpt},
 };
 
-Status bad_parameter(std::string_view keyword, std::string_view what) {
-  return {501, {5, 5, 4}, std::string(what) + " " + std::string(keyword)};
+template <class Row>
+Status bad_parameter(const Row& row, std::string_view what) {
+  return {501, {5, 5, row.detail}, std::string(what) + " " + std::string(row.keyword)};
 }
 
 template <class Command>
@@ -181,11 +195,11 @@ std::optional<Status> apply_parameters(std::string_view text,
     });
     if (row == rows.end()) return Status{555, {5, 5, 4}, "Parameter not recognized"};
     const unsigned bit = 1U << (row - rows.begin());
-    if ((seen & bit) != 0) return bad_parameter(row->keyword, "Repeated parameter");
+    if ((seen & bit) != 0) return bad_parameter(*row, "Repeated parameter");
     seen |= bit;
     Value value;
     if (equals != std::string_view::npos) value = parameter.substr(equals + 1);
-    if (!row->apply(command, value)) return bad_parameter(row->keyword, "Bad value for parameter");
+    if (!row->apply(command, value)) return bad_parameter(*row, "Bad value for parameter");
   }
   return std::nullopt;
 }

@@ -1,5 +1,5 @@
 // ServerSession: the receiving side of one SMTP connection (RFC 5321, 6409, 3207, 4954, 1870, 2920,
-// 3030, 3461, 4865, 6152, 6531, 2034), as a state machine without sockets, clocks or threads.
+// 3030, 3461, 4865, 6152, 6531, 6710, 2034), as a state machine without sockets, clocks or threads.
 //
 // The adapter feeds bytes, answers and time in, and after each such call drains next() and carries
 // out what it says, in order. First property: any split of the same bytes gives the same actions.

@@ -220,7 +220,7 @@ void Connection::carry_out(const smtp::AskSender&) {
   if (const auto denied = intake_.sender_denial(session_)) {
     return session_.answer(denied->status, now(), denied->reason);
   }
-  session_.answer({250, {2, 1, 0}, "Ok"}, now());
+  session_.answer(intake_.sender_welcome(session_), now());
 }
 
 void Connection::carry_out(const smtp::AskRecipient& action) {

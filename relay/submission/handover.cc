@@ -22,6 +22,7 @@ std::string accepted_events(const Handover& message, const std::string& id) {
   record.envelope = &message.submission.envelope;
   record.size = message.submission.body.size();
   record.client = message.client;
+  record.asked_priority = message.asked_priority;
   for (const message::Recipient& recipient : message.submission.recipients) {
     const std::string address = recipient.address.to_string();
     record.recipient = address;
@@ -40,8 +41,13 @@ void submit(Shared& shared, Handover message, const std::string& signatures, Int
   queue::Submission& submission = message.submission;
   submission.body.prepend(Chunk(message.trace + signatures + message.header.to_string()));
   submission.events = accepted_events(message, submission.id.to_string());
-  Receipt receipt{queue::Refusal::kNone, submission.id, submission.body.size(),
-                  submission.recipients.size(), !submission.envelope.release_request.empty()};
+  Receipt receipt{queue::Refusal::kNone,
+                  submission.id,
+                  submission.body.size(),
+                  submission.recipients.size(),
+                  !submission.envelope.release_request.empty(),
+                  message.asked_priority != 0,
+                  message.asked_priority != submission.envelope.priority};
   shared.queue.submit(std::move(submission),
                       [receipt, charge = std::move(message.charge), &quota = shared.quota,
                        done = std::move(done)](queue::Refusal refusal) mutable {

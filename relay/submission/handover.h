@@ -33,6 +33,7 @@ struct Handover {
   Charge charge;
   WallTime time;
   TextShare share;  // until the queue's own limits count the message
+  int asked_priority = 0;
 };
 
 // A denial: refused here, for too many messages wait for their signature; the quota is given back

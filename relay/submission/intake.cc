@@ -29,6 +29,7 @@ std::string trace_field(const smtp::ServerSession& session, const IpAddress& cli
   facts.protocol = session.protocol();
   facts.tls = tls;
   facts.id = id;
+  facts.priority = session.envelope().priority;
   facts.when = now;
   return message::received_field(facts);
 }
@@ -36,6 +37,13 @@ std::string trace_field(const smtp::ServerSession& session, const IpAddress& cli
 policy::SendingLimits limits_of(const auth::User& user) {
   return {user.messages_per_minute, user.messages_per_day, user.recipients_per_day,
           user.bytes_per_day};
+}
+
+// The priority that a message gets which asks for `priority` (RFC 6710 section 4.1). Nobody has
+// allowed a client without an account to be preferred.
+int allowed_priority(int priority, const auth::User* user) {
+  const message::Band highest = user == nullptr ? message::Band::kNormal : user->priority_max;
+  return std::min(priority, message::highest_of(highest));
 }
 
 bool is_anybody(const auth::User& user) {
@@ -114,6 +122,16 @@ std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session,
       shared_.quota.look(user->name, limits_of(*user), {1, 1, 0}, shared_.clock.wall());
   if (refused) return Denied{refused->reason, refused->status};
   return std::nullopt;
+}
+
+Status Intake::sender_welcome(const smtp::ServerSession& session) const {
+  const auto all = users();
+  const int asked = session.envelope().priority;
+  const int allowed = allowed_priority(asked, all->find(session.user()));
+  if (allowed == asked) return {250, {2, 1, 0}, "Ok"};
+  return {250,
+          {2, 3, 6},
+          std::to_string(allowed) + " is its priority, the highest that may be asked for here"};
 }
 
 std::optional<Denied> Intake::quota_denial(const smtp::ServerSession& session) const {
@@ -241,7 +259,8 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
                    {},
                    {},
                    shared_.clock.wall(),
-                   TextShare(shared_.bodies_in_flight)};
+                   TextShare(shared_.bodies_in_flight),
+                   0};
   queue::Submission& submission = message.submission;
   submission.id = shared_.queue.next_id();
   const std::string id = submission.id.to_string();
@@ -270,6 +289,9 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
       recipient.address = *address;
     }
   }
+  message.asked_priority = submission.envelope.priority;
+  submission.envelope.priority = allowed_priority(message.asked_priority, user);
+  submission.band = message::band_of(submission.envelope.priority);
   // Its life begins when it may leave.
   submission.not_before = submission.envelope.release;
   submission.expires =

@@ -37,6 +37,8 @@ struct Receipt {
   std::uint64_t size = 0;  // octets of the text, trace field included
   std::size_t recipients = 0;
   bool future_release = false;        // it waits for a time that the client has set
+  bool mt_priority = false;           // it asked for a priority
+  bool mt_priority_lowered = false;   // more than it may have
   std::optional<Denied> denied = {};  // refused before the queue: because of its signature
 
   [[nodiscard]] bool accepted() const { return refusal == queue::Refusal::kNone && !denied; }
@@ -57,6 +59,9 @@ class Intake {
 
   // Whether the sender of the transaction may be the session's user's, and the user send now.
   [[nodiscard]] std::optional<Denied> sender_denial(const smtp::ServerSession& session) const;
+  // What a sender who is not denied is told: with which priority the message goes, if that is not
+  // the one it asked for.
+  [[nodiscard]] message::Status sender_welcome(const smtp::ServerSession& session) const;
   // Whether the user may send to one recipient more.
   [[nodiscard]] std::optional<Denied> quota_denial(const smtp::ServerSession& session) const;
 

@@ -29,6 +29,8 @@ Receiver::Receiver(event::Loop& loop, Shared& shared) : loop_(loop), shared_(sha
   counters_.bytes = registry.counter(Metric::kBytesAccepted);
   counters_.recipients = registry.counter(Metric::kRecipientsAccepted);
   counters_.future_release = registry.counter(Metric::kExtensionsUsed, "future_release");
+  counters_.mt_priority = registry.counter(Metric::kExtensionsUsed, "mt_priority");
+  counters_.mt_priority_lowered = registry.counter(Metric::kExtensionsUsed, "mt_priority_lowered");
   counters_.submit_seconds = registry.histogram(Metric::kSubmitSeconds);
 }
 
@@ -69,6 +71,8 @@ void Receiver::count(const Receipt& receipt, TimePoint started) const {
   counters_.bytes.add(receipt.size);
   counters_.recipients.add(receipt.recipients);
   if (receipt.future_release) counters_.future_release.add();
+  if (receipt.mt_priority) counters_.mt_priority.add();
+  if (receipt.mt_priority_lowered) counters_.mt_priority_lowered.add();
   const Duration taken = shared_.clock.now() - started;
   counters_.submit_seconds.observe(std::chrono::duration<double>(taken).count());
 }

@@ -123,6 +123,8 @@ class Receiver {
     metrics::Counter bytes;
     metrics::Counter recipients;
     metrics::Counter future_release;
+    metrics::Counter mt_priority;
+    metrics::Counter mt_priority_lowered;
     metrics::Histogram submit_seconds;
   };
 

@@ -198,6 +198,9 @@ std::string message_text(const Json& message) {
   }
   out += fmt::format("  expires  {}, {}\n", text(message, "expires"),
                      format_until(number(message, "expires_in_seconds")));
+  if (message.contains("priority") && message["priority"] != 0) {
+    out += fmt::format("  priority {}\n", number(message, "priority"));
+  }
   for (const char* key : {"tenant", "campaign", "envid"}) {
     const std::string value = text(message, key);
     if (!value.empty()) out += fmt::format("  {:<9}{}\n", key, value);

@@ -323,6 +323,10 @@ void CommandLine::add_user() {
           ->allow_extra_args(false)
           ->required();
       added->add_option("--tenant", request.tenant, "Whose its messages are")->option_text("NAME");
+      added
+          ->add_option("--priority-max", request.priority_max,
+                       "The most urgent band its messages may ask for: low, normal or high")
+          ->option_text("BAND");
     }
   };
   keep(Kind::kAdd, "add", "Add a user, whose password is typed or piped in",

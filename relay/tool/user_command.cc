@@ -88,6 +88,11 @@ Result<std::string> change(const UserRequest& request, std::vector<auth::User>& 
       auto set = config::assign(*config::find_option("user", key), record, value);
       if (!set) return failure(set.error());
     }
+    if (!request.priority_max.empty()) {
+      auto set = config::assign(*config::find_option("user", "priority_max"), record,
+                                request.priority_max);
+      if (!set) return failure(set.error());
+    }
     if (request.no_password && user.certificates.empty()) {
       return failure("without a password it needs a certificate to log in with");
     }
@@ -115,7 +120,7 @@ std::string mechanisms_of(const auth::User& user) {
 
 std::string list_of(const std::vector<auth::User>& users) {
   if (users.empty()) return "there are no users\n";
-  TextTable table({{"NAME"}, {"LOGIN WITH"}, {"TENANT"}, {"SENDERS"}});
+  TextTable table({{"NAME"}, {"LOGIN WITH"}, {"TENANT"}, {"PRIORITY"}, {"SENDERS"}});
   for (const auth::User& user : users) {
     std::string senders;
     for (const std::string& sender : user.senders) {
@@ -123,7 +128,9 @@ std::string list_of(const std::vector<auth::User>& users) {
       senders += ascii::printable(sender, 80);
     }
     table.add({ascii::printable(user.name, 60), mechanisms_of(user),
-               user.tenant.empty() ? "-" : user.tenant, senders.empty() ? "nobody" : senders});
+               user.tenant.empty() ? "-" : user.tenant,
+               std::string(message::name_of(user.priority_max)),
+               senders.empty() ? "nobody" : senders});
   }
   return table.to_string();
 }

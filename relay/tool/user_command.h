@@ -19,6 +19,7 @@ struct UserRequest {
   std::vector<std::string> certificates;  // likewise
   bool no_password = false;               // it has a certificate
   std::string tenant;
+  std::string priority_max;  // a band; "": as the option's default
 };
 
 // Exit code.

@@ -135,8 +135,8 @@ Failure ClientPlay::directive(const std::vector<std::string>& words) {
   return drain();
 }
 
-// SEND <sender> <recipient>... [8bit] [utf8] [ret=full|hdrs] [envid=...] [notify=N] [orcpt=...],
-// with the message's lines behind it.
+// SEND <sender> <recipient>... [8bit] [utf8] [ret=full|hdrs] [envid=...] [mt-priority=N] [notify=N]
+// [orcpt=...], with the message's lines behind it.
 Failure ClientPlay::send(std::size_t& at) {
   if (!ready_) return "the session is not ready";
   ready_ = false;
@@ -153,6 +153,7 @@ Failure ClientPlay::send(std::size_t& at) {
     if (word == "ret=full") envelope.return_content = message::ReturnContent::kFull;
     if (word == "ret=hdrs") envelope.return_content = message::ReturnContent::kHeaders;
     if (word.rfind("envid=", 0) == 0) envelope.envelope_id = value;
+    if (word.rfind("mt-priority=", 0) == 0) envelope.priority = std::stoi(value);
     if (word.rfind("notify=", 0) == 0) {
       transaction.recipients.back().notify =
           static_cast<std::uint8_t>(ascii::parse_u64(value).value_or(0));

@@ -68,6 +68,27 @@ TEST(Records, MetadataComesBackAndIsBounded) {
   EXPECT_FALSE(decode_message(key, encode(key, message)));
 }
 
+TEST(Records, WhatTheClientAskedForComesBack) {
+  const std::string key = message_key(kId);
+  Message message = a_message();
+  const std::string without = encode(key, message);
+  EXPECT_EQ(decode_message(key, without)->envelope.release, WallTime());
+  EXPECT_EQ(decode_message(key, without)->envelope.priority, 0);
+  message.envelope.release = message.arrived + Seconds(60);
+  message.envelope.release_request = "for;60";
+  message.envelope.priority = -9;
+  message.envelope.metadata = {{"x-job", "nightly"}};
+  const std::string with = encode(key, message);
+  EXPECT_EQ(with.size() - without.size(), 6U + 1 + 6 + 1 + 1 + 6 + 8);
+  EXPECT_EQ(decode_message(key, with)->envelope, message.envelope);
+  EXPECT_EQ(decode_message(key, with)->released(), message.envelope.release);
+  for (message.envelope.priority = -9; message.envelope.priority <= 9;
+       ++message.envelope.priority) {
+    EXPECT_EQ(decode_message(key, encode(key, message))->envelope, message.envelope);
+  }
+  EXPECT_FALSE(decode_message(key, encode(key, message))) << "priority 10";
+}
+
 TEST(Records, DeliveryComesBackWhole) {
   const std::string key = delivery_key({kId, 1});
   const auto back = decode_delivery(key, encode(key, a_delivery()));

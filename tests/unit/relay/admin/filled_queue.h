@@ -41,8 +41,10 @@ class FilledQueue final : public queue::Consumer {
 
   // A message to one recipient a domain; waits until it is on "disk". Returns its id.
   std::string add(const std::string& sender, const std::vector<message::Address>& recipients,
-                  std::size_t size = 1000) {
+                  std::size_t size = 1000, const message::Envelope& wishes = {}) {
     queue::Submission submission;
+    submission.envelope = wishes;
+    submission.not_before = wishes.release;
     submission.id = queue->next_id();
     const std::size_t at = sender.find('@');
     if (at != std::string::npos) {

@@ -89,6 +89,22 @@ TEST_F(RoutesTest, QueuesLargestFirstWithTotals) {
   EXPECT_EQ(get("/queue", {{"limit", "1"}})["queues"].size(), 1U);
 }
 
+TEST_F(RoutesTest, WhatTheClientAskedForWithAMessage) {
+  message::Envelope wishes;
+  wishes.release = filled_.clock.wall() + std::chrono::hours(1);
+  wishes.release_request = "for;3600";
+  wishes.priority = -4;
+  const Json message =
+      get("/messages/" + filled_.add("a@s.example", {{"b", "one.example"}}, 1000, wishes));
+  EXPECT_EQ(message["release"], to_iso8601(wishes.release));
+  EXPECT_GT(message["release_in_seconds"].get<int>(), 3500);
+  EXPECT_EQ(message["priority"], -4);
+  EXPECT_EQ(message["deliveries"][0]["next_attempt"], message["release"]);
+  const Json other = get("/messages/" + filled_.add("a@s.example", {{"b", "one.example"}}));
+  EXPECT_TRUE(other["release"].is_null());
+  EXPECT_EQ(other["priority"], 0);
+}
+
 TEST_F(RoutesTest, AMessageAndItsDeliveries) {
   const std::string id = filled_.add("a@s.example", {{"b", "one.example"}, {"c", "two.example"}});
   ASSERT_TRUE(filled_.defer(2, {451, {4, 7, 1}, "try later"}));

@@ -175,6 +175,7 @@ class DeliveryTest : public event::EventTest {
     Milliseconds lifetime = std::chrono::hours(24);
     std::string tenant{};
     queue::Band band = queue::Band::kNormal;
+    WallTime release = {};  // told, and not kept: it is due at once
   };
 
   // Puts it into the queue, and waits until it is there.
@@ -191,6 +192,9 @@ class DeliveryTest : public event::EventTest {
     submission.expires = clock_.wall() + mail.lifetime;
     submission.envelope.tenant = mail.tenant;
     submission.band = mail.band;
+    submission.envelope.priority = message::highest_of(mail.band);
+    submission.envelope.release = mail.release;
+    if (mail.release > WallTime()) submission.envelope.release_request = "for;60";
     std::promise<queue::Refusal> done;
     auto answer = done.get_future();
     queue_->submit(std::move(submission),

@@ -261,6 +261,19 @@ TEST_F(DelayTest, IsToldOfWhatIsPutOffToo) {
   EXPECT_EQ(events_of("deferred"), 0U);
 }
 
+TEST_F(DelayTest, CountsFromTheTimeOfRelease) {
+  end(late_lease({.release = clock_.wall() + std::chrono::hours(1)}), {{Stage::kMail, kBusy}});
+  EXPECT_FALSE(again().delay_reported());
+  EXPECT_EQ(counted(Metric::kReportsSent, "delayed"), 0U);
+}
+
+TEST_F(ReportTest, AReportIsAsUrgentAsItsMessage) {
+  end(lease_of({.band = queue::Band::kHigh}), {{Stage::kRecipient, kNobody}}, spoken_to_mx());
+  const queue::Lease report = take_report();
+  EXPECT_EQ(report.message().band, queue::Band::kHigh);
+  EXPECT_EQ(report.message().envelope.priority, 9);
+}
+
 TEST_F(ReportTest, ADelayIsNotToldBeforeItsTime) {
   end(a_lease(), {{Stage::kMail, kBusy}});
   ASSERT_TRUE(run_until_ended());

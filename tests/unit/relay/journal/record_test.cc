@@ -91,6 +91,26 @@ TEST(Record, MetadataIsAnObject) {
                         "e\"}"));
 }
 
+TEST(Record, WhatTheClientAskedForStandsWhereItWasAccepted) {
+  message::Envelope envelope;
+  envelope.release = kTime;
+  envelope.release_request = "for;60";
+  envelope.priority = -4;
+  Record record;
+  record.envelope = &envelope;
+  record.asked_priority = -4;
+  EXPECT_THAT(line_of(record), HasSubstr(R"("priority":-4,"release":"2026-11-21T22:15:03.123Z")"));
+  EXPECT_THAT(line_of(record), Not(HasSubstr("asked_priority")));
+  record.asked_priority = 9;
+  EXPECT_THAT(line_of(record), HasSubstr(R"("asked_priority":9)"));
+  record.event = Event::kDelivered;
+  record.asked_priority.reset();
+  EXPECT_THAT(line_of(record), HasSubstr(R"("priority":-4)"));
+  EXPECT_THAT(line_of(record), Not(HasSubstr("release")));
+  envelope.priority = 0;
+  EXPECT_THAT(line_of(record), Not(HasSubstr("priority")));
+}
+
 TEST(Record, EventsHaveNames) {
   EXPECT_EQ(name_of(Event::kAccepted), "accepted");
   EXPECT_EQ(name_of(Event::kDelivered), "delivered");

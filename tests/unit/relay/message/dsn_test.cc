@@ -116,6 +116,13 @@ TEST_F(DsnTest, EightBitOriginalsAreDeclared) {
   EXPECT_FALSE(dsn_envelope(facts_, body_).smtputf8);
 }
 
+TEST_F(DsnTest, TheReportIsAsUrgentAsItsMessage) {
+  facts_.envelope.priority = 4;
+  add_failed();
+  build();
+  EXPECT_EQ(dsn_envelope(facts_, body_).priority, 4);
+}
+
 TEST_F(DsnTest, SmtputfEightTakesTheFormsOfRfc6533) {
   facts_.envelope.smtputf8 = true;
   facts_.envelope.sender.local = "j\xc3\xb6rg";

@@ -129,6 +129,13 @@ TEST(ReceivedField, SaysWhoSentWhatAndWhen) {
                 to_rfc5322(facts().when) + "\r\n");
 }
 
+TEST(ReceivedField, HasAClauseForThePriority) {
+  TraceFacts prior = facts();
+  prior.priority = -3;
+  EXPECT_THAT(unfolded(received_field(prior)),
+              HasSubstr(" id 00112233445566778899aabbccddeeff PRIORITY -3; "));
+}
+
 TEST(ReceivedField, FoldsAt78Columns) {
   std::string text = received_field(facts());
   EXPECT_THAT(text, EndsWith("\r\n"));

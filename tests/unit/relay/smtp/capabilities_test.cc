@@ -42,12 +42,21 @@ TEST(Offer, NamesTheLimits) {
               HasSubstr("\nLIMITS MAILMAX=3 RCPTMAX=7"));
 }
 
+TEST(Offer, PrioritiesEverywhereAndATimeOfReleaseWhereItIsKnown) {
+  ServerOptions options;
+  options.future_release_max = Seconds(3600);
+  EXPECT_THAT(offer_capabilities(options, nullptr, false), HasSubstr("\nMT-PRIORITY MIXER\n"));
+  EXPECT_THAT(offer_capabilities(options, nullptr, false), Not(HasSubstr("FUTURERELEASE")));
+  EXPECT_THAT(offer_capabilities(options, nullptr, false, WallTime(Seconds(1795299303))),
+              HasSubstr("\nFUTURERELEASE 3600 2026-11-21T22:15:03Z\n"));
+}
+
 TEST(Parse, Keywords) {
   const auto caps = parse_capabilities(
       "mx.test greets you\npipelining\nSTARTTLS\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES\n"
-      "SIZE 1000\nAUTH PLAIN login\nX-OTHER stuff");
+      "MT-PRIORITY MIXER\nSIZE 1000\nAUTH PLAIN login\nX-OTHER stuff");
   EXPECT_TRUE(caps.pipelining && caps.start_tls && caps.eight_bit_mime && caps.smtputf8);
-  EXPECT_TRUE(caps.dsn && caps.enhanced_codes && caps.size);
+  EXPECT_TRUE(caps.dsn && caps.enhanced_codes && caps.size && caps.mt_priority);
   EXPECT_EQ(caps.size_max, 1000U);
   EXPECT_THAT(caps.auth, ElementsAre("PLAIN", "LOGIN"));
 }

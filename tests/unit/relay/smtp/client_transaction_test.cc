@@ -153,5 +153,22 @@ TEST_F(ClientTransactionTest, AThousandRecipients) {
   }
 }
 
+TEST_F(ClientTransactionTest, ThePriorityIsPassedOnWhereItIsKnown) {
+  envelope.priority = -7;
+  hello("MT-PRIORITY");
+  EXPECT_EQ(send({"1"}), "MAIL FROM:<a@b.test> MT-PRIORITY=-7\r\n");
+}
+
+TEST_F(ClientTransactionTest, TheDefaultPriorityIsPassedOnToo) {
+  hello("MT-PRIORITY MIXER");
+  EXPECT_EQ(send({"1"}), "MAIL FROM:<a@b.test> MT-PRIORITY=0\r\n");
+}
+
+TEST_F(ClientTransactionTest, APriorityThatTheServerDoesNotKnowIsLeftOut) {
+  envelope.priority = 9;
+  hello();
+  EXPECT_EQ(send({"1"}), "MAIL FROM:<a@b.test>\r\n");
+}
+
 }  // namespace
 }  // namespace postrider::smtp

@@ -57,6 +57,49 @@ TEST(MailParameters, UnknownOnes) {
   EXPECT_EQ(mail_code("XYZ=1"), 555);
 }
 
+TEST(MailParameters, ATimeOfReleaseIsAnIntervalOrADateTime) {
+  MailCommand command;
+  ASSERT_FALSE(apply_mail_parameters("holdfor=999999999", true, command));
+  EXPECT_EQ(command.hold_for, Seconds(999'999'999));
+  EXPECT_EQ(command.envelope.release_request, "for;999999999");
+  command = {};
+  ASSERT_FALSE(apply_mail_parameters("HOLDUNTIL=2026-11-21T22:15:03Z", true, command));
+  EXPECT_EQ(command.hold_until, WallTime(Seconds(1795299303)));
+  EXPECT_EQ(command.envelope.release_request, "until;2026-11-21T22:15:03Z");
+  for (const char* text :
+       {"HOLDFOR", "HOLDFOR=", "HOLDFOR=0", "HOLDFOR=01", "HOLDFOR=-1", "HOLDFOR=+1", "HOLDFOR=1s",
+        "HOLDFOR=1000000000", "HOLDFOR=1 HOLDFOR=2", "HOLDUNTIL", "HOLDUNTIL=", "HOLDUNTIL=60",
+        "HOLDUNTIL=2026-11-21", "HOLDUNTIL=2026-11-21T23:15:03+01:00",
+        "HOLDUNTIL=2026-11-21T22:15:03.1234567890123456789012Z"}) {
+    EXPECT_EQ(mail_code(text), 501) << text;
+  }
+}
+
+TEST(MailParameters, ATimeOfReleaseIsUnknownWhereItIsNotOffered) {
+  for (const char* text : {"HOLDFOR=1", "HOLDUNTIL=2026-11-21T22:15:03Z", "HOLDFOR"}) {
+    MailCommand command;
+    const auto refusal = apply_mail_parameters(text, false, command);
+    ASSERT_TRUE(refusal) << text;
+    EXPECT_EQ(refusal->code, 555) << text;
+  }
+}
+
+TEST(MailParameters, APriorityIsOneDigit) {
+  for (int priority = -9; priority <= 9; ++priority) {
+    MailCommand command;
+    ASSERT_FALSE(apply_mail_parameters("MT-PRIORITY=" + std::to_string(priority), false, command));
+    EXPECT_EQ(command.envelope.priority, priority);
+  }
+  for (const char* text : {"MT-PRIORITY", "MT-PRIORITY=", "MT-PRIORITY=10", "MT-PRIORITY=-10",
+                           "MT-PRIORITY=+1", "MT-PRIORITY=-0", "MT-PRIORITY=01", "MT-PRIORITY=-",
+                           "MT-PRIORITY=x", "MT-PRIORITY=1 MT-PRIORITY=1"}) {
+    MailCommand command;
+    const auto refusal = apply_mail_parameters(text, false, command);
+    ASSERT_TRUE(refusal) << text;
+    EXPECT_EQ(refusal->to_line().substr(0, 9), "501 5.5.2") << text;
+  }
+}
+
 TEST(RcptParameters, Notify) {
   message::Recipient recipient;
   ASSERT_FALSE(apply_rcpt_parameters("NOTIFY=success,Delay", false, recipient));

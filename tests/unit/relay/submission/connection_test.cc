@@ -378,5 +378,101 @@ TEST_F(ConnectionTest, AClientThatVanishesLeavesAtOnce) {
   EXPECT_LT(clock_.now() - begun, Seconds(2));  // less than lingering would take
 }
 
+// --- what a client may ask for with a message
+
+class WishesTest : public ConnectionTest {
+ protected:
+  // A client that has logged in.
+  std::unique_ptr<Client> logged_in() {
+    auto client = secured();
+    EXPECT_THAT(say(*client, plain_login("secret")), StartsWith("235 "));
+    return client;
+  }
+
+  // The rest of a message; what its end is answered.
+  std::string finish(Client& client) {
+    EXPECT_THAT(say(client, "RCPT TO:<b@to.example>"), StartsWith("250 "));
+    EXPECT_THAT(say(client, "DATA"), StartsWith("354 "));
+    return say(client, "text\r\n.");
+  }
+
+  queue::MessageSummary only_message() {
+    queue::Selector all;
+    all.all = true;
+    auto page = queue_->messages(all, 10);
+    EXPECT_TRUE(page && page->messages.size() == 1);
+    return page && !page->messages.empty() ? page->messages[0] : queue::MessageSummary();
+  }
+};
+
+TEST_F(WishesTest, AMessageWaitsForItsTimeAndLivesFromThen) {
+  use_submission();
+  open();
+  auto client = logged_in();
+  EXPECT_THAT(say(*client, "MAIL FROM:<a@from.example> HOLDFOR=7200"), StartsWith("250 2.1.0 "));
+  EXPECT_THAT(finish(*client), StartsWith("250 2.0.0 "));
+  const queue::MessageSummary kept = only_message();
+  const WallTime release = kept.message.envelope.release;
+  EXPECT_GE(release, kept.message.arrived + std::chrono::hours(2) - Seconds(10));
+  EXPECT_LE(release, kept.message.arrived + std::chrono::hours(2) + Milliseconds(1));
+  EXPECT_EQ(kept.deliveries.at(0).due, release);
+  EXPECT_EQ(kept.message.expires, release + std::chrono::hours(24));
+  EXPECT_THAT(events(), HasSubstr("\"release\":\"" + to_iso8601(release) + "\""));
+  EXPECT_EQ(counted(Metric::kExtensionsUsed, "future_release"), 1U);
+  EXPECT_EQ(leases_.count(), 0U);
+}
+
+TEST_F(WishesTest, APriorityGoesAsHighAsTheUserMay) {
+  auth_options_.users[0].priority_max = message::Band::kHigh;
+  use_submission();
+  open();
+  auto client = logged_in();
+  EXPECT_EQ(say(*client, "MAIL FROM:<a@from.example> MT-PRIORITY=3"), "250 2.1.0 Ok\r\n");
+  finish(*client);
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_EQ(leases_.at(0).message().band, queue::Band::kHigh);
+  EXPECT_EQ(leases_.at(0).message().envelope.priority, 3);
+  EXPECT_THAT(leases_.at(0).body()->to_string(), HasSubstr(" PRIORITY 3;"));
+  EXPECT_THAT(events(), HasSubstr("\"priority\":3"));
+  EXPECT_EQ(counted(Metric::kExtensionsUsed, "mt_priority"), 1U);
+  EXPECT_EQ(counted(Metric::kExtensionsUsed, "mt_priority_lowered"), 0U);
+}
+
+TEST_F(WishesTest, APriorityAboveThatIsLowered) {
+  use_submission();
+  open();
+  auto client = logged_in();
+  EXPECT_THAT(say(*client, "MAIL FROM:<a@from.example> MT-PRIORITY=3"), StartsWith("250 2.3.6 0 "));
+  finish(*client);
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_EQ(leases_.at(0).message().band, queue::Band::kNormal);
+  EXPECT_EQ(leases_.at(0).message().envelope.priority, 0);
+  EXPECT_THAT(events(), HasSubstr("\"asked_priority\":3"));
+  EXPECT_EQ(counted(Metric::kExtensionsUsed, "mt_priority_lowered"), 1U);
+}
+
+TEST_F(WishesTest, WhoMayOnlySendLowPriorityIsToldSoAlways) {
+  auth_options_.users[0].priority_max = message::Band::kLow;
+  use_submission();
+  open();
+  auto client = logged_in();
+  EXPECT_THAT(say(*client, "MAIL FROM:<a@from.example>"), StartsWith("250 2.3.6 -4 "));
+  finish(*client);
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_EQ(leases_.at(0).message().band, queue::Band::kLow);
+}
+
+TEST_F(WishesTest, AClientWithoutAnAccountMayOnlyStandBack) {
+  open();
+  auto client = greeted();
+  EXPECT_THAT(say(*client, "MAIL FROM:<a@from.example> MT-PRIORITY=9"), StartsWith("250 2.3.6 0 "));
+  EXPECT_EQ(say(*client, "RSET"), "250 2.0.0 Ok\r\n");
+  EXPECT_EQ(say(*client, "MAIL FROM:<a@from.example> MT-PRIORITY=-9"), "250 2.1.0 Ok\r\n");
+  finish(*client);
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  EXPECT_EQ(leases_.at(0).message().band, queue::Band::kLow);
+  EXPECT_EQ(leases_.at(0).message().envelope.priority, -9);
+}
+
 }  // namespace
 }  // namespace postrider::submission

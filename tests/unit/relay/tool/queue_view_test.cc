@@ -124,6 +124,19 @@ TEST(ShowMessages, ForeignTextCannotActOnTheTerminal) {
   EXPECT_THAT(text, HasSubstr("550 \\x07bell"));
 }
 
+TEST(ShowMessage, WhatTheClientAskedFor) {
+  std::string one = message("", delivery(R"("b@one.example")", ""));
+  one.insert(1, R"("release":"2026-11-21T23:15:03.123Z","release_in_seconds":3600,"priority":-4,)");
+  const auto text = show_message(one);
+  ASSERT_TRUE(text) << text.error().text();
+  EXPECT_THAT(*text, HasSubstr("  release  2026-11-21T23:15:03.123Z, in 1h\n"));
+  EXPECT_THAT(*text, HasSubstr("  priority -4\n"));
+  one = message("", delivery(R"("b@one.example")", ""));
+  one.insert(1, R"("release":null,"release_in_seconds":null,"priority":0,)");
+  EXPECT_THAT(*show_message(one), Not(HasSubstr("release")));
+  EXPECT_THAT(*show_message(one), Not(HasSubstr("priority")));
+}
+
 TEST(ShowMessage, EverythingAboutOne) {
   const auto text =
       show_message(message("", delivery(R"("b@one.example")", "451 4.7.1 try later")));

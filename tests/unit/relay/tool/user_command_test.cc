@@ -69,9 +69,20 @@ TEST_F(UserCommandTest, AddsChangesListsAndRemoves) {
 
   said = user({"list"});
   EXPECT_EQ(said.out,
-            "NAME  LOGIN WITH   TENANT  SENDERS\nshop  PLAIN LOGIN  -       b.test *.b.test\n");
+            "NAME  LOGIN WITH   TENANT  PRIORITY  SENDERS\n"
+            "shop  PLAIN LOGIN  -       normal    b.test *.b.test\n");
   EXPECT_EQ(user({"remove", "shop"}).code, kDone);
   EXPECT_EQ(user({"list"}).out, "there are no users\n");
+}
+
+TEST_F(UserCommandTest, TheHighestPriorityIsABand) {
+  ASSERT_EQ(user({"add", "shop", "--sender", "*", "--priority-max", "high"}, "secret\n").code,
+            kDone);
+  EXPECT_EQ(users().at(0).priority_max, message::Band::kHigh);
+  EXPECT_THAT(user({"list"}).out, HasSubstr("  high  "));
+  const Said said = user({"add", "x", "--sender", "*", "--priority-max", "9"}, "secret\n");
+  EXPECT_EQ(said.code, kFailed);
+  EXPECT_THAT(said.err, HasSubstr("is none of \"low\", \"normal\""));
 }
 
 TEST_F(UserCommandTest, ACertificateCanStandForAPassword) {
@@ -83,7 +94,8 @@ TEST_F(UserCommandTest, ACertificateCanStandForAPassword) {
             (std::vector<std::string>{"dns:app.b.test", "email:app@b.test"}));
   EXPECT_FALSE(users()[0].has_password());
   EXPECT_EQ(user({"list"}).out,
-            "NAME  LOGIN WITH  TENANT  SENDERS\napp   EXTERNAL    -       b.test\n");
+            "NAME  LOGIN WITH  TENANT  PRIORITY  SENDERS\n"
+            "app   EXTERNAL    -       normal    b.test\n");
   EXPECT_EQ(user({"passwd", "app", "--no-scram"}, "other\n").code, kDone);
   EXPECT_THAT(user({"list"}).out, HasSubstr("PLAIN LOGIN EXTERNAL"));
   EXPECT_EQ(user({"add", "x", "--sender", "*", "--no-password"}).code, kFailed);
