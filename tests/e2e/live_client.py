@@ -3,6 +3,7 @@
 Each dialog has a domain, an address and a listener of its own: d.test of the transcript is d<number>.test here.
 """
 
+import contextlib
 import re
 import smtplib
 import socket
@@ -235,8 +236,12 @@ class ClientPlay:
 
 def listeners(block, numbers):
     """(port, {number: listening socket}): one port at all these addresses."""
-    opened, port = {}, 0
-    for number in numbers:
-        opened[number] = socket.create_server((block.address(number), port))
-        port = opened[number].getsockname()[1]
-    return port, opened
+    for _ in range(20):  # that the system gave for the first; a connection from another may have it
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            opened, port = {}, 0
+            for number in numbers:
+                opened[number] = stack.enter_context(socket.create_server((block.address(number), port)))
+                port = opened[number].getsockname()[1]
+            stack.pop_all()
+            return port, opened
+    raise AssertionError("no port is free at all the addresses")

@@ -21,6 +21,8 @@ UNDER_FAULT_SECONDS = 0.5  # of load, from the first call that failed
 QUEUE = {"disk_reserve": "16MiB", "memtable_size": "1MiB", "log_size_max": "2MiB"}  # files are begun all the time
 WRITES = ("write", "pwrite")
 NAMES = ("open", "rename")
+# The first call that fails is one of so many; of files there are few each second.
+FIRST_MAX = {WRITES: 40, SYNCS: 40, NAMES: 8}
 # A store that cannot do these takes nothing.
 NEEDED = (WRITES, SYNCS)
 ONCE, ON = 1, 0  # how many calls fail: one, or all until the fault is over
@@ -59,7 +61,7 @@ def meet_fault(relay, faults, calls, error, first, count=ON):
 @pytest.mark.parametrize(("calls", "error", "count"), FAULTS, ids=show)
 def test_a_failing_call_loses_nothing_acknowledged(relay, faults, held_internet, directory, seed, calls, error, count,
                                                    number):
-    first = random.Random(f"{seed} {number}").randint(1, 40)
+    first = random.Random(f"{seed} {number}").randint(1, FIRST_MAX[calls])
     relay.start()
     file = directory("ids") / "ids"
     load = under_fault.begin_load(relay, file)
