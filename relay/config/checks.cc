@@ -73,6 +73,7 @@ class Checker {
   void user(const std::string& prefix, const auth::User& user);
   void key(const std::string& prefix, signing::KeyOptions& key);
   void route(const std::string& prefix, delivery::RouteOptions& route);
+  void login_of(const std::string& prefix, const delivery::RouteOptions& route);
   // `prefix` + ".name", which must be there once in its section.
   void unique_name(const std::string& prefix, const std::string& name,
                    std::set<std::string_view>& names);
@@ -249,6 +250,15 @@ void Checker::route(const std::string& prefix, delivery::RouteOptions& route) {
   if (!route.domain.empty() && !route_domains_.insert(route.domain).second) {
     add(prefix + ".domain", fmt::format("'{}' is there twice", ascii::printable(route.domain, 60)));
   }
+  if (route.protocol == smtp::Protocol::kLmtp && !is_set(prefix + ".port")) {
+    add(prefix + ".port", "missing; LMTP has no port of its own, servers often have it on 24");
+  } else if (route.protocol == smtp::Protocol::kLmtp && route.port == 25) {
+    add(prefix + ".port", "25 is that of SMTP, where LMTP must not be used (RFC 2033)");
+  }
+  login_of(prefix, route);
+}
+
+void Checker::login_of(const std::string& prefix, const delivery::RouteOptions& route) {
   const bool has_password = !route.password.empty() || !route.password_file.empty();
   if (!route.password.empty() && !route.password_file.empty()) {
     add(prefix + ".password", "set beside password_file; one of the two is enough");

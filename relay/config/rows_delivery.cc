@@ -6,6 +6,7 @@ namespace postrider::config {
 namespace {
 
 constexpr std::string_view kTlsLevels[] = {"none", "may", "encrypt", "verify"};
+constexpr std::string_view kProtocols[] = {"smtp", "lmtp"};
 
 constexpr Option kDeliveryRows[] = {
     {.section = "delivery",
@@ -242,8 +243,8 @@ constexpr Option kDeliveryRows[] = {
      .slot = PR_SLOT(route->host),
      .check = check_route_host,
      .help =
-         "The smart host: a name, whose addresses are used and no MX records, or an IP address; "
-         "needed.",
+         "The smart host or mail store: a name, whose addresses are used and no MX records, or an "
+         "IP address; needed.",
      .more = "It may be anywhere, this machine and private networks included.",
      .example = "\"smtp.example.net\""},
     {.section = "route",
@@ -251,7 +252,15 @@ constexpr Option kDeliveryRows[] = {
      .kind = Kind::kCount,
      .slot = PR_SLOT(route->port),
      .range = {1, 65'535},
-     .help = "Its port."},
+     .help = "Its port; needed where protocol is lmtp, which has none of its own."},
+    {.section = "route",
+     .key = "protocol",
+     .kind = Kind::kChoice,
+     .slot = PR_SLOT(route->protocol),
+     .choices = kProtocols,
+     .help = "What is spoken there.",
+     .more = "smtp: to a smart host, which relays. lmtp: to the server of a mail store, which "
+             "answers for each recipient by itself (RFC 2033), on any port but 25."},
     {.section = "route",
      .key = "tls",
      .kind = Kind::kChoice,

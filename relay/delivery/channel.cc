@@ -154,6 +154,7 @@ AttemptFacts Channel::facts() const {
   facts.tls = connection_->tls_text();
   facts.source = connection_->source_text();
   facts.dsn_passed = connection_->session().capabilities().dsn;
+  facts.final_delivery = options_.hop->protocol == smtp::Protocol::kLmtp;
   return facts;
 }
 

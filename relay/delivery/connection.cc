@@ -14,6 +14,7 @@ namespace {
 smtp::ClientOptions session_options(const Shared& shared, const ConnectionOptions& connection) {
   smtp::ClientOptions options;
   options.helo_name = connection.source->host_name;
+  options.protocol = connection.hop->protocol;
   options.start_tls = connection.start_tls;
   options.login = connection.hop->login;
   options.timeouts = shared.options.timeouts;

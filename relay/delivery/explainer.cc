@@ -13,7 +13,7 @@ namespace {
 std::string route_text(std::string_view domain, const Hop& hop, const dns::Route& route) {
   std::string text;
   if (hop.is_smart_host()) {
-    text = "smart host " + hop.host;
+    text = (hop.protocol == smtp::Protocol::kLmtp ? "LMTP server " : "smart host ") + hop.host;
   } else if (route.implicit) {
     text = std::string(domain) + " itself, which has no MX records";
   } else {

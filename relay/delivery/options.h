@@ -23,6 +23,7 @@ struct RouteOptions {
   std::string domain;
   std::string host;  // a name, whose addresses are used and no MX records, or an IP address
   std::uint16_t port = 587;
+  smtp::Protocol protocol = smtp::Protocol::kSmtp;
   policy::TlsLevel tls = policy::TlsLevel::kEncrypt;
   bool implicit_tls = false;  // RFC 8314: no STARTTLS, as on port 465
   // A login where `user` is set; the password stands in one of the two.

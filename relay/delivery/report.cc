@@ -137,7 +137,8 @@ std::optional<message::DsnAction> report_action(const Conclusion& conclusion, st
     case Fate::kDelivered:
       // RFC 3461 section 5.2.2: we answer for it where the next hop cannot.
       if ((recipient.notify & message::kNotifySuccess) != 0 && !conclusion.facts.dsn_passed) {
-        return message::DsnAction::kRelayed;
+        return conclusion.facts.final_delivery ? message::DsnAction::kDelivered
+                                               : message::DsnAction::kRelayed;
       }
       break;
     case Fate::kDeferred:

@@ -23,6 +23,7 @@ struct AttemptFacts {
   const policy::ReplyRules* replies = nullptr;  // what its replies mean; null: the general policy
   bool dsn_passed =
       false;  // the next hop took over the notification duties (RFC 3461 section 5.2.2)
+  bool final_delivery = false;  // into a mail store, by LMTP; a relay has taken it otherwise
 };
 
 // Ends the attempt with `results`, one for each of the lease's recipients. Where a report is due

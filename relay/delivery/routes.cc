@@ -23,11 +23,13 @@ Hop smart_host(const RouteOptions& options, std::string password,
     hop.host = (ip->is_v4() ? "[" : "[IPv6:") + ip->to_string() + "]";
   }
   hop.port = options.port;
+  hop.protocol = options.protocol;
   hop.tls = options.tls;
   hop.implicit_tls = options.implicit_tls;
   hop.context = std::move(context);
   // What tells connections apart that must not be shared.
   hop.site = hop.host + ":" + std::to_string(hop.port) + " " + std::string(name_of(hop.tls));
+  if (hop.protocol == smtp::Protocol::kLmtp) hop.site += " lmtp";
   if (!options.user.empty()) {
     hop.site += " " + options.user;
     hop.login = smtp::ClientLogin{options.user, std::move(password)};

@@ -1,5 +1,5 @@
 // Routes: which next hop mail for a domain takes, and how it is spoken to: the domain's own mail
-// hosts, or a smart host. Thread: immutable.
+// hosts, or a smart host, which may be a mail store that speaks LMTP. Thread: immutable.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct Hop {
   // Of a smart host: the site its mail waits at.
   std::string site;
   std::uint16_t port = 25;
+  smtp::Protocol protocol = smtp::Protocol::kSmtp;
   policy::TlsLevel tls = policy::TlsLevel::kMay;
   // The connection begins with TLS (RFC 8314); only with level encrypt or verify.
   bool implicit_tls = false;

@@ -1,4 +1,4 @@
-// ClientSession: from the greeting to Ready, by way of EHLO or HELO, STARTTLS and a login.
+// ClientSession: from the greeting to Ready, by way of EHLO, HELO or LHLO, STARTTLS and a login.
 #include <algorithm>
 #include <string_view>
 
@@ -20,7 +20,11 @@ void ClientSession::Machine::on_greeting() {
       std::all_of(name.begin(), name.end(), [](char c) { return c > 32 && c < 127; })) {
     peer_name_ = name;
   }
-  add_step(StepKind::kEhlo);
+  add_hello();
+}
+
+void ClientSession::Machine::add_hello() {
+  add_step(is_lmtp() ? StepKind::kLhlo : StepKind::kEhlo);
 }
 
 void ClientSession::Machine::on_ehlo() {
@@ -42,6 +46,16 @@ void ClientSession::Machine::on_helo() {
     return;
   }
   capabilities_ = {};
+  settle_start_tls();
+}
+
+// RFC 2033 section 4.1: as EHLO, and there is no HELO to fall back on.
+void ClientSession::Machine::on_lhlo() {
+  if (replies_.code() != 250) {
+    end_at_answered();
+    return;
+  }
+  capabilities_ = parse_capabilities(replies_.text());
   settle_start_tls();
 }
 

@@ -55,6 +55,7 @@ class ClientSession::Machine {
     kGreeting,
     kEhlo,
     kHelo,
+    kLhlo,
     kStartTls,
     kAuth,
     kReset,
@@ -67,7 +68,7 @@ class ClientSession::Machine {
 
   struct Step {
     StepKind kind;
-    std::size_t recipient = 0;  // index, for kRecipient
+    std::size_t recipient = 0;  // index, for kRecipient and, by LMTP, kText
     std::size_t batch = 0;      // the SendChunks that holds its last byte
     std::size_t ahead = 0;      // steps before it that were unanswered when it was sent
     TimePoint due{};            // of its reply
@@ -103,9 +104,11 @@ class ClientSession::Machine {
   void on_unasked();
 
   // client_hello.cc
+  void add_hello();
   void on_greeting();
   void on_ehlo();
   void on_helo();
+  void on_lhlo();
   void settle_start_tls();
   void on_start_tls();
   void become_ready();
@@ -126,9 +129,14 @@ class ClientSession::Machine {
   void on_data();
   void on_text();
   void send_text();
+  void await_next_reply(Step step);
   void decide(std::size_t recipient, message::Stage stage, const message::Status& status);
   void decide_rest(message::Stage stage, const message::Status& status);
   [[nodiscard]] bool any(Verdict verdict) const;
+  [[nodiscard]] std::size_t first_accepted() const;
+
+  [[nodiscard]] bool is_lmtp() const { return options_.protocol == Protocol::kLmtp; }
+
   void drop_unsent_steps();
   void finish_transaction();
   void break_off(message::Stage stage, const message::Status& status);

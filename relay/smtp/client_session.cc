@@ -94,6 +94,7 @@ const ClientSession::Machine::StepRow& ClientSession::Machine::row_of(StepKind k
       {"the greeting", Stage::kGreeting, &ClientTimeouts::greeting, false, &Machine::on_greeting},
       {"EHLO", Stage::kHello, &ClientTimeouts::hello, false, &Machine::on_ehlo},
       {"HELO", Stage::kHello, &ClientTimeouts::hello, false, &Machine::on_helo},
+      {"LHLO", Stage::kHello, &ClientTimeouts::hello, false, &Machine::on_lhlo},
       {"STARTTLS", Stage::kStartTls, &ClientTimeouts::start_tls, false, &Machine::on_start_tls},
       {"AUTH", Stage::kAuth, &ClientTimeouts::hello, false, &Machine::on_auth},
       {"RSET", Stage::kMail, &ClientTimeouts::mail, true, &Machine::on_reset},
@@ -153,6 +154,9 @@ void ClientSession::Machine::append_command(const Step& step) {
       break;
     case StepKind::kHelo:
       commands_ += "HELO " + options_.helo_name;
+      break;
+    case StepKind::kLhlo:
+      commands_ += "LHLO " + options_.helo_name;
       break;
     case StepKind::kStartTls:
       commands_ += "STARTTLS";
@@ -301,7 +305,7 @@ void ClientSession::Machine::tls_established(const TlsFacts& facts, TimePoint no
   phase_ = Phase::kOpening;
   replies_ = ReplyParser(options_.reply_lines_max, options_.reply_line_max);
   forget_steps();
-  add_step(StepKind::kEhlo);
+  add_hello();
   advance();
 }
 

@@ -1,5 +1,6 @@
 // ClientSession: the sending side of one SMTP connection (RFC 5321, 3207, 1870, 2920, 3461, 4954,
-// 6152, 6531, 6710), as a state machine without sockets, clocks or threads.
+// 6152, 6531, 6710) or LMTP connection (RFC 2033), as a state machine without sockets, clocks or
+// threads.
 //
 // A connection greets, says EHLO, starts TLS and logs in as demanded, then carries transactions one
 // after another. It keeps two positions in one list of steps, sent and answered; that is all
@@ -26,6 +27,11 @@
 #include "relay/smtp/server_session.h"
 
 namespace postrider::smtp {
+
+enum class Protocol : std::uint8_t {
+  kSmtp,
+  kLmtp,  // says LHLO, and the text has a reply for each recipient that was accepted, in order
+};
 
 enum class StartTlsUse : std::uint8_t {
   kNever,
@@ -58,6 +64,7 @@ struct ClientLogin {
 
 struct ClientOptions {
   std::string helo_name = "localhost";
+  Protocol protocol = Protocol::kSmtp;
   // With it the session logs in before it is ready, by PLAIN or LOGIN and over TLS alone; otherwise
   // it fails at Stage::kAuth.
   std::optional<ClientLogin> login;
@@ -99,7 +106,8 @@ struct Ready {};
 
 struct TransactionDone {
   std::vector<RecipientResult> results;  // one for each recipient, same order
-  // The final dot was sent and no reply came: the message may have been accepted.
+  // The final dot was sent and no reply came, or by LMTP not all: the message may have been
+  // accepted.
   bool final_reply_lost = false;
   // Nothing of this transaction was answered before the connection ended (on a reused connection:
   // nothing but a 421 in place of the first answer, which results then hold): on a reused

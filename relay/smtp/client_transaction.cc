@@ -1,4 +1,4 @@
-// ClientSession: one transaction, from MAIL to the reply to the final dot.
+// ClientSession: one transaction, from MAIL to the reply, or by LMTP the replies, to the final dot.
 #include <algorithm>
 #include <utility>
 
@@ -195,7 +195,12 @@ void ClientSession::Machine::on_recipient() {
 void ClientSession::Machine::on_data() {
   const Status status = replies_.status();
   if (status.code == 354) {
-    add_step(StepKind::kText);
+    if (is_lmtp() && !any(Verdict::kAccepted)) {
+      // RFC 2033 section 4.2: DATA for nobody is refused; a text for nobody would have no reply.
+      end(Stage::kData, {0, {}, "the server wants a text that nobody is to get"}, false);
+      return;
+    }
+    add_step(StepKind::kText, is_lmtp() ? first_accepted() : 0);
   } else if (status.code < 400) {
     end_at_answered();
   } else {
@@ -205,7 +210,8 @@ void ClientSession::Machine::on_data() {
 
 void ClientSession::Machine::on_text() {
   const Status status = replies_.status();
-  const bool early = steps_[answered_ - 1].batch > batches_sent_;
+  const Step step = steps_[answered_ - 1];
+  const bool early = step.batch > batches_sent_;
   if (status.code >= 300 && status.code < 400) {
     end_at_answered();
     return;
@@ -215,9 +221,23 @@ void ClientSession::Machine::on_text() {
     return;
   }
   text_cut_short_ = early;
-  text_under_way_ = false;
+  if (is_lmtp()) {
+    decide(step.recipient, Stage::kEndOfData, status);
+  } else {
+    decide_rest(Stage::kEndOfData, status);
+  }
+  text_under_way_ = any(Verdict::kAccepted);
   reset_needed_ = false;
-  decide_rest(Stage::kEndOfData, status);
+  if (text_under_way_) await_next_reply(step);
+}
+
+// RFC 2033 section 4.2: the text has one more reply, as if one more command had been sent with it.
+void ClientSession::Machine::await_next_reply(Step step) {
+  step.recipient = first_accepted();
+  ++step.ahead;
+  step.due += kPipelinedAllowance;
+  steps_.push_back(step);
+  ++sent_;
 }
 
 // --- Outcome ---
@@ -235,6 +255,12 @@ void ClientSession::Machine::decide_rest(Stage stage, const Status& status) {
 
 bool ClientSession::Machine::any(Verdict verdict) const {
   return std::find(verdicts_.begin(), verdicts_.end(), verdict) != verdicts_.end();
+}
+
+// Recipients are asked about, and so accepted, in their order.
+std::size_t ClientSession::Machine::first_accepted() const {
+  const auto found = std::find(verdicts_.begin(), verdicts_.end(), Verdict::kAccepted);
+  return static_cast<std::size_t>(found - verdicts_.begin());
 }
 
 void ClientSession::Machine::drop_unsent_steps() {

@@ -57,6 +57,7 @@ const smtp::ClientOptions& ClientPlay::prepare(const Exchange& exchange) {
   if (use == "never") options_.start_tls = smtp::StartTlsUse::kNever;
   if (use == "required") options_.start_tls = smtp::StartTlsUse::kRequired;
   if (use == "offered") options_.start_tls = smtp::StartTlsUse::kIfOffered;
+  if (exchange.setting("protocol", "smtp") == "lmtp") options_.protocol = smtp::Protocol::kLmtp;
   const std::vector<std::string> login = words_of(exchange.setting("login", ""));
   if (login.size() == 2) options_.login = smtp::ClientLogin{login[0], login[1]};
   options_.pipelining = exchange.setting("pipelining", "yes") == "yes";

@@ -23,7 +23,7 @@ NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}
 
 def needs(dialog):
     """What the relay of this dialog must be set to; dialogs with the same needs share a relay."""
-    return dialog.setting("starttls", "never"), dialog.has("WAIT"), dialog.setting("login")
+    return dialog.setting("starttls", "never"), dialog.has("WAIT"), dialog.setting("login"), dialog.setting("protocol")
 
 
 def settings(dialog, port, hosts):
@@ -34,10 +34,14 @@ def settings(dialog, port, hosts):
     sections = {"server": {"host_name": "relay.test"}, "delivery": delivery,
                 # One attempt is what a dialog is about.
                 "retry": {"first_interval": "1h", "interval_max": "1h"}}
+    route = {}
     if login := dialog.setting("login"):
-        user, password = login.split()
-        sections["route"] = [{"domain": domain, "host": host, "port": port, "tls": delivery["tls"], "user": user,
-                              "password": password} for domain, host in hosts.items()]
+        route["user"], route["password"] = login.split()
+    if protocol := dialog.setting("protocol"):
+        route["protocol"] = protocol
+    if route:
+        sections["route"] = [{"domain": domain, "host": host, "port": port, "tls": delivery["tls"], **route}
+                             for domain, host in hosts.items()]
     return sections
 
 

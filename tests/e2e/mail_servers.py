@@ -1,7 +1,9 @@
 """Other people's mail servers, each in a private root: they deliver into a Maildir of each of PEOPLE."""
 
+import imaplib
 import os
 import pathlib
+import poplib
 import socket
 import subprocess
 
@@ -221,3 +223,93 @@ class OpenSmtpdAsPackaged(OpenSmtpd):
     tls = "tls"
     preload = "true"
     speaks_tls = False
+
+
+class Dovecot(MailServer):
+    """A mail store that takes mail by LMTP, and shows it over IMAP and POP3 at `imap_port` and `pop3_port`."""
+
+    package = "dovecot-core"
+    libraries = ("dovecot-lmtpd", "dovecot-imapd", "dovecot-pop3d")
+    accounts = {"dovecot": 1001, "dovenull": 1002}
+    command = ("sh", "-c", "mkdir -p /shared/log && exec dovecot -F")
+    PASSWORD = "of-the-mailbox"
+    FULL = "eve"  # has room for 2 KiB
+
+    def __init__(self, directory, address, port, domain, certificate):
+        self.imap_port, self.pop3_port = free_port(address), free_port(address)
+        super().__init__(directory, address, port, domain, certificate)
+
+    def files(self, **settings):
+        users = []
+        for name, number in PEOPLE.items():
+            room = "userdb_quota_rule=*:bytes=2048" if name == self.FULL else ""
+            users.append(f"{name}:{{PLAIN}}{self.PASSWORD}:{number}:{number}::/shared/home/{name}::{room}\n")
+        return {"etc/dovecot/users": "".join(users), "etc/dovecot/dovecot.conf": f"""
+hostname = mx1.{self.domain}
+protocols = lmtp imap pop3
+listen = {self.address}
+log_path = /shared/log/dovecot.log
+ssl = yes
+ssl_cert = </etc/mx/cert.pem
+ssl_key = </etc/mx/key.pem
+disable_plaintext_auth = no
+mail_location = maildir:~/Maildir
+mail_plugins = quota
+auth_username_format = %Ln
+passdb {{
+  driver = passwd-file
+  args = /etc/dovecot/users
+}}
+userdb {{
+  driver = passwd-file
+  args = /etc/dovecot/users
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {self.port}
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {self.imap_port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {self.pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+plugin {{
+  quota = maildir
+}}
+"""}
+
+    def mailbox(self, name):
+        """Over IMAP, lines as they come."""
+        with imaplib.IMAP4(self.address, self.imap_port, timeout=60) as imap:
+            imap.login(name, self.PASSWORD)
+            imap.select(readonly=True)
+            _, (numbers,) = imap.search(None, "ALL")
+            return [imap.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in numbers.split()]
+
+    def pop3_mailbox(self, name):
+        """The same over POP3."""
+        pop3 = poplib.POP3(self.address, self.pop3_port, timeout=60)
+        try:
+            pop3.user(name)
+            pop3.pass_(self.PASSWORD)
+            return [b"".join(line + b"\r\n" for line in pop3.retr(number + 1)[1]) for number in range(pop3.stat()[0])]
+        finally:
+            pop3.quit()
+
+
+def free_port(address):
+    """One of the system; nobody else listens at an address of this test."""
+    with socket.create_server((address, 0)) as server:
+        return server.getsockname()[1]

@@ -1,11 +1,11 @@
 """Postfix, Exim and OpenSMTPD as the MX hosts of recipients: what they store is what we were given."""
 
-import random
 import re
 
 import pytest
 
 import private_root
+from bodies import BODIES
 from mail_servers import Exim, OpenSmtpd, OpenSmtpdAsPackaged, Postfix
 from reports import parse_report
 from submission import SENDER, connect, message, send, submit
@@ -65,22 +65,6 @@ def assert_stored(server, stored, content):
     ours = field.match(stored, end)
     assert ours[0].startswith(b"Received: from ") and b" by relay.client.test " in b" ".join(ours[0].split())
     assert stored[ours.end():] == content.replace(b"\r\n", b"\n")  # a mailbox has lines as Unix has them
-
-
-def large_body():
-    generator = random.Random(7)
-    return b"".join(generator.randbytes(37).hex().encode() + b"\r\n" for _ in range((1 << 20) // 76 + 1))
-
-
-BODIES = {
-    "empty": b"",
-    "dots": b".\r\n..\r\n.a\r\n...b\r\na.\r\n\r\n.\r\n",
-    "8 bits": "Grüße, 8 bits\r\n".encode() + bytes(range(160, 256)) + b"\r\n",
-    "long lines": b"".join(b"x" * length + b"\r\n" for length in (990, 996, 997, 998)) + b"." + b"y" * 997 + b"\r\n",
-    "blanks": b"a  \r\nb\t\r\n \r\n\r\n\r\n",
-    "a mailbox's first line": b"From here on\r\n>From there\r\n",
-    "1 MiB": large_body(),
-}
 
 
 def test_messages_are_stored_as_they_were_submitted(relay, server):

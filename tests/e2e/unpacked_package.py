@@ -5,6 +5,7 @@ What was downloaded stays in build/unpacked, for all builds and later runs.
 
 import contextlib
 import fcntl
+import functools
 import pathlib
 import re
 import shutil
@@ -16,6 +17,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "build" / "unpacked"
 MERGED = ("bin", "sbin", "lib", "lib64")
 
 
+@functools.lru_cache
 def unpacked(package, libraries=()):
     """The folder with the files of `package`, of the `libraries`, and of what they need, where the system lacks it."""
     FOLDER.mkdir(parents=True, exist_ok=True)

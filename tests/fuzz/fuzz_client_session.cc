@@ -1,6 +1,7 @@
 // A hostile server: any bytes in any pieces. What the client writes is lawful, every transaction is
 // reported once, every recipient has a verdict, and nobody is taken for delivered unless a 2xx came
-// behind the text.
+// behind the text, by LMTP one for each.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
@@ -27,6 +28,7 @@ class Run {
         session_.tick(now_);
       } else {
         const std::string copy(input_.take(1U + length));
+        line_ends_ += static_cast<std::size_t>(std::count(copy.begin(), copy.end(), '\n'));
         session_.receive(copy, now_);
       }
       drain();
@@ -41,6 +43,7 @@ class Run {
     smtp::ClientOptions options;
     options.start_tls = static_cast<smtp::StartTlsUse>(choice % 3);
     options.pipelining = (choice & 4) != 0;
+    if ((choice & 64) != 0) options.protocol = smtp::Protocol::kLmtp;
     options.reply_lines_max = 5;
     options.reply_line_max = 80;
     return options;
@@ -58,7 +61,10 @@ class Run {
     std::string bytes;
     for (const Chunk& chunk : send.chunks) bytes += chunk.view();
     require(bytes.size() >= 2 && bytes.substr(bytes.size() - 2) == "\r\n");
-    if (bytes.find("secret") != std::string::npos) text_sent_ = true;
+    if (bytes.find("secret") != std::string::npos) {
+      text_sent_ = true;
+      line_ends_ = 0;  // what is left of the piece that invited the text is no reply to it
+    }
     if ((choice_ & 8) == 0) session_.sent(now_);
   }
 
@@ -88,12 +94,15 @@ class Run {
 
   void take(const smtp::TransactionDone& done) {
     require(sending_ && done.results.size() == 3);
+    std::size_t delivered_to = 0;
     for (const smtp::RecipientResult& result : done.results) {
       const bool delivered = result.status.is_positive();
       require(!delivered || (result.stage == message::Stage::kEndOfData && text_sent_));
+      if (delivered) ++delivered_to;
       require(result.status.code == 0 || delivered || result.status.code >= 400);
       require(result.status.text.find('\r') == std::string::npos);
     }
+    if (options_.protocol == smtp::Protocol::kLmtp) require(delivered_to <= line_ends_);
     sending_ = false;
   }
 
@@ -110,6 +119,7 @@ class Run {
   TimePoint now_ = TimePoint(Seconds(3600));
   bool sending_ = false;
   bool text_sent_ = false;
+  std::size_t line_ends_ = 0;  // that came since
   bool ended_ = false;
   int transactions_ = 0;
 };

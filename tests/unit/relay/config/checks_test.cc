@@ -80,6 +80,15 @@ TEST(Checks, ADomainHasOneRoute) {
               ElementsAre(HasSubstr("'a.example' is there twice")));
 }
 
+TEST(Checks, LmtpHasAPortOfItsOwn) {
+  const std::string to = "domain = \"*\"\nhost = \"store.example\"\nprotocol = \"lmtp\"\n";
+  EXPECT_THAT(route_problems(to + "port = 24\n"), IsEmpty());
+  EXPECT_THAT(route_problems(to), ElementsAre(HasSubstr("route.port: missing; LMTP has no port")));
+  EXPECT_THAT(
+      route_problems(to + "port = 25\n"),
+      ElementsAre("12: route.port: 25 is that of SMTP, where LMTP must not be used (RFC 2033)"));
+}
+
 TEST(Checks, ALoginOfARouteNeedsAPasswordAndTls) {
   const std::string to = "domain = \"*\"\nhost = \"smtp.example\"\n";
   EXPECT_THAT(route_problems(to + "user = \"u\"\npassword = \"p\"\n"), IsEmpty());

@@ -109,6 +109,17 @@ TEST_F(DeliveryConnectionTest, CarriesMessagesAndQuits) {
   EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 0);
 }
 
+TEST_F(DeliveryConnectionTest, SpeaksTheProtocolOfTheHop) {
+  add_host();
+  host_->replies["LHLO"] = "250 store.example";
+  open();
+  hop_ = shared_->routes.mail_hosts();
+  hop_->protocol = smtp::Protocol::kLmtp;
+  connect_until_ready();
+  EXPECT_EQ(carried("one\r\n"), "250 2.0.0 Ok");
+  EXPECT_THAT(host_->commands, testing::Contains(StartsWith("LHLO ")));
+}
+
 TEST_F(DeliveryConnectionTest, TellsWhomItCouldNotReach) {
   add_host().stop_listening();
   turn(2);

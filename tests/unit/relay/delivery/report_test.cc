@@ -99,6 +99,16 @@ TEST_F(ReportTest, SuccessIsReportedWhereTheNextHopCannot) {
   EXPECT_EQ(counted(Metric::kReportsSent, "relayed"), 1U);
 }
 
+TEST_F(ReportTest, SuccessIsDeliveryWhereTheNextHopIsAMailStore) {
+  AttemptFacts facts;
+  facts.final_delivery = true;
+  end(lease_of({.notify = message::kNotifySuccess}), {{Stage::kEndOfData, kTaken}}, facts);
+  const queue::Lease report = take_report();
+  ASSERT_TRUE(report.valid());
+  EXPECT_THAT(report.body()->to_string(), HasSubstr("Action: delivered"));
+  EXPECT_EQ(counted(Metric::kReportsSent, "delivered"), 1U);
+}
+
 TEST_F(ReportTest, AndNotWhereItTookThatOver) {
   AttemptFacts facts;
   facts.dsn_passed = true;

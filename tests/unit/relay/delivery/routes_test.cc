@@ -39,6 +39,15 @@ TEST(SmartHost, HasASiteOfItsOwnForEachLoginAndLevel) {
   EXPECT_EQ(app.find("secret"), std::string::npos);
 }
 
+TEST(SmartHost, MayBeAMailStore) {
+  RouteOptions options = to("store.example");
+  const Hop smtp = smart_host(options, "", nullptr);
+  options.protocol = smtp::Protocol::kLmtp;
+  const Hop lmtp = smart_host(options, "", nullptr);
+  EXPECT_EQ(lmtp.protocol, smtp::Protocol::kLmtp);
+  EXPECT_NE(lmtp.site, smtp.site);
+}
+
 TEST(Routes, TheNearestEntryCounts) {
   Routes routes{Hop{}};
   EXPECT_FALSE(routes.find("example.org").is_smart_host());

@@ -35,9 +35,10 @@ class ClientFixture : public testing::Test {
     return said;
   }
 
-  // Up to Ready, with `keywords` as lines of the reply to EHLO: "PIPELINING\nDSN".
+  // Up to Ready, with `keywords` as lines of the reply to EHLO or LHLO: "PIPELINING\nDSN".
   void hello(std::string_view keywords = "") {
-    EXPECT_EQ(server("220 mx.test ESMTP"), "EHLO relay.test\r\n");
+    const std::string verb = options.protocol == Protocol::kLmtp ? "LHLO" : "EHLO";
+    EXPECT_EQ(server("220 mx.test ESMTP"), verb + " relay.test\r\n");
     std::string reply = "250-mx.test\r\n";
     while (!keywords.empty()) {
       const std::size_t end = keywords.find('\n');

@@ -170,5 +170,47 @@ TEST_F(ClientTransactionTest, APriorityThatTheServerDoesNotKnowIsLeftOut) {
   EXPECT_EQ(send({"1"}), "MAIL FROM:<a@b.test>\r\n");
 }
 
+// What is said when is in tests/dialogs/client_lmtp.smtp.
+class ClientLmtpTest : public ClientFixture {
+ protected:
+  ClientLmtpTest() { options.protocol = Protocol::kLmtp; }
+};
+
+TEST_F(ClientLmtpTest, EachRecipientHasItsOwnReply) {
+  hello("PIPELINING");
+  send({"1", "2", "3"});
+  EXPECT_EQ(raw("250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n"), "x\r\n.\r\n");
+  server("250 saved");
+  EXPECT_FALSE(done);
+  server("452 full");
+  EXPECT_EQ(result(0), "250 at end-of-data");
+  EXPECT_EQ(result(1), "550 at recipient");
+  EXPECT_EQ(result(2), "452 at end-of-data");
+  EXPECT_TRUE(ready);
+}
+
+TEST_F(ClientLmtpTest, TheFirstReplyMayComeEarly) {
+  hello("PIPELINING");
+  send({"1", "2"});
+  reports_sent = false;
+  raw("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  server("452 full");
+  session().sent(now);
+  server("250 saved");
+  EXPECT_EQ(result(0), "452 at end-of-data");
+  EXPECT_EQ(result(1), "250 at end-of-data");
+  EXPECT_TRUE(ready);
+  EXPECT_FALSE(ended);
+}
+
+TEST_F(ClientLmtpTest, ReplyTimeIsThatOfOneAndTwoSecondsForEachBefore) {
+  hello("PIPELINING");
+  send({"1", "2", "3"});
+  raw("250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  EXPECT_EQ(session().deadline(), now + options.timeouts.end_of_data);
+  raw("250 saved\r\n250 saved\r\n");
+  EXPECT_EQ(session().deadline(), now + options.timeouts.end_of_data + Seconds(4));
+}
+
 }  // namespace
 }  // namespace postrider::smtp
