@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <utility>
 #include <vector>
 
+#include "relay/auth/scram_parts.h"
 #include "relay/base/ascii.h"
-#include "relay/base/check.h"
 #include "relay/base/random.h"
 
 namespace postrider::auth {
@@ -16,79 +14,11 @@ namespace postrider::auth {
 namespace {
 
 constexpr std::string_view kScheme = "SCRAM-SHA-256";
-constexpr std::size_t kDigestSize = 32;
 constexpr std::size_t kSaltSize = 16;
-// RFC 7677 section 4 asks for 4096 at least; the client pays for them at every login.
 constexpr unsigned kIterations = 10'000;
-constexpr unsigned kIterationsMin = 4096;
-constexpr unsigned kIterationsMax = 1'000'000;
-
-const unsigned char* octets(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-unsigned char* octets(std::string& text) {
-  return reinterpret_cast<unsigned char*>(text.data());
-}
-
-std::string sha256(std::string_view text) {
-  std::string digest(kDigestSize, '\0');
-  unsigned size = 0;
-  const int done =
-      EVP_Digest(text.data(), text.size(), octets(digest), &size, EVP_sha256(), nullptr);
-  PR_CHECK(done == 1 && size == kDigestSize, "SHA-256");
-  return digest;
-}
-
-std::string hmac(std::string_view key, std::string_view text) {
-  std::string digest(kDigestSize, '\0');
-  unsigned size = 0;
-  const unsigned char* done = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                                   octets(text), text.size(), octets(digest), &size);
-  PR_CHECK(done != nullptr && size == kDigestSize, "HMAC-SHA-256");
-  return digest;
-}
 
 bool is_printable_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
-constexpr std::size_t kNonceSize = 18;  // octets of ours, before base64
-constexpr std::size_t kClientNonceMax = 512;
-constexpr std::size_t kUserMax = 255;
-
-// The value of "k=value" up to the next comma, taken off the front of `text`; nullopt: another
-// letter stands there.
-std::optional<std::string_view> take_attribute(std::string_view& text, char letter) {
-  if (text.size() < 2 || text[0] != letter || text[1] != '=') return std::nullopt;
-  const std::size_t comma = text.find(',');
-  const std::string_view value = text.substr(2, comma - 2);
-  text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-  return value;
-}
-
-// RFC 5802 section 5.1: "=2C" is a comma and "=3D" an equals sign.
-std::optional<std::string> decode_name(std::string_view text) {
-  std::string name;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if ((c >= 0 && c < ' ') || c == 0x7f) return std::nullopt;
-    if (c != '=') {
-      name += c;
-      continue;
-    }
-    const std::string_view escape = text.substr(i, 3);
-    if (escape != "=2C" && escape != "=3D") return std::nullopt;
-    name += escape == "=2C" ? ',' : '=';
-    i += 2;
-  }
-  if (name.empty() || name.size() > kUserMax) return std::nullopt;
-  return name;
-}
-
-bool is_nonce(std::string_view text) {
-  return !text.empty() && text.size() <= kClientNonceMax &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
 }  // namespace
@@ -102,13 +32,9 @@ Result<std::string> make_scram_verifier(std::string_view password) {
   std::array<std::byte, kSaltSize> random{};
   SystemRandom().fill(random);
   const std::string salt(reinterpret_cast<const char*>(random.data()), random.size());
-  std::string salted(kDigestSize, '\0');
-  const int done = PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
-                                     octets(salt), static_cast<int>(salt.size()), kIterations,
-                                     EVP_sha256(), static_cast<int>(salted.size()), octets(salted));
-  PR_CHECK(done == 1, "PBKDF2");
-  const std::string stored_key = sha256(hmac(salted, "Client Key"));
-  const std::string server_key = hmac(salted, "Server Key");
+  const std::string salted = scram::salted(password, salt, kIterations);
+  const std::string stored_key = scram::sha256(scram::hmac(salted, "Client Key"));
+  const std::string server_key = scram::hmac(salted, "Server Key");
   return std::string(kScheme) + "$" + std::to_string(kIterations) + ":" +
          ascii::base64_encode(salt) + "$" + ascii::base64_encode(stored_key) + ":" +
          ascii::base64_encode(server_key);
@@ -129,20 +55,17 @@ Result<ScramVerifier> parse_scram_verifier(std::string_view text) {
   const auto stored_key = ascii::base64_decode(second[0]);
   const auto server_key = ascii::base64_decode(second[1]);
   if (!iterations || !salt || salt->empty() || !stored_key || !server_key) return broken;
-  if (stored_key->size() != kDigestSize || server_key->size() != kDigestSize) return broken;
-  if (*iterations < kIterationsMin || *iterations > kIterationsMax) {
-    return failure("a SCRAM verifier has " + std::to_string(kIterationsMin) + " to " +
-                   std::to_string(kIterationsMax) + " iterations");
+  if (stored_key->size() != scram::kDigestSize || server_key->size() != scram::kDigestSize)
+    return broken;
+  if (*iterations < scram::kIterationsMin || *iterations > scram::kIterationsMax) {
+    return failure("a SCRAM verifier has " + std::to_string(scram::kIterationsMin) + " to " +
+                   std::to_string(scram::kIterationsMax) + " iterations");
   }
   return ScramVerifier{static_cast<unsigned>(*iterations), *salt, *stored_key, *server_key};
 }
 
 ScramExchange::ScramExchange(std::shared_ptr<const Users> users, const KeyedDigest& digests)
-    : users_(std::move(users)), digests_(digests) {
-  std::array<std::byte, kNonceSize> random{};
-  SystemRandom().fill(random);
-  nonce_ = ascii::base64_encode({reinterpret_cast<const char*>(random.data()), random.size()});
-}
+    : users_(std::move(users)), digests_(digests), nonce_(scram::fresh_nonce()) {}
 
 ScramExchange::Step ScramExchange::respond(std::string_view message) {
   switch (std::exchange(turn_, Turn::kOver)) {
@@ -168,16 +91,17 @@ ScramExchange::Step ScramExchange::first(std::string_view message) {
   if (message.starts_with(',')) {
     message.remove_prefix(1);
   } else {
-    const auto given = take_attribute(message, 'a');
-    identity = given ? decode_name(*given) : std::nullopt;
+    const auto given = scram::take_attribute(message, 'a');
+    identity = given ? scram::decode_name(*given) : std::nullopt;
     if (!identity) return Step::kMalformed;
   }
   header_ = whole_view.substr(0, whole_view.size() - message.size());
   first_bare_ = message;
-  const auto name = take_attribute(message, 'n');  // an "m=" before it is an extension we lack
-  const auto user = name ? decode_name(*name) : std::nullopt;
-  const auto client_nonce = take_attribute(message, 'r');
-  if (!user || !client_nonce || !is_nonce(*client_nonce)) return Step::kMalformed;
+  // An "m=" before it is an extension we lack.
+  const auto name = scram::take_attribute(message, 'n');
+  const auto user = name ? scram::decode_name(*name) : std::nullopt;
+  const auto client_nonce = scram::take_attribute(message, 'r');
+  if (!user || !client_nonce || !scram::is_nonce(*client_nonce)) return Step::kMalformed;
   user_ = *user;
   // On behalf of another: no; but the challenge must not tell whether the user exists.
   for_another_ = identity && *identity != user_;
@@ -211,18 +135,18 @@ ScramExchange::Step ScramExchange::last(std::string_view message) {
   const std::string_view without_proof = message.substr(0, proof_at);
   const auto proof = ascii::base64_decode(message.substr(proof_at + 3));
   std::string_view rest = without_proof;
-  const auto binding = take_attribute(rest, 'c');
-  const auto nonce = take_attribute(rest, 'r');
-  if (!binding || !nonce || !proof || proof->size() != kDigestSize) return Step::kMalformed;
+  const auto binding = scram::take_attribute(rest, 'c');
+  const auto nonce = scram::take_attribute(rest, 'r');
+  if (!binding || !nonce || !proof || proof->size() != scram::kDigestSize) return Step::kMalformed;
   if (*binding != ascii::base64_encode(header_) || *nonce != nonce_) return Step::kRejected;
   const std::string all = first_bare_ + "," + challenge_ + "," + std::string(without_proof);
-  std::string client_key = hmac(verifier_.stored_key, all);
+  std::string client_key = scram::hmac(verifier_.stored_key, all);
   for (std::size_t i = 0; i < client_key.size(); ++i) {
     client_key[i] = static_cast<char>(client_key[i] ^ (*proof)[i]);
   }
-  const bool right = digests_.equal(sha256(client_key), verifier_.stored_key);
+  const bool right = digests_.equal(scram::sha256(client_key), verifier_.stored_key);
   if (!right || !real_ || for_another_) return Step::kRejected;
-  challenge_ = "v=" + ascii::base64_encode(hmac(verifier_.server_key, all));
+  challenge_ = "v=" + ascii::base64_encode(scram::hmac(verifier_.server_key, all));
   turn_ = Turn::kAcknowledgement;
   return Step::kChallenge;
 }

@@ -278,8 +278,10 @@ constexpr Option kDeliveryRows[] = {
      .key = "user",
      .kind = Kind::kText,
      .slot = PR_SLOT(route->user),
-     .help = "The name to log in with, by AUTH PLAIN or LOGIN; empty: no login.",
-     .more = "Needs a password, and tls at encrypt or verify.",
+     .help = "The name to log in with, by the first of AUTH SCRAM-SHA-256, PLAIN and LOGIN that is "
+             "offered; empty: no login.",
+     .more = "Needs a password, and tls at encrypt or verify. SCRAM never shows the password, and "
+             "a server that does not know it is refused.",
      .example = "\"relay@example.com\""},
     {.section = "route",
      .key = "password",

@@ -434,6 +434,7 @@ void Daemon::take_down() {
   for (const auto& worker : workers_) worker->join();
   users_.reset();
   authenticator_.reset();
+  if (delivery_) delivery_->login_keys.stop();
   keys_.reset();  // what still waits for its signature is answered, and posted to loops that ended
   if (dns_thread_.joinable()) {
     dns_loop_->post([this] {

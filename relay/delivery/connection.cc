@@ -32,11 +32,13 @@ Connection::Connection(Shared& shared, event::Loop& loop, ConnectionOwner& owner
       session_options_(session_options(shared, options_)),
       session_(session_options_),
       timer_(loop, [this] { on_timer(); }),
-      own_deadline_(TimePoint::max()) {
+      own_deadline_(TimePoint::max()),
+      alive_(std::make_shared<bool>(true)) {
   shared_.meters.connections_open.add(1);
 }
 
 Connection::~Connection() {
+  *alive_ = false;
   shared_.meters.connections_open.add(-1);
 }
 
@@ -211,6 +213,35 @@ void Connection::start_tls() {
     shared_.meters.tls_failed.add();
     handshake_failed(tls_->error());
   }
+}
+
+void Connection::carry_out(const smtp::AskScram& action) {
+  const smtp::ClientLogin& login = *options_.hop->login;
+  if (action.first) {
+    scram_.emplace(login.user);
+    return session_.scram_message(scram_->first(), now());
+  }
+  if (scram_->has_proved()) {
+    const auto right = scram_->verify(action.message);
+    if (right) return session_.scram_message("", now());
+    return session_.scram_failed(right.error().text(), now());
+  }
+  auto salt = scram_->challenged(action.message);
+  if (!salt) return session_.scram_failed(salt.error().text(), now());
+  shared_.login_keys.derive(login.password, *std::move(salt), loop_,
+                            [this, alive = alive_](const std::optional<auth::ScramKeys>& keys) {
+                              if (*alive) prove(keys);
+                            });
+}
+
+void Connection::prove(const std::optional<auth::ScramKeys>& keys) {
+  if (ended_) return;
+  if (keys) {
+    session_.scram_message(scram_->prove(*keys), now());
+  } else {
+    session_.scram_failed("too many logins wait for their keys", now());
+  }
+  drain();
 }
 
 void Connection::carry_out(const smtp::Ready&) {

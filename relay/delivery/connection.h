@@ -5,9 +5,11 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "relay/auth/scram_client.h"
 #include "relay/delivery/shared.h"
 #include "relay/delivery/targets.h"
 #include "relay/event/loop.h"
@@ -88,6 +90,7 @@ class Connection final : public event::StreamEvents {
   void drain_actions();
   void carry_out(smtp::SendChunks& action);
   void carry_out(const smtp::StartTls& action);
+  void carry_out(const smtp::AskScram& action);
   void carry_out(const smtp::Ready& action);
   void carry_out(smtp::TransactionDone& action);
   void carry_out(smtp::Ended& action);
@@ -96,6 +99,7 @@ class Connection final : public event::StreamEvents {
   void pump();
   void note_sent();
   void start_tls();
+  void prove(const std::optional<auth::ScramKeys>& keys);
   void tls_established();
   void handshake_failed(std::string_view reason);
   // The connection has ended, by the peer or by failure.
@@ -117,6 +121,7 @@ class Connection final : public event::StreamEvents {
   smtp::ClientSession session_;
   std::optional<event::Stream> stream_;
   std::optional<tls::Engine> tls_;
+  std::optional<auth::ScramClient> scram_;
   event::Timer timer_;
   std::deque<Chunk> outgoing_;
   std::string plain_;
@@ -128,6 +133,7 @@ class Connection final : public event::StreamEvents {
   bool draining_ = false;
   unsigned sending_ = 0;  // SendChunks that are not all in the kernel yet
   bool idle_ = false;
+  std::shared_ptr<bool> alive_;  // false once destroyed: for answers that come later
 };
 
 }  // namespace postrider::delivery

@@ -9,6 +9,7 @@
 #include "dns/resolver.h"
 #include "metrics/metrics.h"
 #include "queue/queue.h"
+#include "relay/auth/scram_client.h"
 #include "relay/base/clock.h"
 #include "relay/base/random.h"
 #include "relay/delivery/destinations.h"
@@ -39,6 +40,7 @@ struct Shared {
   Destinations destinations{options};
   AddressHealth health{};
   policy::TenantWeights tenant_weights = policy::parse_tenant_weights(options.tenant_weights);
+  auth::ScramKeyring login_keys{};  // stopped before the loops go
 };
 
 }  // namespace postrider::delivery

@@ -32,6 +32,8 @@ class ClientSession::Machine {
   void receive(std::string_view bytes, TimePoint now);
   void tls_established(const TlsFacts& facts, TimePoint now);
   void tls_failed(std::string_view reason, TimePoint now);
+  void scram_message(std::string_view message, TimePoint now);
+  void scram_failed(std::string_view reason, TimePoint now);
   void connection_lost(std::string_view reason, TimePoint now);
   void sent(TimePoint now);
   void tick(TimePoint now);
@@ -115,7 +117,9 @@ class ClientSession::Machine {
 
   // client_auth.cc
   void settle_auth();
+  void begin_auth(std::string_view mechanism, const std::string& response);
   void on_auth();
+  void ask_scram();
 
   // client_transaction.cc
   std::optional<message::Status> local_refusal();
@@ -165,6 +169,7 @@ class ClientSession::Machine {
   std::string peer_name_;
   std::string auth_command_;                 // the next line of the login
   std::vector<std::string> auth_responses_;  // what is left of it, the next one last
+  unsigned scram_messages_ = 0;              // ours of a SCRAM exchange so far
   unsigned transactions_ = 0;
   bool reset_needed_ = false;  // the server may still be within a transaction of ours
 

@@ -42,6 +42,14 @@ void ClientSession::tls_failed(std::string_view reason, TimePoint now) {
   machine_->tls_failed(reason, now);
 }
 
+void ClientSession::scram_message(std::string_view message, TimePoint now) {
+  machine_->scram_message(message, now);
+}
+
+void ClientSession::scram_failed(std::string_view reason, TimePoint now) {
+  machine_->scram_failed(reason, now);
+}
+
 void ClientSession::connection_lost(std::string_view reason, TimePoint now) {
   machine_->connection_lost(reason, now);
 }
@@ -357,7 +365,9 @@ void ClientSession::Machine::on_unasked() {
 
 // Ends with `status` at the step whose reply is awaited.
 void ClientSession::Machine::end_at_head(Status status) {
-  const Stage stage = waiting() ? row_of(steps_[answered_].kind).stage : Stage::kMail;
+  // Before Ready nothing is awaited only while a SCRAM message of ours is.
+  const Stage between = phase_ == Phase::kOpening ? Stage::kAuth : Stage::kMail;
+  const Stage stage = waiting() ? row_of(steps_[answered_].kind).stage : between;
   end(stage, std::move(status), phase_ == Phase::kQuitting);
 }
 

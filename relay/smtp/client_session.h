@@ -65,8 +65,9 @@ struct ClientLogin {
 struct ClientOptions {
   std::string helo_name = "localhost";
   Protocol protocol = Protocol::kSmtp;
-  // With it the session logs in before it is ready, by PLAIN or LOGIN and over TLS alone; otherwise
-  // it fails at Stage::kAuth.
+  // With it the session logs in before it is ready, by the first of SCRAM-SHA-256, PLAIN and LOGIN
+  // that is offered, and over TLS alone; otherwise it fails at Stage::kAuth. SCRAM is left out
+  // where name or password are not printable ASCII (see auth::make_scram_verifier()).
   std::optional<ClientLogin> login;
   StartTlsUse start_tls = StartTlsUse::kIfOffered;
   ClientTimeouts timeouts;
@@ -100,6 +101,9 @@ struct SendChunks {
 // Start the TLS handshake as client; then tls_established() or tls_failed(). (StartTls of
 // server_session.h.)
 
+// The server's next message of a SCRAM exchange, or where it is `first` none: answer with
+// scram_message() or scram_failed(). (AskScram of server_session.h.)
+
 // The session is ready for send(): greeting, EHLO and TLS are through, or the last transaction has
 // ended and another may follow.
 struct Ready {};
@@ -124,7 +128,7 @@ struct Ended {
   bool orderly = false;  // we quit, or the peer closed between transactions
 };
 
-using ClientAction = std::variant<SendChunks, StartTls, Ready, TransactionDone, Ended>;
+using ClientAction = std::variant<SendChunks, StartTls, AskScram, Ready, TransactionDone, Ended>;
 
 class ClientSession {
  public:
@@ -144,6 +148,10 @@ class ClientSession {
   void receive(std::string_view bytes, TimePoint now);
   void tls_established(const TlsFacts& facts, TimePoint now);
   void tls_failed(std::string_view reason, TimePoint now);
+  // The answer to AskScram, at any time: our next message, not encoded, "" when the server's last
+  // one was right; or why there is none, which ends the session.
+  void scram_message(std::string_view message, TimePoint now);
+  void scram_failed(std::string_view reason, TimePoint now);
   // The peer closed, or the connection broke; `reason` for the status text.
   void connection_lost(std::string_view reason, TimePoint now);
   // All chunks of a SendChunks have reached the kernel; the reply's time runs from here. Call it

@@ -1,6 +1,7 @@
 // The engine under test is the client: `S:` lines are fed to it, `C:` lines expected of it.
 #include <variant>
 
+#include "relay/auth/scram_client.h"
 #include "relay/base/ascii.h"
 #include "relay/smtp/client_session.h"
 #include "tests/dialogs/player.h"
@@ -10,6 +11,9 @@ namespace postrider::dialogs {
 namespace {
 
 using message::Status;
+
+// Of the example in RFC 7677 section 3.
+constexpr std::string_view kNonce = "rOprNGfwEbeRWgbNEkqO";
 
 std::string status_line(const Status& status) {
   return status.code == 0 ? "lost: " + status.text : status.to_line();
@@ -35,6 +39,7 @@ class ClientPlay {
   Failure send(std::size_t& at);
   Failure feed(const std::string& bytes);
   Failure drain();
+  void answer(const smtp::AskScram& asked);
   void note(const smtp::TransactionDone& done);
 
   const Exchange& exchange_;
@@ -42,6 +47,7 @@ class ClientPlay {
   smtp::ClientOptions options_;
   smtp::ClientSession session_;
   TimePoint now_ = TimePoint(std::chrono::hours(1));
+  std::optional<auth::ScramClient> scram_;
   Heard heard_;
   std::vector<message::Recipient> recipients_;
   std::deque<std::string> reports_;
@@ -193,6 +199,8 @@ Failure ClientPlay::drain() {
       if (!stalled_) session_.sent(now_);
     } else if (std::holds_alternative<smtp::StartTls>(*action)) {
       tls_wanted_ = true;
+    } else if (const auto* asked = std::get_if<smtp::AskScram>(&*action)) {
+      answer(*asked);
     } else if (std::holds_alternative<smtp::Ready>(*action)) {
       ready_ = true;
     } else if (const auto* done = std::get_if<smtp::TransactionDone>(&*action)) {
@@ -203,6 +211,22 @@ Failure ClientPlay::drain() {
     }
   }
   return std::nullopt;
+}
+
+void ClientPlay::answer(const smtp::AskScram& asked) {
+  if (asked.first) {
+    scram_.emplace(options_.login->user, kNonce);
+    return session_.scram_message(scram_->first(), now_);
+  }
+  if (scram_->has_proved()) {
+    const Result<void> right = scram_->verify(asked.message);
+    if (right) return session_.scram_message("", now_);
+    return session_.scram_failed(right.error().text(), now_);
+  }
+  const Result<auth::ScramSalt> salt = scram_->challenged(asked.message);
+  if (!salt) return session_.scram_failed(salt.error().text(), now_);
+  const auth::ScramKeys keys = auth::derive_scram_keys(options_.login->password, *salt);
+  session_.scram_message(scram_->prove(keys), now_);
 }
 
 void ClientPlay::note(const smtp::TransactionDone& done) {

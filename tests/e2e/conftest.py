@@ -121,6 +121,17 @@ def relay(new_relay, internet):
 
 
 @pytest.fixture
+def users(directory):
+    """An empty file of users that the relay can read; what replaces it keeps its owner and mode."""
+    path = directory("users") / "users.toml"
+    path.write_text("")
+    path.chmod(0o640)
+    if is_root():
+        shutil.chown(path, user=RUN_AS)
+    return path
+
+
+@pytest.fixture
 def held_internet(new_internet):
     """Where the mail of held.test stays in the queue until it is told otherwise."""
     return new_internet("held.test mx=@1 rcpt=451_4.7.1_later share=1.0", "d1.test mx=@2", "d2.test mx=@3 delay=20ms")

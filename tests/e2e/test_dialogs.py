@@ -19,7 +19,7 @@ from waiting import wait_for
 
 PLAYS = 30 if os.environ.get("POSTRIDER_LONG") else 2  # the first as it stands
 THREADS = 32
-MEMORY_MAX = 12  # more dialogs that the live relay cannot have would make it another test
+MEMORY_MAX = 13  # more dialogs that the live relay cannot have would make it another test
 ADDRESSES = range(10, 250)  # numbers in the block: sources of the clients
 
 

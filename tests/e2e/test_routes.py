@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay_process import PASSWORD, USER
+from relay_process import PASSWORD, USER, tool
 from submission import submit
 from waiting import wait_for
 
@@ -66,6 +66,29 @@ def test_the_password_may_stand_in_a_file(relay_by, internet, directory):
     file = directory("secrets") / "password"
     file.write_text(PASSWORD + "\n")
     delivered(relay_by("submission", user=USER, password_file=str(file)), internet)
+
+
+@pytest.mark.parametrize(("user", "password", "works"), [
+    ("shop", "sesame", True), ("shop", "wrong", False),
+    # Nothing but SCRAM is tried where it is offered, and this account has no verifier for it.
+    ("old", "sesame", False)])
+def test_a_login_by_scram(new_relay, internet, users, user, password, works):
+    for name, options in (("shop", ()), ("old", ("--no-scram",))):
+        done = tool("user", "add", name, "--sender", "*", *options, "--file", users, stdin="sesame\n")
+        assert done.returncode == 0, done.stderr
+    host = new_relay(internet, auth={"users_file": str(users)})
+    relay = new_relay(internet, delivery={"ca_file": str(host.certificate.chain)}, route=[
+        {"domain": "*", "host": "127.0.0.1", "port": host.ports["submission"], "tls": "verify", "user": user,
+         "password": password}])
+    queue = submit(relay, "ann@one.test")
+    if works:
+        internet.wait_received("ann@one.test")
+        (accepted,) = host.journal(event="accepted")
+        assert accepted["user"] == user
+    else:
+        (deferred, *_) = relay.wait_journal(event="deferred", id=queue)
+        assert "535 5.7.8 " in deferred["reply"]
+        assert not internet.received("ann@one.test")
 
 
 def test_only_the_domains_of_the_route_take_it(new_relay, internet, smart_host):

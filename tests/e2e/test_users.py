@@ -4,27 +4,15 @@ import base64
 import hashlib
 import hmac
 import os
-import shutil
 import signal
 import smtplib
 import subprocess
 
 import pytest
 
-from relay_process import RUN_AS, is_root, tool
+from relay_process import tool
 from submission import connect, message, send
 from waiting import wait_for
-
-
-@pytest.fixture
-def users(directory):
-    """An empty file of users that the relay can read; what replaces it keeps its owner and mode."""
-    path = directory("users") / "users.toml"
-    path.write_text("")
-    path.chmod(0o640)
-    if is_root():
-        shutil.chown(path, user=RUN_AS)
-    return path
 
 
 @pytest.fixture

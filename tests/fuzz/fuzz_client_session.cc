@@ -44,6 +44,7 @@ class Run {
     options.start_tls = static_cast<smtp::StartTlsUse>(choice % 3);
     options.pipelining = (choice & 4) != 0;
     if ((choice & 64) != 0) options.protocol = smtp::Protocol::kLmtp;
+    if ((choice & 128) != 0) options.login = smtp::ClientLogin{"app", "hidden"};
     options.reply_lines_max = 5;
     options.reply_line_max = 80;
     return options;
@@ -74,6 +75,13 @@ class Run {
     } else {
       session_.tls_established({}, now_);
     }
+  }
+
+  void take(const smtp::AskScram& asked) {
+    require(options_.login && !sending_);
+    require(asked.first == (asked_++ == 0));
+    if (asked.message == "bad") return session_.scram_failed("no", now_);
+    session_.scram_message(asked.first ? "hello" : "proof", now_);
   }
 
   void take(const smtp::Ready& /*action*/) {
@@ -120,6 +128,7 @@ class Run {
   bool sending_ = false;
   bool text_sent_ = false;
   std::size_t line_ends_ = 0;  // that came since
+  int asked_ = 0;
   bool ended_ = false;
   int transactions_ = 0;
 };

@@ -41,5 +41,69 @@ TEST_F(ClientAuthTest, NobodyWithoutALoginLogsIn) {
   EXPECT_TRUE(ready);
 }
 
+TEST_F(ClientAuthTest, ScramComesBeforeTheOthers) {
+  EXPECT_EQ(greet("AUTH PLAIN LOGIN SCRAM-SHA-256"), "");
+  ASSERT_TRUE(scram_asked);
+  EXPECT_TRUE(scram_asked->first);
+  EXPECT_EQ(scram("one"), "AUTH SCRAM-SHA-256 b25l\r\n");
+  EXPECT_EQ(server("334 dHdv"), "");
+  EXPECT_EQ(scram_asked->message, "two");
+  EXPECT_FALSE(scram_asked->first);
+  EXPECT_EQ(scram("three"), "dGhyZWU=\r\n");
+  server("334 Zm91cg==");
+  EXPECT_EQ(scram(""), "\r\n");
+  server("235 ok");
+  EXPECT_TRUE(ready);
+}
+
+TEST_F(ClientAuthTest, ScramIsLeftOutWhereItWouldNeedPreparation) {
+  options.login->password = "p\xc3\xa4ncil";
+  EXPECT_EQ(greet("AUTH SCRAM-SHA-256 PLAIN").substr(0, 11), "AUTH PLAIN ");
+  EXPECT_FALSE(scram_asked);
+}
+
+TEST_F(ClientAuthTest, SuccessBeforeTheServerHasProvedItselfIsNone) {
+  greet("AUTH SCRAM-SHA-256");
+  scram("one");
+  server("334 dHdv");
+  scram("three");
+  EXPECT_EQ(server("235 ok"), "QUIT\r\n");
+  EXPECT_FALSE(ready);
+  EXPECT_EQ(ended.value().stage, message::Stage::kAuth);
+}
+
+TEST_F(ClientAuthTest, NoChallengeIsExpectedBehindTheLast) {
+  greet("AUTH SCRAM-SHA-256");
+  scram("one");
+  server("334 dHdv");
+  scram("three");
+  server("334 Zm91cg==");
+  scram("");
+  server("334 Zm91cg==");
+  EXPECT_EQ(ended.value().status.text, "unexpected reply to AUTH: 334 Zm91cg==");
+}
+
+TEST_F(ClientAuthTest, WhatComesWhileTheProofIsMadeEndsTheLogin) {
+  greet("AUTH SCRAM-SHA-256");
+  scram("one");
+  server("334 dHdv");
+  EXPECT_EQ(session().deadline(), TimePoint::max());  // the server is not waited for
+  session().connection_lost("gone", now);
+  drain();
+  EXPECT_EQ(ended.value().stage, message::Stage::kAuth);
+  EXPECT_EQ(scram("three"), "");  // too late
+}
+
+TEST_F(ClientAuthTest, AnExchangeThatFailsIsCalledOff) {
+  greet("AUTH SCRAM-SHA-256");
+  scram("one");
+  server("334 dHdv");
+  said.clear();
+  session().scram_failed("wrong", now);
+  drain();
+  EXPECT_EQ(said, "*\r\nQUIT\r\n");
+  EXPECT_EQ(ended.value().status.text, "wrong");
+}
+
 }  // namespace
 }  // namespace postrider::smtp

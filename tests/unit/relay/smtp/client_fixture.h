@@ -64,6 +64,14 @@ class ClientFixture : public testing::Test {
     return said;
   }
 
+  // Answers what the session asked; returns what it said then.
+  std::string scram(std::string_view message) {
+    said.clear();
+    session().scram_message(message, now);
+    drain();
+    return said;
+  }
+
   void advance(Duration by) {
     now += by;
     session().tick(now);
@@ -101,6 +109,7 @@ class ClientFixture : public testing::Test {
   std::vector<Chunk> chunks;  // of the last SendChunks
   bool ready = false;
   bool tls_wanted = false;
+  std::optional<AskScram> scram_asked;
   std::optional<TransactionDone> done;
   std::optional<Ended> ended;
 
@@ -112,6 +121,8 @@ class ClientFixture : public testing::Test {
   }
 
   void take(const StartTls& /*action*/) { tls_wanted = true; }
+
+  void take(const AskScram& asked) { scram_asked = asked; }
 
   void take(const Ready& /*action*/) { ready = true; }
 
