@@ -85,7 +85,7 @@ class Checker {
   std::set<std::string_view> user_names_;
   std::set<std::pair<std::string, std::string>> key_places_;  // selector and domain, a tenant's
   std::map<std::pair<std::string, std::string>, std::size_t> keys_of_;  // domain and tenant
-  std::set<std::string> route_domains_;
+  std::set<std::pair<std::string, std::string>> route_places_;          // domain, a tenant's
 };
 
 const Option& Checker::option(std::string_view name) const {
@@ -239,16 +239,20 @@ void Checker::keys() {
 }
 
 void Checker::route(const std::string& prefix, delivery::RouteOptions& route) {
-  for (const char* key : {".domain", ".host"}) {
-    if (!is_set(prefix + key)) add(prefix + key, "missing; every [[route]] needs one");
+  if (!is_set(prefix + ".domain")) {
+    if (!is_set(prefix + ".tenant")) add(prefix + ".domain", "missing, and so is tenant");
+    route.domain = "*";
   }
+  if (!is_set(prefix + ".host")) add(prefix + ".host", "missing; every [[route]] needs one");
   const bool below = route.domain.starts_with('.');
   // In the form in which the recipients' domains are compared.
   if (const auto name = message::normalize_domain(route.domain.substr(below ? 1 : 0))) {
     route.domain = (below ? "." : "") + *name;
   }
-  if (!route.domain.empty() && !route_domains_.insert(route.domain).second) {
-    add(prefix + ".domain", fmt::format("'{}' is there twice", ascii::printable(route.domain, 60)));
+  if (!route.domain.empty() && !route_places_.emplace(route.domain, route.tenant).second) {
+    const std::string whose = route.tenant.empty() ? "" : " for tenant '" + route.tenant + "'";
+    add(prefix + (is_set(prefix + ".domain") ? ".domain" : ".tenant"),
+        fmt::format("'{}' is there twice{}", ascii::printable(route.domain, 60), whose));
   }
   if (route.protocol == smtp::Protocol::kLmtp && !is_set(prefix + ".port")) {
     add(prefix + ".port", "missing; LMTP has no port of its own, servers often have it on 24");

@@ -33,7 +33,9 @@ constexpr std::array<Section, 19> kSections = {{
      "and Ed25519 both.",
      kKeysMax},
     {"delivery", "How mail is sent on."},
-    {"route", "Domains whose mail goes to a smart host or a mail store; one [[route]] for each.",
+    {"route",
+     "Domains and tenants whose mail goes to a smart host or a mail store; one [[route]] "
+     "for each.",
      kRoutesMax},
     {"retry", "When a delivery that failed for the time being is tried again, and given up."},
     {"dns", "How mail hosts are looked up."},

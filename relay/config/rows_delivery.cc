@@ -234,9 +234,17 @@ constexpr Option kDeliveryRows[] = {
      .slot = PR_SLOT(route->domain),
      .check = check_route_domain,
      .help = "The domain of the recipients; \".example.org\" for all below that one, \"*\" for all "
-             "that have no other route; needed.",
+             "that have no other route; needed, but where tenant is set: \"*\" then.",
      .more = "The nearest entry counts.",
      .example = "\"*\""},
+    {.section = "route",
+     .key = "tenant",
+     .kind = Kind::kText,
+     .slot = PR_SLOT(route->tenant),
+     .check = check_tenant,
+     .help = "Only messages of this tenant take it, before the routes without a tenant, however "
+             "near those are; empty: those of all.",
+     .example = "\"shop\""},
     {.section = "route",
      .key = "host",
      .kind = Kind::kText,

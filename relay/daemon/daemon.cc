@@ -325,7 +325,8 @@ Result<delivery::Routes> Daemon::make_routes() const {
       if (!read) return failure(read.error());
       password = *std::move(read);
     }
-    routes.add(options.domain, delivery::smart_host(options, std::move(password), context));
+    routes.add(options.domain, options.tenant,
+               delivery::smart_host(options, std::move(password), context));
   }
   return routes;
 }

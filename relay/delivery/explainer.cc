@@ -21,7 +21,8 @@ std::string route_text(std::string_view domain, const Hop& hop, const dns::Route
   }
   text += ", port " + std::to_string(hop.port) + ", TLS " + std::string(policy::name_of(hop.tls));
   if (hop.implicit_tls) text += " from the first octet";
-  return hop.login ? text + ", with a login" : text;
+  if (hop.login) text += ", with a login";
+  return hop.is_smart_host() ? text + " (route for " + hop.route + ")" : text;
 }
 
 std::string text_of(const policy::Rate& rate) {
@@ -85,7 +86,7 @@ Result<T> Explainer::wait_for(const Ask& ask, std::string_view what) {
 
 Result<Explanation> Explainer::explain(const message::Address& address, const std::string& tenant) {
   using RoutePtr = std::shared_ptr<const dns::Route>;
-  const Hop& hop = parts_.routes.find(address.domain);
+  const Hop& hop = parts_.routes.find(address.domain, tenant);
   auto found = wait_for<RoutePtr>(
       [&](Executor& reply_on, auto done) {
         if (hop.is_smart_host()) {

@@ -17,11 +17,13 @@
 
 namespace postrider::delivery {
 
-// Where mail goes instead of to the mail hosts of its domain.
+// Where mail goes instead of to the mail hosts of its domain. Those of the message's tenant come
+// before those for all; among either the nearest domain counts.
 struct RouteOptions {
   // "example.org", ".example.org" for all domains below it, "*" for all that have no other.
   std::string domain;
-  std::string host;  // a name, whose addresses are used and no MX records, or an IP address
+  std::string tenant;  // whose mail; "": that of all
+  std::string host;    // a name, whose addresses are used and no MX records, or an IP address
   std::uint16_t port = 587;
   smtp::Protocol protocol = smtp::Protocol::kSmtp;
   policy::TlsLevel tls = policy::TlsLevel::kEncrypt;

@@ -22,6 +22,8 @@ Hop smart_host(const RouteOptions& options, std::string password,
   if (const auto ip = IpAddress::parse(options.host)) {
     hop.host = (ip->is_v4() ? "[" : "[IPv6:") + ip->to_string() + "]";
   }
+  hop.route = "domain " + options.domain;
+  if (!options.tenant.empty()) hop.route = "tenant " + options.tenant + ", " + hop.route;
   hop.port = options.port;
   hop.protocol = options.protocol;
   hop.tls = options.tls;
@@ -37,23 +39,35 @@ Hop smart_host(const RouteOptions& options, std::string password,
   return hop;
 }
 
-void Routes::add(std::string_view domain, Hop hop) {
-  by_domain_.emplace(ascii::lower(domain), std::move(hop));
+void Routes::add(std::string_view domain, std::string_view tenant, Hop hop) {
+  Table& table = tenant.empty() ? general_ : by_tenant_[std::string(tenant)];
+  table.emplace(ascii::lower(domain), std::move(hop));
 }
 
-const Hop& Routes::find(std::string_view domain) const {
-  if (by_domain_.empty()) return mail_hosts_;
-  const auto found = by_domain_.find(std::string(domain));
-  if (found != by_domain_.end()) return found->second;
+const Hop& Routes::find(std::string_view domain, std::string_view tenant) const {
+  if (!by_tenant_.empty()) {
+    const auto own = by_tenant_.find(std::string(tenant));
+    const Hop* hop = own != by_tenant_.end() ? nearest(own->second, domain) : nullptr;
+    if (hop != nullptr) return *hop;
+  }
+  const Hop* hop = nearest(general_, domain);
+  return hop != nullptr ? *hop : mail_hosts_;
+}
+
+// Null: no entry is for this domain.
+const Hop* Routes::nearest(const Table& table, std::string_view domain) {
+  if (table.empty()) return nullptr;
+  const auto found = table.find(std::string(domain));
+  if (found != table.end()) return &found->second;
   // An address literal has no parents.
   const bool has_parents = !domain.starts_with('[');
   for (std::size_t dot = domain.find('.'); has_parents && dot != std::string_view::npos;
        dot = domain.find('.', dot + 1)) {
-    const auto parent = by_domain_.find(std::string(domain.substr(dot)));
-    if (parent != by_domain_.end()) return parent->second;
+    const auto parent = table.find(std::string(domain.substr(dot)));
+    if (parent != table.end()) return &parent->second;
   }
-  const auto all = by_domain_.find("*");
-  return all != by_domain_.end() ? all->second : mail_hosts_;
+  const auto all = table.find("*");
+  return all != table.end() ? &all->second : nullptr;
 }
 
 }  // namespace postrider::delivery

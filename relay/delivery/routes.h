@@ -1,5 +1,5 @@
-// Routes: which next hop mail for a domain takes, and how it is spoken to: the domain's own mail
-// hosts, or a smart host, which may be a mail store that speaks LMTP. Thread: immutable.
+// Routes: which next hop a tenant's mail for a domain takes, and how it is spoken to: the domain's
+// own mail hosts, or a smart host, which may be a mail store that speaks LMTP. Thread: immutable.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,8 @@ struct Hop {
   std::string host;
   // Of a smart host: the site its mail waits at.
   std::string site;
+  // The route that names it: "domain *" or "tenant shop, domain *".
+  std::string route;
   std::uint16_t port = 25;
   smtp::Protocol protocol = smtp::Protocol::kSmtp;
   policy::TlsLevel tls = policy::TlsLevel::kMay;
@@ -44,17 +46,23 @@ class Routes {
  public:
   explicit Routes(Hop mail_hosts) : mail_hosts_(std::move(mail_hosts)) {}
 
-  // `domain` as RouteOptions::domain has it. The first one for a domain counts.
-  void add(std::string_view domain, Hop hop);
-  // Of the nearest entry: the domain's own, the longest of its parents', that for all. As
+  // `domain` and `tenant` as RouteOptions has them. The first one for both counts.
+  void add(std::string_view domain, std::string_view tenant, Hop hop);
+  // Of the nearest entry among those of the tenant, or where it has none for this domain, among
+  // those for all: the domain's own, the longest of its parents', that for every domain. As
   // long-lived as the table, once nothing is added.
-  [[nodiscard]] const Hop& find(std::string_view domain) const;
+  [[nodiscard]] const Hop& find(std::string_view domain, std::string_view tenant) const;
 
   [[nodiscard]] const Hop& mail_hosts() const { return mail_hosts_; }
 
  private:
+  using Table = std::unordered_map<std::string, Hop>;  // by domain
+
+  static const Hop* nearest(const Table& table, std::string_view domain);
+
   Hop mail_hosts_;
-  std::unordered_map<std::string, Hop> by_domain_;
+  Table general_;
+  std::unordered_map<std::string, Table> by_tenant_;
 };
 
 }  // namespace postrider::delivery

@@ -31,25 +31,25 @@ void Scheduler::accept(std::vector<queue::Lease> leases) {
   if (stopping_) return;  // given back as they are destroyed
   const TimePoint now = shared_.clock.now();
   // Neighbours of one domain travel together: one look at the route, one hop to the owner.
-  std::unordered_map<std::string, std::vector<queue::Lease>> routed;
+  std::unordered_map<const Domain*, std::vector<queue::Lease>> routed;
   for (queue::Lease& lease : leases) {
-    Domain& domain = domains_[lease.domain()];
+    const Hop& hop = shared_.routes.find(lease.domain(), lease.message().envelope.tenant);
+    Domain& domain = domains_[&hop][lease.domain()];
     if (domain.route && now < domain.route_until) {
-      routed[lease.domain()].push_back(std::move(lease));
+      routed[&domain].push_back(std::move(lease));
       continue;
     }
+    domain.hop = &hop;
     const std::string name = lease.domain();
     domain.resolving.push_back(std::move(lease));
-    if (std::exchange(domain.asked, true)) continue;
-    domain.hop = &shared_.routes.find(name);
-    look_up(name, *domain.hop);
+    if (!std::exchange(domain.asked, true)) look_up(name, hop);
   }
-  for (auto& [name, group] : routed) forward(way_of(domains_[name]), std::move(group));
+  for (auto& [domain, group] : routed) forward(way_of(*domain), std::move(group));
 }
 
 void Scheduler::look_up(const std::string& name, const Hop& hop) {
-  auto done = [this, name](const std::shared_ptr<const dns::Route>& route) {
-    resolved(name, route);
+  auto done = [this, name, &hop](const std::shared_ptr<const dns::Route>& route) {
+    resolved(name, hop, route);
   };
   if (hop.is_smart_host()) {
     shared_.resolver.resolve_host(hop.host, loop_, std::move(done));
@@ -58,9 +58,11 @@ void Scheduler::look_up(const std::string& name, const Hop& hop) {
   }
 }
 
-void Scheduler::resolved(const std::string& name, const std::shared_ptr<const dns::Route>& route) {
-  const auto found = domains_.find(name);
-  if (found == domains_.end()) return;
+void Scheduler::resolved(const std::string& name, const Hop& hop,
+                         const std::shared_ptr<const dns::Route>& route) {
+  auto& domains = domains_[&hop];
+  const auto found = domains.find(name);
+  if (found == domains.end()) return;
   Domain& domain = found->second;
   domain.asked = false;
   domain.route = route;
@@ -70,7 +72,7 @@ void Scheduler::resolved(const std::string& name, const std::shared_ptr<const dn
   domain.destination.reset();
   if (route->status == dns::RouteStatus::kFound) {
     domain.destination =
-        std::make_shared<const Destination>(shared_.destinations.find(name, *domain.hop, *route));
+        std::make_shared<const Destination>(shared_.destinations.find(name, hop, *route));
   }
   forward(way_of(domain), std::exchange(domain.resolving, {}));
 }
@@ -163,9 +165,11 @@ void Scheduler::sweep() {
   std::erase_if(providers_, [now](const auto& entry) {
     return entry.second.use_count() == 1 && entry.second->is_fresh(now);
   });
-  std::erase_if(domains_, [now](const auto& entry) {
-    return !entry.second.asked && now > entry.second.route_until;
-  });
+  for (auto& [hop, domains] : domains_) {
+    std::erase_if(domains, [now](const auto& entry) {
+      return !entry.second.asked && now > entry.second.route_until;
+    });
+  }
   sweeper_.arm(now + kSweepInterval);
 }
 

@@ -1,5 +1,5 @@
-// Scheduler: the delivery side of one worker. Finds the route of what is due and gives it to the
-// site that owns it, here or on another worker.
+// Scheduler: the delivery side of one worker. Finds the route of what is due, by its domain and
+// tenant, and gives it to the site that owns it, here or on another worker.
 //
 // Dispatcher: hands the queue's leases to the schedulers. A domain always goes to the same worker,
 // which learns its route; hash(site), or hash(provider) where the site belongs to one, then names
@@ -47,6 +47,7 @@ class Scheduler {
   [[nodiscard]] bool quiet() const;
 
  private:
+  // The mail for a domain that takes one hop; where tenants have routes, a domain may have several.
   struct Domain {
     const Hop* hop = nullptr;
     std::shared_ptr<const dns::Route> route;
@@ -57,7 +58,8 @@ class Scheduler {
   };
 
   void accept(std::vector<queue::Lease> leases);
-  void resolved(const std::string& domain, const std::shared_ptr<const dns::Route>& route);
+  void resolved(const std::string& name, const Hop& hop,
+                const std::shared_ptr<const dns::Route>& route);
   void look_up(const std::string& name, const Hop& hop);
 
   // Where the mail of a domain goes; all shared, as it crosses to the site's owner.
@@ -89,7 +91,7 @@ class Scheduler {
   Shared& shared_;
   event::Loop& loop_;
   std::vector<Scheduler*> peers_;
-  std::unordered_map<std::string, Domain> domains_;
+  std::unordered_map<const Hop*, std::unordered_map<std::string, Domain>> domains_;  // by name
   // By site and source, and by provider and source.
   std::unordered_map<std::string, std::unique_ptr<Site>> sites_;
   std::unordered_map<std::string, std::shared_ptr<Allowance>> providers_;

@@ -73,7 +73,7 @@ class OwnResolver {
 delivery::Routes routes_of(const delivery::Options& options) {
   delivery::Routes routes(delivery::mail_hosts(options, nullptr));
   for (const delivery::RouteOptions& route : options.routes) {
-    routes.add(route.domain, delivery::smart_host(route, "", nullptr));
+    routes.add(route.domain, route.tenant, delivery::smart_host(route, "", nullptr));
   }
   return routes;
 }

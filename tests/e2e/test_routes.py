@@ -102,6 +102,25 @@ def test_only_the_domains_of_the_route_take_it(new_relay, internet, smart_host):
     assert two.content.count(b"Received: ") == 1
 
 
+def test_a_tenant_takes_its_own_route(new_relay, internet, smart_host):
+    to = {"port": smart_host.ports["trusted"], "tls": "none"}
+    relay = new_relay(internet, user=[{"name": "app", "password": "a secret with a space", "tenant": "shop"}],
+                      route=[{"tenant": "shop", "host": "127.0.0.1", **to},
+                             {"domain": "two.test", "host": "gone.invalid"}])
+    # Of the tenant before the nearer one of all; without a tenant the mail hosts of the domain.
+    hops = {"ann@one.test": 2, "ann@two.test": 2, "bob@one.test": 1}
+    for recipient, count in hops.items():
+        submit(relay, recipient, mode="submission" if recipient.startswith("ann") else "trusted")
+        (received,) = internet.wait_received(recipient)
+        assert received.content.count(b"Received: ") == count
+    waiting = submit(relay, "bob@two.test")
+    (deferred, *_) = relay.wait_journal(event="deferred", id=waiting)
+    assert "smart host" in deferred["reply"]
+    for tenant, words in (("shop", "smart host [127.0.0.1]"), ("bank", "smart host gone.invalid")):
+        done = tool("explain", "bob@two.test", "--tenant", tenant, "--admin", relay.admin)
+        assert words in done.stdout
+
+
 @pytest.mark.parametrize(("mode", "route", "words"), [
     ("submission", {**LOGIN, "password": "wrong"}, "535 5.7.8 "),
     ("trusted", LOGIN, ""),  # no TLS there

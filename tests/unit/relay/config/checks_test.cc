@@ -68,7 +68,7 @@ TEST(Checks, ARouteNeedsADomainAndAHost) {
   EXPECT_THAT(route_problems("domain = \"*\"\nhost = \"smtp.example\"\n"), IsEmpty());
   EXPECT_THAT(route_problems("domain = \".example.org\"\nhost = \"192.0.2.1\"\n"), IsEmpty());
   EXPECT_THAT(route_problems("port = 25\n"),
-              ElementsAre("8: route.domain: missing; every [[route]] needs one",
+              ElementsAre("8: route.domain: missing, and so is tenant",
                           "8: route.host: missing; every [[route]] needs one"));
   EXPECT_THAT(route_problems("domain = \"a b\"\nhost = \"smtp.example\"\n"),
               ElementsAre(HasSubstr("is not a host name")));
@@ -78,6 +78,18 @@ TEST(Checks, ADomainHasOneRoute) {
   EXPECT_THAT(route_problems("domain = \"a.example\"\nhost = \"x.example\"\n"
                              "[[route]]\ndomain = \"A.example\"\nhost = \"y.example\"\n"),
               ElementsAre(HasSubstr("'a.example' is there twice")));
+}
+
+TEST(Checks, ATenantMayHaveARouteOfItsOwnForEachDomain) {
+  const std::string all = "domain = \"*\"\nhost = \"x.example\"\n";
+  const std::string shop = "tenant = \"shop\"\nhost = \"y.example\"\n";
+  EXPECT_THAT(route_problems(all + "[[route]]\n" + shop), IsEmpty());
+  EXPECT_THAT(route_problems(shop + "[[route]]\ndomain = \"a.example\"\n" + shop), IsEmpty());
+  // One of the two could never be taken.
+  EXPECT_THAT(route_problems(shop + "[[route]]\n" + shop),
+              ElementsAre("12: route.tenant: '*' is there twice for tenant 'shop'"));
+  EXPECT_THAT(route_problems("tenant = \"a b\"\nhost = \"x.example\"\n"),
+              ElementsAre(HasSubstr("tenant")));
 }
 
 TEST(Checks, LmtpHasAPortOfItsOwn) {

@@ -185,12 +185,12 @@ class DeliveryTest : public event::EventTest {
     if (!mail.sender.empty()) {
       submission.envelope.sender = *message::parse_mailbox(mail.sender, false);
     }
+    submission.envelope.tenant = mail.tenant;
     for (const std::string& to : mail.to) {
       submission.recipients.push_back({*message::parse_mailbox(to, false), mail.notify, ""});
     }
     submission.body = message::Body(mail.text);
     submission.expires = clock_.wall() + mail.lifetime;
-    submission.envelope.tenant = mail.tenant;
     submission.band = mail.band;
     submission.envelope.priority = message::highest_of(mail.band);
     submission.envelope.release = mail.release;

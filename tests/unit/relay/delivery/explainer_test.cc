@@ -75,6 +75,28 @@ TEST_F(ExplainerTest, TellsWhichSourcesATenantHas) {
   EXPECT_DOUBLE_EQ(others->sources[0].share, 0.75);
 }
 
+TEST_F(ExplainerTest, TellsWhichRouteATenantsMailTakes) {
+  open();
+  const auto route = [](const std::string& domain, const std::string& tenant,
+                        smtp::Protocol protocol) {
+    RouteOptions options;
+    options.domain = domain;
+    options.tenant = tenant;
+    options.host = "127.0.0.1";
+    options.port = 24;
+    options.protocol = protocol;
+    return options;
+  };
+  for (const RouteOptions& options : {route("to.example", "", smtp::Protocol::kLmtp),
+                                      route("*", "shop", smtp::Protocol::kSmtp)}) {
+    shared_->routes.add(options.domain, options.tenant, smart_host(options, "", client_tls_));
+  }
+  EXPECT_EQ(explain("b@to.example")->route,
+            "LMTP server [127.0.0.1], port 24, TLS encrypt (route for domain to.example)");
+  EXPECT_EQ(explain("b@to.example", "shop")->route,
+            "smart host [127.0.0.1], port 24, TLS encrypt (route for tenant shop, domain *)");
+}
+
 TEST_F(ExplainerTest, TellsWhatMailWouldMeet) {
   const auto none = explain("b@gone.example");
   ASSERT_TRUE(none);

@@ -50,19 +50,41 @@ TEST(SmartHost, MayBeAMailStore) {
 
 TEST(Routes, TheNearestEntryCounts) {
   Routes routes{Hop{}};
-  EXPECT_FALSE(routes.find("example.org").is_smart_host());
-  routes.add(".example.org", smart_host(to("parent"), "", nullptr));
-  routes.add("Example.ORG", smart_host(to("own"), "", nullptr));
-  routes.add(".deep.example.org", smart_host(to("deep"), "", nullptr));
-  EXPECT_EQ(routes.find("example.org").host, "own");
-  EXPECT_EQ(routes.find("a.example.org").host, "parent");
-  EXPECT_EQ(routes.find("a.deep.example.org").host, "deep");
-  EXPECT_EQ(routes.find("deep.example.org").host, "parent");
-  EXPECT_FALSE(routes.find("badexample.org").is_smart_host());
-  EXPECT_FALSE(routes.find("[192.0.2.1]").is_smart_host());
-  routes.add("*", smart_host(to("all"), "", nullptr));
-  EXPECT_EQ(routes.find("badexample.org").host, "all");
-  EXPECT_EQ(routes.find("[192.0.2.1]").host, "all");
+  EXPECT_FALSE(routes.find("example.org", "").is_smart_host());
+  routes.add(".example.org", "", smart_host(to("parent"), "", nullptr));
+  routes.add("Example.ORG", "", smart_host(to("own"), "", nullptr));
+  routes.add(".deep.example.org", "", smart_host(to("deep"), "", nullptr));
+  EXPECT_EQ(routes.find("example.org", "").host, "own");
+  EXPECT_EQ(routes.find("a.example.org", "").host, "parent");
+  EXPECT_EQ(routes.find("a.deep.example.org", "").host, "deep");
+  EXPECT_EQ(routes.find("deep.example.org", "").host, "parent");
+  EXPECT_FALSE(routes.find("badexample.org", "").is_smart_host());
+  EXPECT_FALSE(routes.find("[192.0.2.1]", "").is_smart_host());
+  routes.add("*", "", smart_host(to("all"), "", nullptr));
+  EXPECT_EQ(routes.find("badexample.org", "").host, "all");
+  EXPECT_EQ(routes.find("[192.0.2.1]", "").host, "all");
+}
+
+TEST(Routes, ThoseOfTheTenantComeFirst) {
+  Routes routes{Hop{}};
+  routes.add(".example.org", "shop", smart_host(to("shops"), "", nullptr));
+  EXPECT_EQ(routes.find("a.example.org", "shop").host, "shops");
+  EXPECT_FALSE(routes.find("a.example.org", "").is_smart_host());
+  EXPECT_FALSE(routes.find("a.example.org", "bank").is_smart_host());
+  EXPECT_FALSE(routes.find("example.com", "shop").is_smart_host());
+  routes.add("a.example.org", "", smart_host(to("nearer"), "", nullptr));
+  routes.add("*", "", smart_host(to("all"), "", nullptr));
+  EXPECT_EQ(routes.find("a.example.org", "shop").host, "shops");
+  EXPECT_EQ(routes.find("a.example.org", "bank").host, "nearer");
+  EXPECT_EQ(routes.find("example.com", "shop").host, "all");
+}
+
+TEST(Routes, AreKnownByWhatTheyAreFor) {
+  RouteOptions options = to("relay.example");
+  options.domain = "*";
+  EXPECT_EQ(smart_host(options, "", nullptr).route, "domain *");
+  options.tenant = "shop";
+  EXPECT_EQ(smart_host(options, "", nullptr).route, "tenant shop, domain *");
 }
 
 }  // namespace

@@ -60,6 +60,30 @@ TEST_F(SchedulerTest, DeliversWhatIsDue) {
   EXPECT_EQ(events_of("delivered"), 1U);
 }
 
+TEST_F(SchedulerTest, TenantsMayTakeDifferentRoutesToADomain) {
+  add_host();
+  const auto shops = neighbour("127.0.0.2");
+  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
+  resolver_.routes["host [127.0.0.2]"] = route_to({"127.0.0.2"}, "[127.0.0.2]");
+  serve();
+  RouteOptions route;
+  route.domain = "*";
+  route.tenant = "shop";
+  route.host = "127.0.0.2";
+  route.port = host_->endpoint().port;
+  route.tls = policy::TlsLevel::kNone;
+  shared_->routes.add(route.domain, route.tenant, smart_host(route, "", client_tls_));
+  for (int i = 0; i < 2; ++i) {
+    submit({.text = "Subject: all\r\n\r\n"});
+    submit({.text = "Subject: shop\r\n\r\n", .tenant = "shop"});
+  }
+  ASSERT_TRUE(run_until_queue_holds(0));
+  EXPECT_THAT(host_->messages, testing::Each("Subject: all\r\n\r\n"));
+  EXPECT_THAT(shops->messages, testing::Each("Subject: shop\r\n\r\n"));
+  EXPECT_THAT(host_->messages, SizeIs(2));
+  EXPECT_THAT(shops->messages, SizeIs(2));
+}
+
 TEST_F(SchedulerTest, AsksOnceForADomain) {
   add_host();
   resolver_.routes["to.example"] = route_to({"127.0.0.1"});
