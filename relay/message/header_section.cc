@@ -184,6 +184,11 @@ std::size_t HeaderSection::size() const {
   return count;
 }
 
+bool HeaderSection::begins_folded() const {
+  if (!parts_) return !text_.empty() && is_folded(text_);
+  return !parts_->fields.empty() && is_folded(parts_->fields.front().text);
+}
+
 bool HeaderSection::has(std::string_view name) const {
   const auto& fields = parts().fields;
   return std::any_of(fields.begin(), fields.end(),

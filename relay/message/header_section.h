@@ -34,6 +34,9 @@ class HeaderSection {
   // Of fields, lines that are none included.
   [[nodiscard]] std::size_t size() const;
 
+  // Whether the first line begins with a blank: it would go on with a field that is put in front.
+  [[nodiscard]] bool begins_folded() const;
+
   // From the top.
   [[nodiscard]] const std::vector<Field>& fields() const { return parts().fields; }
 

@@ -213,6 +213,10 @@ std::optional<Denied> Intake::header_denial(const message::HeaderSection& header
                    "The header section has more than " + std::to_string(options.header_fields_max) +
                        " fields"}};
   }
+  if (header.begins_folded()) {
+    return Denied{"header_syntax",
+                  {554, {5, 6, 0}, "The first line of the header section begins with a blank"}};
+  }
   return std::nullopt;
 }
 

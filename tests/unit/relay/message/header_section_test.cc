@@ -38,6 +38,23 @@ TEST(HeaderSection, CountsFields) {
   EXPECT_EQ(HeaderSection("A: b\r\n c\r\nno field\r\nB: d\r\n\r\n").size(), 3U);
 }
 
+TEST(HeaderSection, TellsWhetherItWouldGoOnWithAnotherField) {
+  for (const std::string text : {" x\r\nA: b\r\n\r\n", "\tx", " \r\n\r\n"}) {
+    HeaderSection section(text);
+    EXPECT_TRUE(section.begins_folded()) << text;
+    EXPECT_FALSE(section.has("x"));  // taken apart by this
+    EXPECT_TRUE(section.begins_folded()) << text;
+    section.add("X", "y");
+    EXPECT_FALSE(section.begins_folded());
+  }
+  for (const std::string text : {"", "\r\n", "A: b\r\n c\r\n\r\n", "x\r\n y"}) {
+    const HeaderSection section(text);
+    EXPECT_FALSE(section.begins_folded()) << text;
+    EXPECT_FALSE(section.has("x"));
+    EXPECT_FALSE(section.begins_folded()) << text;
+  }
+}
+
 TEST(HeaderSection, FindsFieldsInAnyCaseAndFolded) {
   const HeaderSection section("SuBject: a\r\n b\r\nX: 1\r\nsubject : c\r\n\r\n");
   EXPECT_TRUE(section.has("subject"));

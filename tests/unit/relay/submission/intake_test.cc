@@ -121,6 +121,14 @@ TEST_F(IntakeTest, WithoutOneTheBarePostmasterIsRefused) {
   EXPECT_EQ(intake_->recipient_verdict({{"postmaster", "to.example"}, 0, ""}).code, 250);
 }
 
+TEST_F(IntakeTest, AFirstLineThatGoesOnWithOurFieldIsRefusedOfEverybody) {
+  open_with_session();
+  transact("b@to.example", " by evil.example; x\r\nSubject: x\r\n\r\n");
+  const auto refused = commit();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, 554);
+}
+
 TEST_F(IntakeTest, ALongTextIsStoredWhole) {
   open_with_session();
   std::string text = "\r\n";  // no header section
@@ -305,6 +313,15 @@ TEST_F(SubmittedTest, ALabelIsOneWord) {
   options_.campaign_header = "X-Campaign";
   EXPECT_THAT(submitted("X-Campaign: two words\r\n\r\n"), StartsWith("554 5.6.0 X-Campaign"));
   EXPECT_THAT(submitted("X-Campaign: a\r\nX-Campaign: b\r\n\r\n"), StartsWith("554 5.6.0"));
+}
+
+TEST_F(SubmittedTest, AFirstLineThatGoesOnWithOurFieldIsRefused) {
+  const std::string denial =
+      "554 5.6.0 The first line of the header section begins with a blank\r\n";
+  EXPECT_EQ(submitted(" by evil.example; x\r\nFrom: a@from.example\r\n\r\n"), denial);
+  EXPECT_EQ(submitted("\tx\r\n"), denial);
+  EXPECT_EQ(submitted(" \r\n\r\n"), denial);
+  EXPECT_THAT(submitted("\r\n text\r\n"), StartsWith("250"));
 }
 
 }  // namespace
