@@ -8,6 +8,7 @@
 #include "relay/message/headers.h"
 #include "relay/policy/senders.h"
 #include "relay/submission/handover.h"
+#include "relay/submission/header_check.h"
 #include "relay/submission/metadata.h"
 #include "relay/submission/receiver.h"
 #include "relay/submission/signature_choice.h"
@@ -44,33 +45,6 @@ policy::SendingLimits limits_of(const auth::User& user) {
 int allowed_priority(int priority, const auth::User* user) {
   const message::Band highest = user == nullptr ? message::Band::kNormal : user->priority_max;
   return std::min(priority, message::highest_of(highest));
-}
-
-bool is_anybody(const auth::User& user) {
-  return std::find(user.senders.begin(), user.senders.end(), "*") != user.senders.end();
-}
-
-Denied from_denial(const std::string& whom) {
-  return {"from_not_allowed", {550, {5, 7, 1}, "This user may not send as " + whom}};
-}
-
-// Every From field must hold addresses, all of them the user's.
-std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user) {
-  if (is_anybody(user)) return std::nullopt;
-  const std::vector<std::string> fields = header.values("from");
-  if (fields.empty()) {
-    return Denied{"from_not_allowed", {550, {5, 7, 1}, "The message has no From field"}};
-  }
-  for (const std::string& field : fields) {
-    const auto addresses = message::from_addresses(field);
-    if (addresses.empty()) {
-      return Denied{"from_not_allowed", {550, {5, 7, 1}, "The From field holds no plain address"}};
-    }
-    for (const message::Address& address : addresses) {
-      if (!policy::may_send_as(user.senders, address)) return from_denial(address.to_string());
-    }
-  }
-  return std::nullopt;
 }
 
 // RFC 6409 section 8; what a signature covers stays (HeaderSection sees to that).
@@ -276,6 +250,7 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
   if (session.authenticated()) {
     // Of the same users: a file read anew meanwhile must not take the account from under us.
     if (auto denied = sender_denial(session, user)) return denied;
+    if (auto denied = check_fields(header)) return denied;
     if (auto denied = check_from(header, *user)) return denied;
     repair(header, id, host_name, message.time);
   }

@@ -45,7 +45,7 @@ TEST_F(ConnectionTest, UpgradesToTlsAndTakesMailAfterLogin) {
   open();
   auto client = secured();
   EXPECT_EQ(say(*client, plain_login("secret")), "235 2.7.0 Authentication successful\r\n");
-  send_message(*client, "text\r\n");
+  send_message(*client, "\r\ntext\r\n");
   EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 "));
   ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
   EXPECT_EQ(leases_.at(0).message().envelope.user, "app");

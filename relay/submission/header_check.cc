@@ -1,0 +1,63 @@
+#include "relay/submission/header_check.h"
+
+#include <algorithm>
+#include <string>
+
+#include "relay/message/address.h"
+#include "relay/policy/senders.h"
+
+namespace postrider::submission {
+
+namespace {
+
+// Octets of a line that a reply repeats.
+constexpr std::size_t kLineShownMax = 40;
+
+// What a reply repeats of a line; it escapes what cannot be printed.
+std::string beginning(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find("\r\n"));
+  return std::string(line.substr(0, kLineShownMax)) + (line.size() > kLineShownMax ? "..." : "");
+}
+
+bool is_anybody(const auth::User& user) {
+  return std::find(user.senders.begin(), user.senders.end(), "*") != user.senders.end();
+}
+
+Denied bad_syntax(std::string text) {
+  return {"header_syntax", {554, {5, 6, 0}, std::move(text)}};
+}
+
+Denied bad_from(std::string text) {
+  return {"from_not_allowed", {550, {5, 7, 1}, std::move(text)}};
+}
+
+}  // namespace
+
+std::optional<Denied> check_fields(const message::HeaderSection& header) {
+  std::ptrdiff_t line = 1;
+  for (const auto& field : header.fields()) {
+    if (field.name.empty()) {
+      return bad_syntax("Line " + std::to_string(line) + " of the header section is no field: \"" +
+                        beginning(field.text) + "\"");
+    }
+    line += std::count(field.text.begin(), field.text.end(), '\n');
+  }
+  return std::nullopt;
+}
+
+std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user) {
+  if (is_anybody(user)) return std::nullopt;
+  const std::vector<std::string> fields = header.values("from");
+  if (fields.empty()) return bad_from("The message has no From field");
+  for (const std::string& field : fields) {
+    const auto addresses = message::from_addresses(field);
+    if (addresses.empty()) return bad_from("The From field holds no plain address");
+    for (const message::Address& address : addresses) {
+      if (policy::may_send_as(user.senders, address)) continue;
+      return bad_from("This user may not send as " + address.to_string());
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace postrider::submission

@@ -1,0 +1,21 @@
+// What the header section of a submitted message may say, and in whose name. Of clients that logged
+// in alone: trusted hosts pass on what others wrote. Thread: pure functions.
+#pragma once
+
+#include <optional>
+
+#include "relay/auth/users.h"
+#include "relay/message/header_section.h"
+#include "relay/submission/intake.h"
+
+namespace postrider::submission {
+
+// A denial: a line is no field (RFC 5322 section 2.2), in which another reader may still see one
+// that we do not.
+std::optional<Denied> check_fields(const message::HeaderSection& header);
+
+// A denial: there is no From field, it cannot be read, or holds an address that is not the user's.
+// Nothing is asked of a user who may send as everybody.
+std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user);
+
+}  // namespace postrider::submission
