@@ -35,13 +35,16 @@ Denied bad_from(std::string text) {
 
 std::optional<Denied> check_fields(const message::HeaderSection& header) {
   std::ptrdiff_t line = 1;
+  std::size_t from = 0;
   for (const auto& field : header.fields()) {
     if (field.name.empty()) {
       return bad_syntax("Line " + std::to_string(line) + " of the header section is no field: \"" +
                         beginning(field.text) + "\"");
     }
     line += std::count(field.text.begin(), field.text.end(), '\n');
+    if (field.name == "from") ++from;
   }
+  if (from > 1) return bad_syntax("The message has more than one From field");
   return std::nullopt;
 }
 

@@ -11,7 +11,7 @@
 namespace postrider::submission {
 
 // A denial: a line is no field (RFC 5322 section 2.2), in which another reader may still see one
-// that we do not.
+// that we do not, or there are several From fields (section 3.6 allows one).
 std::optional<Denied> check_fields(const message::HeaderSection& header);
 
 // A denial: there is no From field, it cannot be read, or holds an address that is not the user's.

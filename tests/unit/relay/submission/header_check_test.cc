@@ -47,5 +47,11 @@ TEST(HeaderCheck, WhatIsShownOfALineIsShortAndPrintable) {
   EXPECT_LT(fields(std::string(900, '\x01') + "\r\n").size(), 300U);
 }
 
+TEST(HeaderCheck, ThereIsOneFromField) {
+  const std::string denial = "554 5.6.0 The message has more than one From field";
+  EXPECT_EQ(fields("From: a@b.example\r\nTo: c@d.example\r\n\r\n"), "");
+  EXPECT_EQ(fields("From: a@b.example\r\nFROM : a@b.example\r\n\r\n"), denial);
+}
+
 }  // namespace
 }  // namespace postrider::submission

@@ -337,5 +337,10 @@ TEST_F(SubmittedTest, ALineThatIsNoFieldIsRefused) {
   EXPECT_EQ(counted(metrics::Metric::kRepliesRefused, "header_syntax"), 1U);
 }
 
+TEST_F(SubmittedTest, ASecondFromFieldIsRefused) {
+  EXPECT_EQ(submitted("From: a@from.example\r\nFROM : a@from.example\r\n\r\n"),
+            "554 5.6.0 The message has more than one From field\r\n");
+}
+
 }  // namespace
 }  // namespace postrider::submission
