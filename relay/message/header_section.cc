@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "relay/base/ascii.h"
+#include "relay/message/utf8.h"
 
 namespace postrider::message {
 
@@ -80,53 +81,111 @@ struct Gathered {
   std::string angled;
   bool in_angle = false;
   bool has_angle = false;
+  bool has_at = false;  // in `plain`, outside of quotes
 };
 
-// Adds the address to `found`; false: this is none. Nothing at all is fine: lists may have gaps.
-bool finish_mailbox(Gathered& mailbox, std::vector<Address>& found) {
-  const Gathered done = std::exchange(mailbox, {});
-  const std::string_view text = ascii::trim(done.has_angle ? done.angled : done.plain);
-  if (!done.has_angle && text.empty()) return true;
-  const auto address = parse_mailbox(text, true);
-  if (done.in_angle || !address || address->domain.empty() || found.size() == kFromMax) {
-    return false;
+// A From field as it is read.
+struct Reading {
+  bool utf8;
+  Gathered mailbox = {};
+  bool in_group = false;
+  Authors found = {};
+};
+
+// One address; nullopt: it is none. A local part that looks like an encoded word (RFC 2047) is
+// decoded by some readers, who then see another address.
+std::optional<Address> take_address(std::string_view text, Reading& reading) {
+  auto address = parse_mailbox(ascii::trim(text), reading.utf8);
+  if (!address || address->domain.empty()) return std::nullopt;
+  if (!address->local.starts_with('"') && address->local.find("=?") != std::string::npos) {
+    reading.found.doubtful = true;
   }
-  found.push_back(*address);
+  return std::move(*address);
+}
+
+// Adds the address to those found; false: this is none. Nothing at all is fine: lists may have
+// gaps.
+bool finish_mailbox(Reading& reading) {
+  const Gathered done = std::exchange(reading.mailbox, {});
+  if (!done.has_angle && ascii::trim(done.plain).empty()) return true;
+  const auto address = take_address(done.has_angle ? done.angled : done.plain, reading);
+  if (done.in_angle || !address || reading.found.addresses.size() == kFromMax) return false;
+  reading.found.addresses.push_back(*address);
+  return true;
+}
+
+// What came before is the name of a mailbox.
+bool begin_angle(Reading& reading) {
+  Gathered& mailbox = reading.mailbox;
+  if (mailbox.has_angle) return false;
+  mailbox.has_angle = mailbox.in_angle = true;
+  if (!mailbox.has_at) return true;
+  if (const auto address = take_address(mailbox.plain, reading)) {
+    reading.found.shown.push_back(*address);
+  } else {
+    reading.found.doubtful = true;
+  }
+  return true;
+}
+
+// What came before is the name of a group.
+bool begin_group(Reading& reading) {
+  if (reading.mailbox.has_angle) return false;
+  if (reading.in_group || reading.mailbox.has_at) reading.found.doubtful = true;
+  reading.in_group = true;
+  reading.mailbox = {};
+  return true;
+}
+
+bool take_in_angle(char c, Gathered& mailbox) {
+  if (c == '<') return false;
+  if (c == '>') {
+    mailbox.in_angle = false;
+  } else {
+    mailbox.angled += c;
+  }
   return true;
 }
 
 // One character outside comments and quoted strings.
-bool take_character(char c, Gathered& mailbox, std::vector<Address>& found) {
-  if (mailbox.in_angle) {
-    if (c == '>') {
-      mailbox.in_angle = false;
-    } else if (c == '<') {
-      return false;
-    } else {
-      mailbox.angled += c;
-    }
-    return true;
-  }
+bool take_character(char c, Reading& reading) {
+  Gathered& mailbox = reading.mailbox;
+  if (c == '\\' || (has_control({&c, 1}) && c != '\t')) reading.found.doubtful = true;
+  if (mailbox.in_angle) return take_in_angle(c, mailbox);
   switch (c) {
     case '<':
-      if (mailbox.has_angle) return false;
-      mailbox.has_angle = mailbox.in_angle = true;
-      return true;
+      return begin_angle(reading);
     case '>':
       return false;
-    case ',':
     case ';':
-      return finish_mailbox(mailbox, found);
-    case ':':  // what came before is the name of a group
-      if (mailbox.has_angle) return false;
-      mailbox = {};
-      return true;
+      reading.in_group = false;
+      return finish_mailbox(reading);
+    case ',':
+      return finish_mailbox(reading);
+    case ':':
+      return begin_group(reading);
     default:
       // Behind the brackets nothing follows but blanks.
       if (mailbox.has_angle && c != ' ' && c != '\t') return false;
+      if (c == '@') mailbox.has_at = true;
       mailbox.plain += c;
       return true;
   }
+}
+
+// Takes a comment, a quoted string or one character off the front of `text`.
+bool take_part(std::string_view& text, Reading& reading) {
+  Gathered& mailbox = reading.mailbox;
+  if (text.front() == '(') {
+    if (mailbox.in_angle) reading.found.doubtful = true;
+    return skip_comment(text);
+  }
+  if (text.front() == '"') {
+    return take_quoted(text, mailbox.in_angle ? mailbox.angled : mailbox.plain);
+  }
+  const char c = text.front();
+  text.remove_prefix(1);
+  return take_character(c, reading);
 }
 
 }  // namespace
@@ -228,23 +287,13 @@ std::string HeaderSection::to_string() const {
   return text + parts_->end;
 }
 
-std::vector<Address> from_addresses(std::string_view value) {
-  std::vector<Address> found;
-  Gathered mailbox;
+Authors parse_authors(std::string_view value, bool utf8) {
+  Reading reading{utf8};
   while (!value.empty()) {
-    bool good = true;
-    if (value.front() == '(') {
-      good = skip_comment(value);
-    } else if (value.front() == '"') {
-      good = take_quoted(value, mailbox.in_angle ? mailbox.angled : mailbox.plain);
-    } else {
-      good = take_character(value.front(), mailbox, found);
-      value.remove_prefix(1);
-    }
-    if (!good) return {};
+    if (!take_part(value, reading)) return {};
   }
-  if (!finish_mailbox(mailbox, found)) return {};
-  return found;
+  if (!finish_mailbox(reading)) return {};
+  return std::move(reading.found);
 }
 
 }  // namespace postrider::message

@@ -72,9 +72,20 @@ class HeaderSection {
   bool changed_ = false;
 };
 
-// The addresses of a From field (RFC 5322 section 3.6.2, groups included); empty: there is none, or
-// the text is no list of addresses. Strict where it is unsure: what a reader might take for another
-// address is none.
-std::vector<Address> from_addresses(std::string_view value);
+// What a From field says (RFC 5322 section 3.6.2).
+struct Authors {
+  // Of all mailboxes, those in groups included; empty: there is none, or the text is no list of
+  // addresses.
+  std::vector<Address> addresses;
+  // That stand unquoted where the name of a mailbox is: "shown@a.example <address@b.example>".
+  std::vector<Address> shown;
+  // Readers may find other addresses: an "@" in such a name, or the name of a group, that is no
+  // address; a group within a group; a backslash or a control character outside of quotes and
+  // comments; a comment within angle brackets; what looks like an encoded word before the "@".
+  bool doubtful = false;
+};
+
+// Addresses that are not ASCII only if `utf8` (RFC 6531).
+Authors parse_authors(std::string_view value, bool utf8);
 
 }  // namespace postrider::message

@@ -48,16 +48,21 @@ std::optional<Denied> check_fields(const message::HeaderSection& header) {
   return std::nullopt;
 }
 
-std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user) {
+std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user,
+                                 bool utf8) {
   if (is_anybody(user)) return std::nullopt;
   const std::vector<std::string> fields = header.values("from");
   if (fields.empty()) return bad_from("The message has no From field");
   for (const std::string& field : fields) {
-    const auto addresses = message::from_addresses(field);
-    if (addresses.empty()) return bad_from("The From field holds no plain address");
-    for (const message::Address& address : addresses) {
-      if (policy::may_send_as(user.senders, address)) continue;
-      return bad_from("This user may not send as " + address.to_string());
+    const message::Authors authors = message::parse_authors(field, utf8);
+    if (authors.addresses.empty() || authors.doubtful) {
+      return bad_from("The From field holds no plain address");
+    }
+    for (const auto* addresses : {&authors.addresses, &authors.shown}) {
+      for (const message::Address& address : *addresses) {
+        if (policy::may_send_as(user.senders, address)) continue;
+        return bad_from("This user may not send as " + address.to_string());
+      }
     }
   }
   return std::nullopt;

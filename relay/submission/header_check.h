@@ -14,8 +14,10 @@ namespace postrider::submission {
 // that we do not, or there are several From fields (section 3.6 allows one).
 std::optional<Denied> check_fields(const message::HeaderSection& header);
 
-// A denial: there is no From field, it cannot be read, or holds an address that is not the user's.
+// A denial: there is no From field, it cannot be read or readers may find other addresses in it, or
+// it holds or shows an address that is not the user's. `utf8`: addresses may be other than ASCII.
 // Nothing is asked of a user who may send as everybody.
-std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user);
+std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user,
+                                 bool utf8);
 
 }  // namespace postrider::submission

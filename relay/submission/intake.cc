@@ -251,7 +251,7 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
     // Of the same users: a file read anew meanwhile must not take the account from under us.
     if (auto denied = sender_denial(session, user)) return denied;
     if (auto denied = check_fields(header)) return denied;
-    if (auto denied = check_from(header, *user)) return denied;
+    if (auto denied = check_from(header, *user, submission.envelope.smtputf8)) return denied;
     repair(header, id, host_name, message.time);
   }
   if (auto denied = take_labels(header, user, submission.envelope)) return denied;
@@ -259,7 +259,7 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
     return denied;
   }
   if (auto denied = choose_signatures(shared_.options, shared_.signer, header, user,
-                                      submission.envelope.tenant, message.signings)) {
+                                      submission.envelope, message.signings)) {
     return denied;
   }
   for (message::Recipient& recipient : submission.recipients) {

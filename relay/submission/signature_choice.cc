@@ -1,7 +1,9 @@
 #include "relay/submission/signature_choice.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "relay/message/address.h"
@@ -13,6 +15,16 @@ namespace {
 
 bool contains(const std::vector<std::string>& list, std::string_view value) {
   return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+// Of all From fields.
+std::vector<message::Address> authors_of(const message::HeaderSection& header, bool utf8) {
+  std::vector<message::Address> all;
+  for (const std::string& field : header.values("from")) {
+    auto addresses = message::parse_authors(field, utf8).addresses;
+    std::move(addresses.begin(), addresses.end(), std::back_inserter(all));
+  }
+  return all;
 }
 
 // Whom the demand comes from, in words; "": there is none.
@@ -35,19 +47,14 @@ std::string demanded_by(const Options& options, const auth::User* user, std::str
 
 std::optional<Denied> choose_signatures(const Options& options, const signing::Signer& signer,
                                         const message::HeaderSection& header,
-                                        const auth::User* user, std::string_view tenant,
+                                        const auth::User* user, const message::Envelope& envelope,
                                         signing::Signings& chosen) {
   const auto keys = signer.keys();
   if (keys->size() == 0 && options.signature_tenants.empty() && options.signature_authors.empty() &&
       (user == nullptr || !user->signature_required)) {
     return std::nullopt;  // without looking at the fields
   }
-  std::vector<message::Address> authors;
-  for (const std::string& field : header.values("from")) {
-    for (message::Address& author : message::from_addresses(field)) {
-      authors.push_back(std::move(author));
-    }
-  }
+  const std::vector<message::Address> authors = authors_of(header, envelope.smtputf8);
   std::string reason;
   if (auto good = signing::check_signable(header); !good) {
     reason = good.error().text();
@@ -55,11 +62,11 @@ std::optional<Denied> choose_signatures(const Options& options, const signing::S
     reason = "its From field holds no plain address";
   } else {
     // RFC 5322 allows several authors; the first one's domain answers for all.
-    chosen = keys->find(authors.front().domain, tenant);
+    chosen = keys->find(authors.front().domain, envelope.tenant);
     if (!chosen.empty()) return std::nullopt;
     reason = "there is no DKIM key for " + authors.front().domain;
   }
-  const std::string who = demanded_by(options, user, tenant, authors);
+  const std::string who = demanded_by(options, user, envelope.tenant, authors);
   if (who.empty()) return std::nullopt;
   return Denied{"signature_required",
                 {550, {5, 7, 1}, "A DKIM signature is required for " + who + ": " + reason}};

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <optional>
-#include <string_view>
 
 #include "relay/auth/users.h"
+#include "relay/message/envelope.h"
 #include "relay/message/header_section.h"
 #include "relay/signing/signer.h"
 #include "relay/submission/intake.h"
@@ -14,10 +14,11 @@ namespace postrider::submission {
 
 // The keys for the author's domain and the tenant go into `chosen`: none where the domain has no
 // key, or where the message is none that can be signed. A denial: then, and a signature is demanded
-// of this user, tenant or author. `user`: null on a trusted listener.
+// of this user, tenant or author. `user`:
+// null on a trusted listener. Of the envelope, its tenant and whether it came with SMTPUTF8 count.
 std::optional<Denied> choose_signatures(const Options& options, const signing::Signer& signer,
                                         const message::HeaderSection& header,
-                                        const auth::User* user, std::string_view tenant,
+                                        const auth::User* user, const message::Envelope& envelope,
                                         signing::Signings& chosen);
 
 }  // namespace postrider::submission

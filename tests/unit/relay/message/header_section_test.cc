@@ -11,8 +11,16 @@ using testing::IsEmpty;
 
 std::vector<std::string> from(std::string_view value) {
   std::vector<std::string> all;
-  for (const Address& address : from_addresses(value)) all.push_back(address.to_string());
+  for (const Address& address : parse_authors(value, true).addresses) {
+    all.push_back(address.to_string());
+  }
   return all;
+}
+
+bool is_doubtful(std::string_view value) {
+  const Authors authors = parse_authors(value, true);
+  EXPECT_FALSE(authors.addresses.empty()) << value;
+  return authors.doubtful;
 }
 
 TEST(HeaderSection, KeepsWhatItDoesNotTouch) {
@@ -98,7 +106,7 @@ TEST(HeaderSection, ASignatureItDoesNotUnderstandCoversAll) {
   EXPECT_FALSE(section.add("Date", "today"));
 }
 
-TEST(FromAddresses, AreFoundInEveryForm) {
+TEST(Authors, AreFoundInEveryForm) {
   EXPECT_THAT(from("a@b.test"), ElementsAre("a@b.test"));
   EXPECT_THAT(from("Name Surname <a@B.test>"), ElementsAre("a@b.test"));
   EXPECT_THAT(from("\"x <c@d.test>, y\" <a@b.test>"), ElementsAre("a@b.test"));
@@ -108,13 +116,43 @@ TEST(FromAddresses, AreFoundInEveryForm) {
   EXPECT_THAT(from("\"quoted local\"@b.test"), ElementsAre("\"quoted local\"@b.test"));
 }
 
-TEST(FromAddresses, WhatIsUnsureIsNone) {
+TEST(Authors, WhatIsUnsureIsNone) {
   for (const std::string_view value :
        {"", "nobody", "<>", "a@b.test <c@d.test> e@f.test", "<a@b.test> <c@d.test>", "<a@b.test",
         "a@b.test>", "\"a@b.test", "(a@b.test", "<<a@b.test>>", "a@b.test c@d.test",
         "undisclosed:;", "N <a@b.test>x", "a@b.test, nobody", "<a@b.test>: c@d.test"}) {
     EXPECT_THAT(from(value), IsEmpty()) << value;
   }
+}
+
+TEST(Authors, WhatReadersTakeDifferentlyIsDoubtful) {
+  for (const std::string_view value :
+       {"ceo@victim.test: a@b.test;", "ceo@victim.test:;, a@b.test", "x: y: a@b.test;;",
+        "x ceo@victim.test <a@b.test>", "ceo @ victim.test <a@b.test>", "@ <a@b.test>",
+        "\"x\" ceo@victim.test <a@b.test>", "x\\ <a@b.test>", "x\x0b<a@b.test>",
+        "\x1b]0 <a@b.test>", "x\x7f <a@b.test>", "<(ceo@victim.test)a@b.test>", "<a@b.test(x)>",
+        "=?utf-8?b?Y2VvQHZpY3RpbS50ZXN0?=@b.test", "<=?utf-8?q?x?=@b.test>",
+        "=?utf-8?q?x?=@b.test <a@b.test>"}) {
+    EXPECT_TRUE(is_doubtful(value)) << value;
+  }
+}
+
+TEST(Authors, WhatIsCommonIsNotDoubtful) {
+  for (const std::string_view value :
+       {"a@b.test", "a@b.test <a@b.test>", "\"ceo@victim.test\" <a@b.test>",
+        "a@b.test (ceo@victim.test \\) x)", "(ceo@victim.test) a@b.test",
+        "\"ceo@victim.test\": a@b.test;", "x: a@b.test; y: c@b.test;", "Name\t<a@b.test>",
+        "=?utf-8?b?Y2VvQHZpY3RpbS50ZXN0?= <a@b.test>", "\"=?x\"@b.test", "\"a\\\"b\" <a@b.test>",
+        "J\u00f6rg <a@b.test>"}) {
+    EXPECT_FALSE(is_doubtful(value)) << value;
+  }
+}
+
+TEST(Authors, AnAddressShownAsANameIsFound) {
+  const Authors authors = parse_authors("A@B.test <c@d.test>, e(x)@f.test <g@h.test>", true);
+  EXPECT_THAT(authors.shown, ElementsAre(Address{"A", "b.test"}, Address{"e", "f.test"}));
+  EXPECT_EQ(authors.addresses.size(), 2U);
+  EXPECT_FALSE(authors.doubtful);
 }
 
 }  // namespace

@@ -14,6 +14,16 @@ std::string fields(const std::string& text) {
   return denied ? denied->status.to_line() : "";
 }
 
+// The same of a user of b.example and its From field.
+std::string from(const std::string& value, bool utf8 = false) {
+  auth::User user;
+  user.senders = {"b.example", "b\u00fccher.example"};
+  const auto denied = check_from(message::HeaderSection("From: " + value + "\r\n"), user, utf8);
+  return denied ? denied->status.to_line() : "";
+}
+
+constexpr const char* kUnreadable = "550 5.7.1 The From field holds no plain address";
+
 TEST(HeaderCheck, ALineIsAField) {
   EXPECT_EQ(fields(""), "");
   EXPECT_EQ(fields("\r\n"), "");
@@ -51,6 +61,38 @@ TEST(HeaderCheck, ThereIsOneFromField) {
   const std::string denial = "554 5.6.0 The message has more than one From field";
   EXPECT_EQ(fields("From: a@b.example\r\nTo: c@d.example\r\n\r\n"), "");
   EXPECT_EQ(fields("From: a@b.example\r\nFROM : a@b.example\r\n\r\n"), denial);
+}
+
+TEST(HeaderCheck, AFromFieldThatReadersTakeDifferentlyIsUnreadable) {
+  EXPECT_EQ(from("ceo@victim.test: a@b.example;"), kUnreadable);
+  EXPECT_EQ(from("x: y: a@b.example;;"), kUnreadable);
+  EXPECT_EQ(from("ceo @ victim.test <a@b.example>"), kUnreadable);
+  EXPECT_EQ(from("\\\"x <a@b.example>"), kUnreadable);
+  EXPECT_EQ(from("x\x0b <a@b.example>"), kUnreadable);
+  EXPECT_EQ(from("<(ceo@victim.test)a@b.example>"), kUnreadable);
+  EXPECT_EQ(from("=?utf-8?q?ceo=40victim.test?=@b.example"), kUnreadable);
+  EXPECT_EQ(from("\"ceo@victim.test\" <a@b.example> (ceo@victim.test)"), "");
+}
+
+TEST(HeaderCheck, AnAddressShownAsANameIsTheUsers) {
+  EXPECT_EQ(from("a@b.example <a@b.example>, c@b.example <d@b.example>"), "");
+  EXPECT_EQ(from("ceo@victim.test <a@b.example>"),
+            "550 5.7.1 This user may not send as ceo@victim.test");
+}
+
+TEST(HeaderCheck, AUserWhoMaySendAsEverybodyIsNotAsked) {
+  auth::User user;
+  user.senders = {"*"};
+  EXPECT_FALSE(check_from(message::HeaderSection("From: x@y: a@b.example;\r\n"), user, false));
+  EXPECT_FALSE(check_from(message::HeaderSection(""), user, false));
+}
+
+TEST(HeaderCheck, AnAddressThatIsNotAsciiNeedsSmtpUtf8) {
+  EXPECT_EQ(from("a@b\u00fccher.example"), kUnreadable);
+  EXPECT_EQ(from("\u00e4@b.example"), kUnreadable);
+  EXPECT_EQ(from("a@b\u00fccher.example", true), "");
+  EXPECT_EQ(from("a@\uff42.example", true), "");  // that is b
+  EXPECT_EQ(from("J\u00f6rg <a@b.example>"), "");
 }
 
 }  // namespace

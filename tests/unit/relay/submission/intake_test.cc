@@ -230,14 +230,15 @@ class SubmittedTest : public SubmissionTest {
   auth::User& user() { return auth_options_.users[0]; }
 
   // The reply to the whole message, or to the first command that is refused.
-  std::string submitted(const std::string& text, const std::string& sender = "a@from.example") {
+  std::string submitted(const std::string& text, const std::string& sender = "a@from.example",
+                        const std::string& parameters = "") {
     if (!queue_) {
       use_submission();
       open();
     }
     auto client = secured();
     EXPECT_TRUE(say(*client, plain_login("secret")).starts_with("235"));
-    const std::string reply = say(*client, "MAIL FROM:<" + sender + ">");
+    const std::string reply = say(*client, "MAIL FROM:<" + sender + ">" + parameters);
     if (!reply.starts_with("250")) return reply;
     const std::string second = say(*client, "RCPT TO:<b@to.example>");
     if (!second.starts_with("250")) return second;
@@ -340,6 +341,13 @@ TEST_F(SubmittedTest, ALineThatIsNoFieldIsRefused) {
 TEST_F(SubmittedTest, ASecondFromFieldIsRefused) {
   EXPECT_EQ(submitted("From: a@from.example\r\nFROM : a@from.example\r\n\r\n"),
             "554 5.6.0 The message has more than one From field\r\n");
+}
+
+TEST_F(SubmittedTest, AnAddressInFromNeedsSmtpUtf8WhereItIsNotAscii) {
+  user().senders = {"b\u00fccher.example"};
+  const std::string text = "From: a@b\u00fccher.example\r\n\r\n";
+  EXPECT_THAT(submitted(text, "a@xn--bcher-kva.example"), StartsWith("550 5.7.1 The From field"));
+  EXPECT_THAT(submitted(text, "a@xn--bcher-kva.example", " SMTPUTF8"), StartsWith("250"));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class SignatureChoiceTest : public testing::Test {
   std::string choose(const std::string& fields) {
     signing::Signings chosen;
     const auto denied = choose_signatures(options_, signer_, message::HeaderSection(fields), user_,
-                                          tenant_, chosen);
+                                          envelope_, chosen);
     if (denied) return denied->status.text;
     return chosen.empty() ? "unsigned" : "signed";
   }
@@ -33,7 +33,7 @@ class SignatureChoiceTest : public testing::Test {
   Options options_;
   auth::User app_;
   const auth::User* user_ = nullptr;
-  std::string tenant_;
+  message::Envelope envelope_;
 };
 
 constexpr const char* kDemanded = "A DKIM signature is required for ";
@@ -63,7 +63,7 @@ TEST_F(SignatureChoiceTest, ADemandOfAUserIsKept) {
 TEST_F(SignatureChoiceTest, ADemandOfATenantIsKept) {
   options_.signature_tenants = {"shop"};
   EXPECT_EQ(choose("From: u@b.example\r\n"), "unsigned");
-  tenant_ = "shop";
+  envelope_.tenant = "shop";
   EXPECT_EQ(choose("From: u@b.example\r\n"),
             kDemanded + std::string("messages of tenant shop: there is no DKIM key for b.example"));
 }
