@@ -17,29 +17,40 @@ bool contains(const std::vector<std::string>& list, std::string_view value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-// Of all From fields.
-std::vector<message::Address> authors_of(const message::HeaderSection& header, bool utf8) {
-  std::vector<message::Address> all;
-  for (const std::string& field : header.values("from")) {
-    auto addresses = message::parse_authors(field, utf8).addresses;
-    std::move(addresses.begin(), addresses.end(), std::back_inserter(all));
+// Who wrote a message, of all its From fields.
+struct From {
+  std::vector<message::Address> authors;
+  // Without a From field, with one that cannot be read, or with one that readers take differently.
+  bool unknown = false;
+};
+
+From from_of(const message::HeaderSection& header, bool utf8) {
+  From from;
+  const std::vector<std::string> fields = header.values("from");
+  from.unknown = fields.empty();
+  for (const std::string& field : fields) {
+    message::Authors authors = message::parse_authors(field, utf8);
+    if (authors.addresses.empty() || authors.doubtful) from.unknown = true;
+    std::move(authors.addresses.begin(), authors.addresses.end(), std::back_inserter(from.authors));
   }
-  return all;
+  return from;
 }
 
 // Whom the demand comes from, in words; "": there is none.
 std::string demanded_by(const Options& options, const auth::User* user, std::string_view tenant,
-                        const std::vector<message::Address>& authors) {
+                        const From& from) {
   if (user != nullptr && user->signature_required) return "this user's messages";
   if (!tenant.empty() && contains(options.signature_tenants, tenant)) {
     return "messages of tenant " + std::string(tenant);
   }
   if (contains(options.signature_authors, "*")) return "every message";
-  for (const message::Address& author : authors) {
+  for (const message::Address& author : from.authors) {
     if (policy::may_send_as(options.signature_authors, author)) {
       return "messages from " + author.domain;
     }
   }
+  // It might be one of theirs.
+  if (from.unknown && !options.signature_authors.empty()) return "messages of an unknown author";
   return {};
 }
 
@@ -54,19 +65,19 @@ std::optional<Denied> choose_signatures(const Options& options, const signing::S
       (user == nullptr || !user->signature_required)) {
     return std::nullopt;  // without looking at the fields
   }
-  const std::vector<message::Address> authors = authors_of(header, envelope.smtputf8);
+  const From from = from_of(header, envelope.smtputf8);
   std::string reason;
   if (auto good = signing::check_signable(header); !good) {
     reason = good.error().text();
-  } else if (authors.empty()) {
+  } else if (from.authors.empty()) {
     reason = "its From field holds no plain address";
   } else {
     // RFC 5322 allows several authors; the first one's domain answers for all.
-    chosen = keys->find(authors.front().domain, envelope.tenant);
+    chosen = keys->find(from.authors.front().domain, envelope.tenant);
     if (!chosen.empty()) return std::nullopt;
-    reason = "there is no DKIM key for " + authors.front().domain;
+    reason = "there is no DKIM key for " + from.authors.front().domain;
   }
-  const std::string who = demanded_by(options, user, envelope.tenant, authors);
+  const std::string who = demanded_by(options, user, envelope.tenant, from);
   if (who.empty()) return std::nullopt;
   return Denied{"signature_required",
                 {550, {5, 7, 1}, "A DKIM signature is required for " + who + ": " + reason}};

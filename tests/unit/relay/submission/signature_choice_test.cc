@@ -86,5 +86,35 @@ TEST_F(SignatureChoiceTest, EveryMessageIncludesThoseWithoutAnAuthor) {
             kDemanded + std::string("every message: its From field holds no plain address"));
 }
 
+TEST_F(SignatureChoiceTest, AnUnknownAuthorMayBeOneOfThose) {
+  options_.signature_authors = {"b.example"};
+  const std::string demanded = std::string(kDemanded) + "messages of an unknown author: ";
+  EXPECT_EQ(choose("Subject: x\r\n"), demanded + "it has no From field");
+  EXPECT_EQ(choose("From: x <u@b.example> (x\r\n"),
+            demanded + "its From field holds no plain address");
+  EXPECT_EQ(choose("From: u@c.example, Dept. X <u@b.example> .\r\n"),
+            demanded + "its From field holds no plain address");
+  EXPECT_EQ(choose("From: u@c.example\r\nFrom: <u@b.example\r\n"),
+            demanded + "it has more than one From field");
+  EXPECT_EQ(choose("From\r\n : u@b.example\r\n"),
+            demanded + "its header section has a line that is no field");
+  EXPECT_EQ(choose("From: u@b.example: u@c.example;\r\n"),
+            demanded + "there is no DKIM key for c.example");
+  EXPECT_EQ(choose("From: u@c.example\r\n"), "unsigned");
+  EXPECT_EQ(choose("From: u@b.example: u@a.example;\r\n"), "signed");
+}
+
+TEST_F(SignatureChoiceTest, AnAuthorThatIsNotAsciiNeedsSmtpUtf8) {
+  options_.signature_authors = {"b\u00fccher.example"};
+  const std::string text = "From: u@b\u00fccher.example\r\n";
+  EXPECT_EQ(choose(text), std::string(kDemanded) +
+                              "messages of an unknown author: its From field "
+                              "holds no plain address");
+  envelope_.smtputf8 = true;
+  EXPECT_EQ(choose(text), std::string(kDemanded) +
+                              "messages from xn--bcher-kva.example: there is "
+                              "no DKIM key for xn--bcher-kva.example");
+}
+
 }  // namespace
 }  // namespace postrider::submission
