@@ -208,18 +208,24 @@ HeaderSection::Parts HeaderSection::take_apart(std::string_view text) {
   return parts;
 }
 
-// RFC 6376 section 3.5: "h=" lists the fields, and a name in it covers absent ones too.
+// RFC 6376 section 3.5: "h=" lists the fields, and a name in it covers absent ones too. Without it,
+// or without "b=", nobody can verify the signature, and nothing needs to stay as it is.
 void HeaderSection::note_signature(Parts& parts, std::string_view value) {
-  parts.covered.insert("dkim-signature");
+  std::string_view names;
+  bool has_data = false;
   for (const std::string_view tag : ascii::split(value, ';')) {
     const std::size_t equals = tag.find('=');
-    if (equals == std::string_view::npos || ascii::trim(tag.substr(0, equals)) != "h") continue;
-    for (const std::string_view name : ascii::split(tag.substr(equals + 1), ':')) {
-      parts.covered.insert(ascii::lower(ascii::trim(name)));
-    }
-    return;
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = ascii::trim(tag.substr(0, equals));
+    const std::string_view text = ascii::trim(tag.substr(equals + 1));
+    if (name == "h") names = text;
+    if (name == "b") has_data = !text.empty();
   }
-  parts.all_covered = true;
+  if (!has_data || names.empty()) return;
+  parts.covered.insert("dkim-signature");
+  for (const std::string_view name : ascii::split(names, ':')) {
+    parts.covered.insert(ascii::lower(ascii::trim(name)));
+  }
 }
 
 const HeaderSection::Parts& HeaderSection::parts() const {
@@ -263,7 +269,7 @@ std::vector<std::string> HeaderSection::values(std::string_view name) const {
 }
 
 bool HeaderSection::is_signed(std::string_view name) const {
-  return parts().all_covered || parts().covered.contains(name);
+  return parts().covered.contains(name);
 }
 
 void HeaderSection::remove(std::string_view name) {

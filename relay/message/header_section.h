@@ -44,7 +44,7 @@ class HeaderSection {
   // The values of all fields of that name (in lower case), unfolded and trimmed.
   [[nodiscard]] std::vector<std::string> values(std::string_view name) const;
 
-  // Whether a DKIM-Signature covers fields of that name, or says nothing that could be understood.
+  // Whether a DKIM-Signature covers fields of that name: one with b= and h=, the others are none.
   [[nodiscard]] bool is_signed(std::string_view name) const;
 
   // Takes out all fields of that name that no signature covers.
@@ -59,7 +59,6 @@ class HeaderSection {
     std::vector<Field> fields;
     std::string end;                             // the empty line
     std::set<std::string, std::less<>> covered;  // by a signature
-    bool all_covered = false;
   };
 
   static Parts take_apart(std::string_view text);

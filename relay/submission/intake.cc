@@ -207,6 +207,14 @@ std::optional<Denied> Intake::take_labels(message::HeaderSection& header, const 
     if (name.empty()) continue;
     const std::string lower = ascii::lower(name);
     const auto values = header.values(lower);
+    if (!values.empty() && header.is_signed(lower)) {
+      return Denied{"header_label",
+                    {554,
+                     {5, 6, 0},
+                     "The field " + name +
+                         " is for the relay alone and cannot be removed: a DKIM signature covers "
+                         "it"}};
+    }
     header.remove(lower);
     if (values.empty() || label == nullptr) continue;
     if (values.size() > 1 || !message::is_label(values[0])) {

@@ -99,11 +99,24 @@ TEST(HeaderSection, LeavesWhatASignatureCovers) {
   EXPECT_EQ(section.to_string().find("X: 1"), std::string::npos);
 }
 
-TEST(HeaderSection, ASignatureItDoesNotUnderstandCoversAll) {
-  HeaderSection section("DKIM-Signature: what?\r\nBcc: a@b.test\r\n\r\n");
-  section.remove("bcc");
-  EXPECT_TRUE(section.has("bcc"));
-  EXPECT_FALSE(section.add("Date", "today"));
+TEST(HeaderSection, WithoutFieldsOrDataItIsNoSignature) {
+  for (const std::string value :
+       {"what?", "", "v=1; h=from:bcc:date", "v=1; b=abc; bh=x", "h=; b=x", "h=bcc:date; b=\r\n ",
+        "xh=bcc:date; b=abc", "h=bcc:date; xb=abc"}) {
+    HeaderSection section("DKIM-Signature: " + value + "\r\nBcc: a@b.test\r\n\r\n");
+    section.remove("bcc");
+    EXPECT_FALSE(section.has("bcc")) << value;
+    EXPECT_TRUE(section.add("Date", "today")) << value;
+  }
+}
+
+TEST(HeaderSection, EverySignatureCounts) {
+  const std::string one = "DKIM-Signature: b=abc; h = Bcc\r\n";
+  const std::string other = "DKIM-Signature: h=date; b=d ef\r\n";
+  const HeaderSection section(one + "DKIM-Signature: x\r\n" + other + "\r\n");
+  EXPECT_TRUE(section.is_signed("bcc") && section.is_signed("date"));
+  EXPECT_TRUE(section.is_signed("dkim-signature"));
+  EXPECT_FALSE(section.is_signed("from"));
 }
 
 TEST(Authors, AreFoundInEveryForm) {

@@ -350,5 +350,26 @@ TEST_F(SubmittedTest, AnAddressInFromNeedsSmtpUtf8WhereItIsNotAscii) {
   EXPECT_THAT(submitted(text, "a@xn--bcher-kva.example", " SMTPUTF8"), StartsWith("250"));
 }
 
+TEST_F(SubmittedTest, WhatIsNoSignatureKeepsNothing) {
+  EXPECT_THAT(submitted("DKIM-Signature: x\r\nBcc: c@to.example\r\nFrom: a@from.example\r\n\r\n"),
+              StartsWith("250"));
+  const std::string text = stored();
+  EXPECT_EQ(text.find("Bcc"), std::string::npos) << text;
+  EXPECT_THAT(text, HasSubstr("\r\nDate: "));
+}
+
+TEST_F(SubmittedTest, ALabelThatIsSignedIsRefused) {
+  options_.campaign_header = "X-Campaign";
+  options_.tenant_header = "X-Tenant";
+  user().tenant = "shop";
+  const std::string signature = "DKIM-Signature: v=1; h=from:x-campaign:x-tenant; b=x\r\n";
+  EXPECT_EQ(submitted(signature + "X-Campaign: may\r\n\r\n"),
+            "554 5.6.0 The field X-Campaign is for the relay alone and cannot be removed: a DKIM "
+            "signature covers it\r\n");
+  EXPECT_THAT(submitted(signature + "X-Tenant: other\r\n\r\n"),
+              StartsWith("554 5.6.0 The field X-Ten"));
+  EXPECT_THAT(submitted(signature + "From: a@from.example\r\n\r\n"), StartsWith("250"));
+}
+
 }  // namespace
 }  // namespace postrider::submission
