@@ -17,8 +17,11 @@ constexpr Option kSigningRows[] = {
      .range = {0, 1000},
      .check = check_sender_pattern,
      .help = "Authors whose messages are refused with 550 when no key signs them.",
-     .more = "Patterns as in user.senders, for the addresses of From; \"*\" is every message. "
-             "What nobody demands a signature of passes without one where no key is for it.",
+     .more =
+         "Patterns as in user.senders, for the addresses of From; \"*\" is every message. Where "
+         "any is named, a message without a From that can be read is refused too, unsigned as "
+         "it would be. "
+         "What nobody demands a signature of passes without one where no key is for it.",
      .example = "[\"example.com\", \"*.example.com\"]"},
     {.section = "signing",
      .key = "required_tenants",

@@ -199,7 +199,8 @@ constexpr Option kSubmissionRows[] = {
      .check = check_field_name,
      .help = "The header field in which a message says its campaign, for queues and journal; it is "
              "removed.",
-     .more = "At most 64 visible ASCII characters.",
+     .more = "At most 64 visible ASCII characters. A message whose own DKIM signature covers it is "
+             "refused with 554.",
      .example = "\"X-Campaign\""},
     {.section = "submission",
      .key = "tenant_header",
@@ -208,6 +209,7 @@ constexpr Option kSubmissionRows[] = {
      .check = check_field_name,
      .help = "The header field in which a message says whose it is; it is removed, and counts only "
              "on trusted listeners and for users whose tenant is \"*\".",
+     .more = "A message whose own DKIM signature covers it is refused with 554.",
      .example = "\"X-Tenant\""},
     {.section = "submission",
      .key = "metadata_headers",
@@ -343,8 +345,8 @@ constexpr Option kSubmissionRows[] = {
      .slot = PR_SLOT(user->senders),
      .range = {0, 1000},
      .check = check_sender_pattern,
-     .help = "In whose name the user may send, in MAIL FROM and in every From field; others are "
-             "answered 550.",
+     .help = "In whose name the user may send, in MAIL FROM and in From; others are answered 550. "
+             "Sender, Reply-To and the Resent- fields are not judged.",
      .more = "A domain, \"*.\" and a domain for all below it, an address, \"<>\" for the null "
              "sender, or \"*\" for everybody. Without it nobody, but everybody for a [[user]] of "
              "the main configuration.",

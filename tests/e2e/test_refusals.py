@@ -104,6 +104,29 @@ def test_no_network_is_trusted_unless_it_is_named(new_relay, internet):
         assert relay.process.returncode == 3 and "trusted_networks" in relay.log()
 
 
+@pytest.mark.parametrize("name", [b"From\r\n ", b"From\x0b", b"From"])
+def test_a_second_author_is_hidden_from_nobody(relay, internet, counted, name):
+    forged = name + b": ceo@victim.test\r\n" + message()
+    with connect(relay) as smtp:
+        with pytest.raises(Refused) as refused:
+            send(smtp, "ann@one.test", forged)
+        assert (refused.value.stage, refused.value.code) == ("dot", 554)
+        send(smtp, "bob@one.test")
+    assert counted("header_syntax") == 1
+    submit(relay, "cid@one.test", forged)  # what a trusted host passes on is not judged
+    internet.wait_received("bob@one.test")
+    internet.wait_received("cid@one.test")
+    assert internet.stats()["messages"] == 2
+
+
+@pytest.mark.parametrize("mode", ["submission", "trusted"])
+def test_the_trace_field_is_the_relays_alone(relay, internet, mode):
+    with pytest.raises(Refused) as refused:
+        submit(relay, "ann@one.test", b" by evil.test; x\r\n" + message(), mode)
+    assert (refused.value.stage, refused.value.code) == ("dot", 554)
+    assert internet.stats()["messages"] == 0
+
+
 def test_a_message_that_says_it_is_too_big_is_refused_at_mail(new_relay, internet):
     relay = new_relay(internet, submission={"message_size_max": "100KiB"})
     with connect(relay, "trusted") as smtp:
