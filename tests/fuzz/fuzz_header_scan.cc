@@ -1,6 +1,9 @@
 // The header scan: pieces do not matter, it ends at the empty line, and nothing else is looked at.
+// The header section: taken apart and put together it is what it was, and of whatever a From field
+// says, authors are addresses.
 #include <string>
 
+#include "relay/message/header_section.h"
 #include "relay/message/headers.h"
 #include "tests/fuzz/bytes.h"
 
@@ -23,6 +26,24 @@ bool same(const message::HeaderScan& a, const message::HeaderScan& b) {
          a.size() == b.size() && a.ended() == b.ended();
 }
 
+void check_section(const std::string& text) {
+  message::HeaderSection section(text);
+  const std::size_t count = section.size();
+  require(section.fields().size() == count);
+  if (section.add("X-New", "y")) require(section.to_string() == "X-New: y\r\n" + text);
+}
+
+void check_authors(std::string_view value) {
+  for (const bool utf8 : {false, true}) {
+    const message::Authors authors = message::parse_authors(value, utf8);
+    for (const auto* addresses : {&authors.addresses, &authors.shown}) {
+      for (const message::Address& address : *addresses) {
+        require(!address.domain.empty() && message::parse_mailbox(address.to_string(), utf8));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace postrider::fuzz
 
@@ -39,5 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string section =
       postrider::message::header_section(postrider::message::Body(std::string(input)), limit);
   require(section.size() <= limit);
+  postrider::fuzz::check_section(section);
+  postrider::fuzz::check_authors(input);
   return 0;
 }
