@@ -450,8 +450,8 @@ void Daemon::take_down() {
   journal_sync_.reset();
   store_.reset();
   metrics_.clear_collectors();
-  // Last: until then signals change nothing. Nor do they from here on, where the default would be to
-  // end the process, with another exit code.
+  // Last: until then signals change nothing. Nor do they from here on, where the default would be
+  // to end the process, with another exit code.
   sigset_t watched;
   sigemptyset(&watched);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&watched, number);
