@@ -68,6 +68,28 @@ Result<void> set_password(auth::User& user, bool no_scram) {
   return {};
 }
 
+// The user that is asked for, still without a password.
+Result<auth::User> new_user(const UserRequest& request) {
+  const config::Option* option = config::find_option("user", "name");
+  if (auto good = option->check(request.name); !good) return failure(good.error());
+  auth::User user;
+  user.name = request.name;
+  const config::Record record{nullptr, nullptr, &user};
+  std::vector<std::pair<std::string_view, config::Value>> values = {
+      {"senders", request.senders},
+      {"certificates", request.certificates},
+      {"tenant", request.tenant}};
+  if (!request.priority_max.empty()) values.emplace_back("priority_max", request.priority_max);
+  for (const auto& [key, value] : values) {
+    auto set = config::assign(*config::find_option("user", key), record, value);
+    if (!set) return failure(set.error());
+  }
+  if (request.no_password && user.certificates.empty()) {
+    return failure("without a password it needs a certificate to log in with");
+  }
+  return user;
+}
+
 // The users as they shall be, and what to say then.
 Result<std::string> change(const UserRequest& request, std::vector<auth::User>& users) {
   const auto found = std::find_if(users.begin(), users.end(), [&](const auth::User& user) {
@@ -76,30 +98,12 @@ Result<std::string> change(const UserRequest& request, std::vector<auth::User>& 
   const std::string shown = config::shown(request.name);
   if (request.action == UserRequest::Action::kAdd) {
     if (found != users.end()) return failure(fmt::format("there is a user {} already", shown));
-    const config::Option* option = config::find_option("user", "name");
-    if (auto good = option->check(request.name); !good) return failure(good.error());
-    auth::User user;
-    user.name = request.name;
-    const config::Record record{nullptr, nullptr, &user};
-    for (const auto& [key, value] :
-         {std::pair<std::string_view, config::Value>("senders", request.senders),
-          {"certificates", request.certificates},
-          {"tenant", request.tenant}}) {
-      auto set = config::assign(*config::find_option("user", key), record, value);
-      if (!set) return failure(set.error());
-    }
-    if (!request.priority_max.empty()) {
-      auto set = config::assign(*config::find_option("user", "priority_max"), record,
-                                request.priority_max);
-      if (!set) return failure(set.error());
-    }
-    if (request.no_password && user.certificates.empty()) {
-      return failure("without a password it needs a certificate to log in with");
-    }
+    auto user = new_user(request);
+    if (!user) return failure(user.error());
     if (!request.no_password) {
-      if (auto set = set_password(user, request.no_scram); !set) return failure(set.error());
+      if (auto set = set_password(*user, request.no_scram); !set) return failure(set.error());
     }
-    users.push_back(std::move(user));
+    users.push_back(*std::move(user));
     return fmt::format("added {}\n", shown);
   }
   if (found == users.end()) return failure(fmt::format("there is no user {}", shown));
