@@ -393,7 +393,7 @@ class WishesTest : public ConnectionTest {
   std::string finish(Client& client) {
     EXPECT_THAT(say(client, "RCPT TO:<b@to.example>"), StartsWith("250 "));
     EXPECT_THAT(say(client, "DATA"), StartsWith("354 "));
-    return say(client, "text\r\n.");
+    return say(client, "\r\ntext\r\n.");
   }
 
   queue::MessageSummary only_message() {
