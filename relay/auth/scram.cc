@@ -1,6 +1,5 @@
 #include "relay/auth/scram.h"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -17,16 +16,12 @@ constexpr std::string_view kScheme = "SCRAM-SHA-256";
 constexpr std::size_t kSaltSize = 16;
 constexpr unsigned kIterations = 10'000;
 
-bool is_printable_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 }  // namespace
 
 // RFC 5802 section 3.
 Result<std::string> make_scram_verifier(std::string_view password) {
   if (password.empty()) return failure("cannot use an empty password");
-  if (!is_printable_ascii(password)) {
+  if (!ascii::is_printable(password)) {
     return failure("SCRAM needs a password of printable ASCII characters");
   }
   std::array<std::byte, kSaltSize> random{};

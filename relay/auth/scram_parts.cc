@@ -1,6 +1,5 @@
 #include "relay/auth/scram_parts.h"
 
-#include <algorithm>
 #include <array>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -62,8 +61,7 @@ std::string fresh_nonce() {
 }
 
 bool is_nonce(std::string_view text) {
-  return !text.empty() && text.size() <= kNonceMax &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return !text.empty() && text.size() <= kNonceMax && ascii::is_visible(text);
 }
 
 std::optional<std::string_view> take_attribute(std::string_view& text, char letter) {

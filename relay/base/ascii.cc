@@ -45,6 +45,14 @@ std::optional<std::uint32_t> base64_bits(std::string_view characters) {
 
 }  // namespace
 
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+bool is_visible(std::string_view text) {
+  return is_printable(text) && text.find(' ') == std::string_view::npos;
+}
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), to_lower);

@@ -22,6 +22,10 @@ constexpr bool is_alpha(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+// 32 to 126, and the same without the space.
+bool is_printable(std::string_view text);
+bool is_visible(std::string_view text);
+
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);
 bool iequals(std::string_view a, std::string_view b);

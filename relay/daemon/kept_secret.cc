@@ -1,13 +1,12 @@
 #include "relay/daemon/kept_secret.h"
 
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <span>
-#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relay/base/file.h"
 #include "relay/base/random.h"
 #include "relay/event/tcp.h"
 
@@ -32,16 +31,14 @@ Result<std::string> make(const std::string& file) {
 }  // namespace
 
 Result<std::string> kept_secret(const std::string& file) {
-  const event::Descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!opened.valid() && errno == ENOENT) return make(file);
-  std::array<char, kSecretSize + 1> octets{};
-  const ssize_t size = opened.valid() ? ::read(opened.get(), octets.data(), octets.size()) : -1;
-  if (size < 0) return failure(Error::from_errno("reading " + file, errno));
-  if (size != static_cast<ssize_t>(kSecretSize)) {
+  auto secret = read_file(file, kSecretSize);
+  if (!secret && secret.error().system_code() == ENOENT) return make(file);
+  if (!secret) return failure(secret.error().within(file));
+  if (secret->size() != kSecretSize) {
     return failure(file + " is not a secret of " + std::to_string(kSecretSize) +
                    " octets; without it a new one is made");
   }
-  return std::string(octets.data(), kSecretSize);
+  return secret;
 }
 
 }  // namespace postrider::daemon

@@ -1,8 +1,6 @@
 #include "relay/policy/tenant_weights.h"
 
-#include <charconv>
-#include <cstdint>
-
+#include "relay/base/ascii.h"
 #include "relay/message/envelope.h"
 #include "relay/policy/fair_turns.h"
 
@@ -14,15 +12,13 @@ Result<std::pair<std::string, unsigned>> parse_tenant_weight(std::string_view te
   if (colon == std::string_view::npos || !message::is_label(tenant)) {
     return failure("expected a tenant and its weight, like \"shop:3\"");
   }
-  const std::string_view digits = text.substr(colon + 1);
   constexpr unsigned kMax = FairTurns<std::string>::kWeightMax;
-  unsigned weight = 0;
-  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), weight);
-  if (error != std::errc() || end != digits.end() || weight < 1 || weight > kMax) {
+  const auto weight = ascii::parse_u64(text.substr(colon + 1));
+  if (!weight || *weight < 1 || *weight > kMax) {
     return failure("the weight of '" + std::string(tenant) + "' must be 1 to " +
                    std::to_string(kMax));
   }
-  return std::pair(std::string(tenant), weight);
+  return std::pair(std::string(tenant), static_cast<unsigned>(*weight));
 }
 
 TenantWeights parse_tenant_weights(const std::vector<std::string>& texts) {

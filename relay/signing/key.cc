@@ -1,19 +1,16 @@
 #include "relay/signing/key.h"
 
-#include <cerrno>
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/x509.h>
 
 #include "relay/base/ascii.h"
 #include "relay/base/check.h"
+#include "relay/base/file.h"
 
 namespace postrider::signing {
 
@@ -42,28 +39,14 @@ int refuse_passphrase(char*, int, int, void*) {
   return -1;
 }
 
-// The whole file; it is never a device or a pipe, which could hang the start.
 Result<std::string> read_key_file(const std::string& path) {
   const std::string what = "DKIM key file " + path;
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file < 0) return failure(Error::from_errno("cannot read " + what, errno));
-
-  struct stat about {};
-
-  std::string text(Key::kFileMax + 1, '\0');
-  ssize_t size = -1;
-  int code = EISDIR;
-  if (::fstat(file, &about) == 0 && S_ISREG(about.st_mode)) {
-    size = ::read(file, text.data(), text.size());
-    code = errno;
-  }
-  ::close(file);
-  if (size < 0) return failure(Error::from_errno("cannot read " + what, code));
-  if (static_cast<std::size_t>(size) > Key::kFileMax) {
+  auto text = read_file(path, Key::kFileMax);
+  if (!text) return failure(text.error().within("cannot use " + what));
+  if (text->size() > Key::kFileMax) {
     return failure("cannot use " + what + ": larger than " + std::to_string(Key::kFileMax) +
                    " octets");
   }
-  text.resize(static_cast<std::size_t>(size));
   return text;
 }
 

@@ -19,10 +19,6 @@ constexpr std::size_t kCommandLineMax = 512;
 // Of a SCRAM exchange: our first, our proof, and that the server's is right.
 constexpr unsigned kScramMessages = 3;
 
-bool is_printable_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 bool offers(const std::vector<std::string>& mechanisms, std::string_view name) {
   return std::any_of(mechanisms.begin(), mechanisms.end(), [name](const std::string& mechanism) {
     return ascii::iequals(mechanism, name);
@@ -37,8 +33,8 @@ void ClientSession::Machine::settle_auth() {
   const ClientLogin& login = *options_.login;
   if (!tls_) return end_locally(Stage::kAuth, "a login is not sent without TLS");
   auth_responses_.clear();
-  if (offers(capabilities_.auth, kScramMechanism) && is_printable_ascii(login.user) &&
-      is_printable_ascii(login.password)) {
+  if (offers(capabilities_.auth, kScramMechanism) && ascii::is_printable(login.user) &&
+      ascii::is_printable(login.password)) {
     actions_.push_back(AskScram{"", true});
   } else if (offers(capabilities_.auth, "PLAIN")) {
     std::string plain;

@@ -1,7 +1,7 @@
 // ClientSession: from the greeting to Ready, by way of EHLO, HELO or LHLO, STARTTLS and a login.
-#include <algorithm>
 #include <string_view>
 
+#include "relay/base/ascii.h"
 #include "relay/smtp/capabilities.h"
 #include "relay/smtp/client_machine.h"
 
@@ -16,8 +16,7 @@ void ClientSession::Machine::on_greeting() {
   }
   const std::string_view text = replies_.text();
   const std::string_view name = text.substr(0, text.find_first_of(" \n"));
-  if (name.size() <= message::kDomainMax &&
-      std::all_of(name.begin(), name.end(), [](char c) { return c > 32 && c < 127; })) {
+  if (name.size() <= message::kDomainMax && ascii::is_visible(name)) {
     peer_name_ = name;
   }
   add_hello();

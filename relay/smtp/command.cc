@@ -151,8 +151,7 @@ std::optional<ChunkCommand> parse_bdat(std::string_view argument) {
 }
 
 bool is_hello_name(std::string_view argument) {
-  return !argument.empty() && argument.size() <= message::kDomainMax &&
-         std::all_of(argument.begin(), argument.end(), [](char c) { return c > 32 && c < 127; });
+  return !argument.empty() && argument.size() <= message::kDomainMax && ascii::is_visible(argument);
 }
 
 }  // namespace postrider::smtp

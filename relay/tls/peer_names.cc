@@ -22,8 +22,7 @@ std::string octets_of(const ASN1_IA5STRING* text) {
 
 // No blank, and no NUL behind which another name could hide.
 bool is_name(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return !text.empty() && ascii::is_visible(text);
 }
 
 std::string fingerprint(const X509* certificate) {

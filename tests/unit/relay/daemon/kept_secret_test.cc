@@ -53,7 +53,7 @@ TEST_F(KeptSecretTest, SaysWhyItCannotBe) {
   std::filesystem::create_directory(file_);
   const auto folder = kept_secret(file_);
   ASSERT_FALSE(folder);
-  EXPECT_THAT(folder.error().text(), HasSubstr("reading " + file_));
+  EXPECT_THAT(folder.error().text(), HasSubstr(file_ + ": cannot read the file: Is a directory"));
 }
 
 }  // namespace
