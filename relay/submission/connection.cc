@@ -217,10 +217,11 @@ void Connection::begin_tls() {
 }
 
 void Connection::carry_out(const smtp::AskSender&) {
-  if (const auto denied = intake_.sender_denial(session_)) {
+  const auto answer = intake_.answer_sender(session_);
+  if (const auto* denied = std::get_if<Denied>(&answer)) {
     return session_.answer(denied->status, now(), denied->reason);
   }
-  session_.answer(intake_.sender_welcome(session_), now());
+  session_.answer(std::get<message::Status>(answer), now());
 }
 
 void Connection::carry_out(const smtp::AskRecipient& action) {

@@ -68,4 +68,12 @@ std::optional<Denied> check_from(const message::HeaderSection& header, const aut
   return std::nullopt;
 }
 
+Denied signed_field(std::string_view reason, const std::string& name, std::string_view whom) {
+  return {reason,
+          {554,
+           {5, 6, 0},
+           "The field " + name + " is for " + std::string(whom) +
+               " and cannot be removed: a DKIM signature covers it"}};
+}
+
 }  // namespace postrider::submission

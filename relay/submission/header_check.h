@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "relay/auth/users.h"
 #include "relay/message/header_section.h"
@@ -19,5 +21,9 @@ std::optional<Denied> check_fields(const message::HeaderSection& header);
 // Nothing is asked of a user who may send as everybody.
 std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user,
                                  bool utf8);
+
+// The denial of a message whose field `name`, which is for `whom` and never leaves the relay, is
+// covered by a signature.
+Denied signed_field(std::string_view reason, const std::string& name, std::string_view whom);
 
 }  // namespace postrider::submission

@@ -76,12 +76,6 @@ std::shared_ptr<const auth::Users> Intake::users() const {
   return shared_.authenticator.users();
 }
 
-std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session) const {
-  if (!session.authenticated()) return std::nullopt;
-  const auto all = users();
-  return sender_denial(session, all->find(session.user()));
-}
-
 std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session,
                                             const auth::User* user) const {
   if (user == nullptr) {
@@ -98,14 +92,21 @@ std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session,
   return std::nullopt;
 }
 
-Status Intake::sender_welcome(const smtp::ServerSession& session) const {
-  const auto all = users();
+std::variant<Status, Denied> Intake::answer_sender(const smtp::ServerSession& session) const {
+  std::shared_ptr<const auth::Users> all;
+  const auth::User* user = nullptr;
+  if (session.authenticated()) {
+    all = users();
+    user = all->find(session.user());
+    if (auto denied = sender_denial(session, user)) return *std::move(denied);
+  }
   const int asked = session.envelope().priority;
-  const int allowed = allowed_priority(asked, all->find(session.user()));
-  if (allowed == asked) return {250, {2, 1, 0}, "Ok"};
-  return {250,
-          {2, 3, 6},
-          std::to_string(allowed) + " is its priority, the highest that may be asked for here"};
+  const int allowed = allowed_priority(asked, user);
+  if (allowed == asked) return Status{250, {2, 1, 0}, "Ok"};
+  return Status{
+      250,
+      {2, 3, 6},
+      std::to_string(allowed) + " is its priority, the highest that may be asked for here"};
 }
 
 std::optional<Denied> Intake::quota_denial(const smtp::ServerSession& session) const {
@@ -208,12 +209,7 @@ std::optional<Denied> Intake::take_labels(message::HeaderSection& header, const 
     const std::string lower = ascii::lower(name);
     const auto values = header.values(lower);
     if (!values.empty() && header.is_signed(lower)) {
-      return Denied{"header_label",
-                    {554,
-                     {5, 6, 0},
-                     "The field " + name +
-                         " is for the relay alone and cannot be removed: a DKIM signature covers "
-                         "it"}};
+      return signed_field("header_label", name, "the relay alone");
     }
     header.remove(lower);
     if (values.empty() || label == nullptr) continue;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "queue/queue.h"
 #include "relay/auth/users.h"
@@ -57,11 +58,10 @@ class Intake {
   // May this recipient be accepted (the bare postmaster needs an address to go to)?
   [[nodiscard]] message::Status recipient_verdict(const message::Recipient& recipient) const;
 
-  // Whether the sender of the transaction may be the session's user's, and the user send now.
-  [[nodiscard]] std::optional<Denied> sender_denial(const smtp::ServerSession& session) const;
-  // What a sender who is not denied is told: with which priority the message goes, if that is not
-  // the one it asked for.
-  [[nodiscard]] message::Status sender_welcome(const smtp::ServerSession& session) const;
+  // The reply to MAIL, with the priority that the message goes with, if that is not the one it asks
+  // for; or a denial: the sender is not the session's user's, or the user may not send now.
+  [[nodiscard]] std::variant<message::Status, Denied> answer_sender(
+      const smtp::ServerSession& session) const;
   // Whether the user may send to one recipient more.
   [[nodiscard]] std::optional<Denied> quota_denial(const smtp::ServerSession& session) const;
 

@@ -5,6 +5,7 @@
 
 #include "relay/base/ascii.h"
 #include "relay/message/utf8.h"
+#include "relay/submission/header_check.h"
 
 namespace postrider::submission {
 
@@ -55,11 +56,7 @@ std::optional<Denied> take_metadata(const std::vector<std::string>& patterns,
                          std::to_string(message::kMetadataNameMax) + " octets"}};
     }
     if (header.is_signed(name)) {
-      return Denied{"metadata",
-                    {554,
-                     {5, 6, 0},
-                     "The field " + name +
-                         " is for the journal and cannot be removed: a DKIM signature covers it"}};
+      return signed_field("metadata", name, "the journal");
     }
     std::string all;
     for (const std::string& value : header.values(name)) {
