@@ -77,6 +77,7 @@ struct LoadResult {
 struct UsersResult {
   std::vector<auth::User> users;
   std::vector<Problem> problems;  // in the order of lines; empty: the users are good
+  bool is_empty = false;          // the file has no octet, which `postrider user` never leaves
 };
 
 // A file with [[user]] sections and nothing else: auth.users_file. Plain passwords are refused, and

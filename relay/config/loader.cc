@@ -242,7 +242,7 @@ UsersResult load_users(const std::filesystem::path& path, const std::vector<auth
   if (load_sections(result, *text, "user", problems)) {
     check_users(result.config, others, result.lines, problems);
   }
-  return {std::move(result.config.auth.users), problems.take()};
+  return {std::move(result.config.auth.users), problems.take(), text->empty()};
 }
 
 }  // namespace postrider::config

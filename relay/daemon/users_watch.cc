@@ -1,7 +1,5 @@
 #include "relay/daemon/users_watch.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "relay/base/log.h"
@@ -52,8 +50,7 @@ Result<void> UsersWatch::read() {
     return failure(std::move(all));
   }
   const std::size_t count = loaded.users.size();
-  std::error_code ignored;
-  if (count == 0 && had_users_ && std::filesystem::is_empty(file_, ignored)) {
+  if (loaded.is_empty && had_users_) {
     refused_.add();
     return failure(file_ + ": empty; whoever is to go is removed with `postrider user remove`");
   }
