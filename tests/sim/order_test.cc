@@ -17,6 +17,14 @@ class Order : public ::testing::Test {
   QuietLog quiet_;
 };
 
+// Where reports go, and one.example, whose host takes its time for each reply; the number of that.
+std::uint32_t add_sites(World& world, Milliseconds thinks_for) {
+  Manners slow;
+  slow.think_from = slow.think_to = thinks_for;
+  world.add_site({"home.example"}, {Manners()});
+  return world.add_site({"one.example"}, {slow});
+}
+
 // The starvation bound: a campaign that comes late waits for what the others have
 // leased at most, and for a turn of each.
 TEST_F(Order, OfCampaignsGivesEachItsTurn) {
@@ -30,10 +38,7 @@ TEST_F(Order, OfCampaignsGivesEachItsTurn) {
     options.queue.leases_per_queue_max = kLeasesEach;
     options.queue.lease_bytes_max = 0;  // all bodies are read back: all stand in one line
     World world(seed, options);
-    Manners slow;
-    slow.think_from = slow.think_to = Milliseconds(400);
-    world.add_site({"home.example"}, {Manners()});
-    const std::uint32_t site = world.add_site({"one.example"}, {slow});
+    const std::uint32_t site = add_sites(world, Milliseconds(400));
     world.start();
     for (std::size_t i = 0; i < kCampaigns * kEach; ++i) {
       world.submit({.to = {"one.example"},
@@ -83,10 +88,7 @@ TEST_F(Order, OfTenantsIsByWeightAndOfBandsByShare) {
     options.queue.lease_bytes_max = 0;  // all bodies are read back: all stand in one line
     options.delivery.tenant_weights = {"shop:3"};
     World world(seed, options);
-    Manners slow;
-    slow.think_from = slow.think_to = Milliseconds(400);
-    world.add_site({"home.example"}, {Manners()});
-    const std::uint32_t site = world.add_site({"one.example"}, {slow});
+    const std::uint32_t site = add_sites(world, Milliseconds(400));
     world.start();
     std::map<std::string, std::size_t> had;
     std::vector<std::string> kinds;  // by letter
@@ -132,10 +134,7 @@ TEST_F(Order, OfRetriesIsAmongFreshMail) {
   for (const std::uint64_t seed : seeds(2)) {
     SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
     World world(seed);
-    Manners slow;
-    slow.think_from = slow.think_to = Seconds(2);
-    world.add_site({"home.example"}, {Manners()});
-    const std::uint32_t site = world.add_site({"one.example"}, {slow});
+    const std::uint32_t site = add_sites(world, Seconds(2));
     MailHost& host = world.host(site);
     world.start();
     std::map<std::string, TimePoint> put_off;  // by recipient: the first try

@@ -1,25 +1,18 @@
 #include "relay/base/file.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+
+#include "tests/unit/temporary_folder.h"
 
 namespace postrider {
 namespace {
 
 class FileTest : public ::testing::Test {
  protected:
-  FileTest() {
-    std::string pattern = ::testing::TempDir() + "file-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    path_ = folder_ + "/file";
-  }
-
-  ~FileTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string folder_, path_;
+  TemporaryFolder folder_;
+  const std::string path_ = folder_ / "file";
 };
 
 TEST_F(FileTest, IsReadWhole) {
@@ -36,7 +29,7 @@ TEST_F(FileTest, OfALongOneOneMoreThanWanted) {
 
 TEST_F(FileTest, SaysWhyNot) {
   EXPECT_EQ(read_file(path_, 3).error().text(), "cannot open the file: No such file or directory");
-  EXPECT_EQ(read_file(folder_, 3).error().text(), "cannot read the file: Is a directory");
+  EXPECT_EQ(read_file(folder_.path(), 3).error().text(), "cannot read the file: Is a directory");
   // Opened as usual, this would wait for a writer for ever.
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   EXPECT_EQ(read_file(path_, 3).error().text(), "cannot read the file: it is a device or a pipe");

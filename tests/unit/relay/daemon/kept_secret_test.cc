@@ -1,10 +1,11 @@
 #include "relay/daemon/kept_secret.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+
+#include "tests/unit/temporary_folder.h"
 
 namespace postrider::daemon {
 namespace {
@@ -13,15 +14,8 @@ using ::testing::HasSubstr;
 
 class KeptSecretTest : public ::testing::Test {
  protected:
-  KeptSecretTest() {
-    std::string pattern = ::testing::TempDir() + "kept-secret-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    file_ = folder_ + "/secret";
-  }
-
-  ~KeptSecretTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string folder_, file_;
+  TemporaryFolder folder_;
+  const std::string file_ = folder_ / "secret";
 };
 
 TEST_F(KeptSecretTest, IsTheSameEachTimeAndOfNobodyElse) {
@@ -34,7 +28,7 @@ TEST_F(KeptSecretTest, IsTheSameEachTimeAndOfNobodyElse) {
 
   ASSERT_EQ(::stat(file_.c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 0777U, 0600U);
-  EXPECT_NE(*kept_secret(folder_ + "/other"), *made);
+  EXPECT_NE(*kept_secret(folder_ / "other"), *made);
 }
 
 TEST_F(KeptSecretTest, AFileOfAnotherSizeIsNone) {
@@ -47,7 +41,7 @@ TEST_F(KeptSecretTest, AFileOfAnotherSizeIsNone) {
 }
 
 TEST_F(KeptSecretTest, SaysWhyItCannotBe) {
-  const auto nowhere = kept_secret(folder_ + "/missing/secret");
+  const auto nowhere = kept_secret(folder_ / "missing/secret");
   ASSERT_FALSE(nowhere);
   EXPECT_THAT(nowhere.error().text(), HasSubstr("/missing/secret: No such file or directory"));
   std::filesystem::create_directory(file_);
