@@ -98,7 +98,6 @@ class Daemon {
   void begin_stop();
   void worker_quiet();
   void take_down();
-  static void block_signals();
 
   const config::Config& config_;
   const OpenStore open_store_;
@@ -424,14 +423,6 @@ void Daemon::worker_quiet() {
   if (++quiet_workers_ == workers_.size()) main_loop_->stop();
 }
 
-// Without a handler they would end the process, with another exit code.
-void Daemon::block_signals() {
-  sigset_t watched;
-  sigemptyset(&watched);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&watched, number);
-  pthread_sigmask(SIG_BLOCK, &watched, nullptr);
-}
-
 // Takes down what start() has built, however far it got.
 void Daemon::take_down() {
   if (std::exchange(taken_down_, true)) return;
@@ -459,8 +450,6 @@ void Daemon::take_down() {
   journal_sync_.reset();
   store_.reset();
   metrics_.clear_collectors();
-  // Last: until then signals change nothing.
-  block_signals();
   signals_.clear();
 }
 

@@ -1,5 +1,7 @@
 #include "relay/event/signal.h"
 
+#include <array>
+#include <csignal>
 #include <utility>
 
 #include "relay/event/loop.h"
@@ -24,6 +26,21 @@ struct Signal::Handle {
 
 namespace {
 
+// libuv gives a signal its default action back with its last handle; one that is never closed, on
+// a loop that never runs, keeps libuv's handler for it.
+void keep_from_default(int number) {
+  static uv_loop_t* const kept = [] {
+    static uv_loop_t loop;
+    return uv_loop_init(&loop) == 0 ? &loop : nullptr;
+  }();
+  static std::array<uv_signal_t, NSIG> handles;
+  uv_signal_t& handle = handles.at(static_cast<std::size_t>(number));
+  if (kept == nullptr || handle.loop != nullptr) return;
+  if (uv_signal_init(kept, &handle) != 0) return;
+  constexpr auto kNothing = [](uv_signal_t*, int) {};
+  uv_signal_start(&handle, kNothing, number);
+}
+
 void close_signal(auto* handle) {
   if (handle == nullptr) return;
   handle->on_signal = {};
@@ -44,6 +61,7 @@ Result<Signal> Signal::create(Loop& loop, int number, UniqueFunction<void()> on_
       status < 0) {
     return failure(uv_error(what, status));
   }
+  keep_from_default(number);
   return signal;
 }
 

@@ -37,6 +37,14 @@ TEST_F(SignalTest, MayDestroyItself) {
   EXPECT_EQ(owned.use_count(), 1);
 }
 
+TEST_F(SignalTest, WatchedOnceEndsTheProcessNeverAgain) {
+  {
+    const Signal signal = *Signal::create(*loop_, SIGUSR2, [] {});
+  }
+  // Would end this process.
+  EXPECT_EQ(std::raise(SIGUSR2), 0);
+}
+
 TEST_F(SignalTest, RefusesWhatCannotBeCaught) {
   const auto signal = Signal::create(*loop_, SIGKILL, [] {});
   ASSERT_FALSE(signal);
