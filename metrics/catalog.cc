@@ -184,6 +184,10 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Messages sent over a connection that was open already. Falling against recipients "
      "delivered means reuse no longer works and costs a handshake each; see "
      "delivery.messages_per_connection_max."},
+    {kLaneDeliveries, "postrider_lane_deliveries_total", kCounter, "",
+     "Deliveries over connections that another worker than the site's own carries. It grows while "
+     "a "
+     "destination has more than four connections; if it does not then, one core carries them all."},
     {kTlsHandshakesOut, "postrider_tls_handshakes_out_total", kCounter, "result",
      "TLS handshakes with mail hosts: full, resumed, failed. Rising failures mean hosts that do "
      "not meet delivery.tls; a falling share of resumed ones costs processor time."},

@@ -66,6 +66,7 @@ enum class Metric {
   kConnectionsOutOpen,
   kConnectionsOutIdle,
   kConnectionsReused,
+  kLaneDeliveries,
   kTlsHandshakesOut,  // label result: full, resumed, failed
   kSitesActive,
   kDeliverySeconds,  // histogram: acceptance to delivery

@@ -1,23 +1,23 @@
-// Channel: one place for a connection of a site. Dials the site's addresses in order until one is
-// ready, the next beside one that does not answer, then carries one delivery after another over it
-// until the connection ends; then the channel has ended too.
+// Channel: one place for a connection of a site, on the site's own loop (LocalChannel) or in the
+// lane of another worker (Lanes). Whoever owns the site decides what it carries.
 //
-// Thread: loop-affine.
+// Thread: loop-affine, to the loop of the site's owner.
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
-#include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "queue/queue.h"
-#include "relay/delivery/connection.h"
 #include "relay/delivery/report.h"
-#include "relay/delivery/shared.h"
+#include "relay/delivery/routes.h"
+#include "relay/delivery/sources.h"
 #include "relay/delivery/targets.h"
-#include "relay/event/timer.h"
+#include "relay/delivery/tls_sessions.h"
+#include "relay/policy/reply_rules.h"
+#include "relay/smtp/client_session.h"
 
 namespace postrider::delivery {
 
@@ -35,26 +35,34 @@ struct Parcel {
 
 // Under what terms a channel works. What it points to outlives the channel.
 struct ChannelOptions {
+  std::string site;
   const Hop* hop = nullptr;
   const Source* source = nullptr;
-  unsigned messages_max = 1;    // then it quits
+  const policy::ReplyRules* replies = nullptr;
   unsigned recipients_max = 1;  // of one transaction; a delivery with more takes several
+  std::shared_ptr<TlsSessions> sessions{};
+};
+
+// What the replies to a delivery say about the site.
+struct Carried {
+  Duration rest{0};             // to be left alone for so long
+  message::Status rest_reason;  // of rest
+  bool slow_down = false;
+  bool verdict = false;  // on the mail: one that refuses it shows as well that the site is there
 };
 
 // Told by a Channel, from the loop.
 class ChannelOwner {
  public:
   virtual ~ChannelOwner() = default;
-  // Whether an address has lately failed, so that it is tried last; and that it failed or worked
-  // now.
-  virtual bool is_avoided(const Target& target) = 0;
-  virtual void note_target(const Target& target, bool works) = 0;
-  virtual std::optional<tls::Session> session_for(const Target& target) = 0;
-  virtual void keep_session(const Target& target, tls::Session session) = 0;
   // Ready for carry() (or quit()), now or later.
   virtual void on_idle(Channel& channel) = 0;
-  virtual void on_carried(Channel& channel, Parcel parcel,
-                          std::vector<smtp::RecipientResult> results, AttemptFacts facts) = 0;
+  // The delivery is concluded.
+  virtual void on_carried(Channel& channel, const Carried& carried) = 0;
+  // The host refuses all of it in a way that another host may not: the owner finds one, or
+  // concludes the delivery.
+  virtual void on_turned_away(Channel& channel, Parcel parcel,
+                              std::vector<smtp::RecipientResult> results, AttemptFacts facts) = 0;
   // The reused connection died before the delivery began, or takes no more messages: it may go
   // again at once, no attempt counted.
   virtual void on_untouched(Channel& channel, Parcel parcel) = 0;
@@ -66,93 +74,32 @@ class ChannelOwner {
   virtual void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) = 0;
 };
 
-class Channel final : public ConnectionOwner {
+class Channel {
  public:
-  // `targets` is not empty. What is referred to outlives the channel; `options` may change.
-  Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner, const ChannelOptions& options,
-          std::vector<Target> targets);
   // Cuts the connection; a lease that was being carried is given back, or, where some of its
   // recipients have had their answer already, concluded.
-  ~Channel() override;
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
+  virtual ~Channel() = default;
 
   // Starts dialing. May end the channel at once.
-  void open();
-  // Only while idle(); the lease's body is in memory. May end the channel.
-  void carry(Parcel parcel);
-
+  virtual void open() = 0;
+  // Only while idle(); the lease's body is in memory. When the connection has carried
+  // `messages_max` in all it quits. May end the channel.
+  virtual void carry(Parcel parcel, unsigned messages_max) = 0;
   // Its host is not to be given more: it quits when the transaction in progress has ended. While it
   // is idle, quit() does.
-  void retire() { retired_ = true; }
-
+  virtual void retire() = 0;
   // Ends an idle channel in order. May end it at once.
-  void quit();
+  virtual void quit() = 0;
 
-  [[nodiscard]] bool idle() const { return idle_; }
-
+  [[nodiscard]] virtual bool idle() const = 0;
   // Being tried, or tried last.
-  [[nodiscard]] const Target& target() const { return targets_[target_]; }
-
+  [[nodiscard]] virtual const Target& target() const = 0;
   // An address has answered.
-  [[nodiscard]] bool ready() const { return ready_; }
-
+  [[nodiscard]] virtual bool ready() const = 0;
   // Transactions so far.
-  [[nodiscard]] unsigned carried() const;
-
+  [[nodiscard]] virtual unsigned carried() const = 0;
   // It carries no more: its connection is quitting.
-  [[nodiscard]] bool leaving() const { return leaving_; }
-
-  // ConnectionOwner
-  void on_connected(Connection& connection) override;
-  void on_ready() override;
-  void on_idle_timeout() override;
-  void on_transaction_done(smtp::TransactionDone done) override;
-  void on_ended(Connection& connection, const smtp::Ended& ended) override;
-
- private:
-  // A connection that does not stand yet.
-  struct Attempt {
-    std::size_t target;
-    std::unique_ptr<Connection> connection;
-  };
-
-  // While one address does not answer the next is tried beside it after so long (RFC 8305 section
-  // 5), so that a family that leads nowhere costs a moment and not a timeout.
-  static constexpr Duration kNextAttemptAfter = Milliseconds(250);
-
-  // Each may end the channel.
-  void dial(std::size_t target);
-  void dial_next();
-  // The next recipients of the parcel.
-  void send_part();
-  void conclude_parcel();
-  // Those that are left have met what `status` says.
-  void fill_results(const message::Status& status);
-  void note_failure(const Target& target, const smtp::Ended& met);
-  void give_up(std::size_t target, const smtp::Ended& met);
-  void set_idle(bool idle);
-  [[nodiscard]] AttemptFacts facts() const;
-  [[nodiscard]] smtp::StartTlsUse start_tls_use() const;
-
-  Shared& shared_;
-  event::Loop& loop_;
-  ChannelOwner& owner_;
-  const ChannelOptions& options_;
-  std::vector<Target> targets_;
-  std::size_t target_ = 0;        // of connection_, or tried last
-  std::deque<std::size_t> left_;  // targets to be tried, in order
-  std::vector<Attempt> attempts_;
-  event::Timer next_attempt_;
-  bool plaintext_once_ = false;             // after a failed handshake, where the level allows it
-  std::unique_ptr<Connection> connection_;  // the one that stands
-  std::optional<Parcel> parcel_;            // being carried
-  std::vector<smtp::RecipientResult> results_;  // of its first recipients
-  TimePoint answered_at_{};                     // the last transaction
-  bool ready_ = false;
-  bool idle_ = false;
-  bool leaving_ = false;
-  bool retired_ = false;  // quits when the transaction has ended
+  [[nodiscard]] virtual bool leaving() const = 0;
 };
 
 }  // namespace postrider::delivery

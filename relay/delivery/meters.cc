@@ -24,6 +24,7 @@ Meters::Meters(metrics::Registry& registry)
               registry.counter(Metric::kReportsSent, "relayed")},
       connections_ok(registry.counter(Metric::kConnectionsOut, "ok")),
       connections_reused(registry.counter(Metric::kConnectionsReused)),
+      lane_deliveries(registry.counter(Metric::kLaneDeliveries)),
       tls_full(registry.counter(Metric::kTlsHandshakesOut, "full")),
       tls_resumed(registry.counter(Metric::kTlsHandshakesOut, "resumed")),
       tls_failed(registry.counter(Metric::kTlsHandshakesOut, "failed")),

@@ -43,6 +43,7 @@ struct Meters {
   std::array<metrics::Counter, 4> reports;  // in the order of DsnAction
   metrics::Counter connections_ok;
   metrics::Counter connections_reused;
+  metrics::Counter lane_deliveries;
   metrics::Counter tls_full;
   metrics::Counter tls_resumed;
   metrics::Counter tls_failed;

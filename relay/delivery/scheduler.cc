@@ -17,11 +17,21 @@ std::string key_of(const std::string& name, const Source& source) {
 }  // namespace
 
 Scheduler::Scheduler(Shared& shared, event::Loop& loop)
-    : shared_(shared), loop_(loop), peers_{this}, sweeper_(loop, [this] { sweep(); }) {
+    : shared_(shared), loop_(loop), peers_{this}, lanes_(shared, loop), sweeper_(loop, [this] {
+        sweep();
+      }) {
   sweeper_.arm(shared_.clock.now() + kSweepInterval);
 }
 
 Scheduler::~Scheduler() = default;
+
+void Scheduler::set_peers(std::vector<Scheduler*> peers) {
+  peers_ = std::move(peers);
+  other_lanes_.clear();
+  for (Scheduler* peer : peers_) {
+    if (peer != this) other_lanes_.push_back(&peer->lanes_);
+  }
+}
 
 void Scheduler::post_leases(std::vector<queue::Lease> leases) {
   loop_.post([this, leases = std::move(leases)]() mutable { accept(std::move(leases)); });
@@ -139,7 +149,7 @@ Site& Scheduler::site_of(const Way& way, const Source& source) {
                                SiteOfSource{destination.site, way.hop, &source,
                                             shared_.destinations.site_limits(destination, source),
                                             &shared_.destinations.replies(destination),
-                                            provider_allowance(destination, source)});
+                                            provider_allowance(destination, source), other_lanes_});
   }
   return *site;
 }
@@ -183,6 +193,7 @@ void Scheduler::cut_off() {
   stopping_ = true;
   domains_.clear();
   sites_.clear();
+  lanes_.cut_off();
   sweeper_.disarm();
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "queue/queue.h"
+#include "relay/delivery/lanes.h"
 #include "relay/delivery/shared.h"
 #include "relay/delivery/site.h"
 #include "relay/event/loop.h"
@@ -31,7 +32,7 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   // All schedulers, this one included, in the same order everywhere. Before any loop runs.
-  void set_peers(std::vector<Scheduler*> peers) { peers_ = std::move(peers); }
+  void set_peers(std::vector<Scheduler*> peers);
 
   // Any thread.
   void post_leases(std::vector<queue::Lease> leases);
@@ -91,6 +92,8 @@ class Scheduler {
   Shared& shared_;
   event::Loop& loop_;
   std::vector<Scheduler*> peers_;
+  std::vector<Lanes*> other_lanes_;  // of the peers but this one
+  Lanes lanes_;
   std::unordered_map<const Hop*, std::unordered_map<std::string, Domain>> domains_;  // by name
   // By site and source, and by provider and source.
   std::unordered_map<std::string, std::unique_ptr<Site>> sites_;

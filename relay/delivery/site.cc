@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "relay/base/log.h"
+#include "relay/delivery/local_channel.h"
 #include "relay/policy/failure.h"
 
 namespace postrider::delivery {
@@ -32,10 +33,15 @@ Site::Site(Shared& shared, event::Loop& loop, SiteOfSource what)
       replies_(*what.replies),
       limits_(std::move(what.limits)),
       window_options_(window_options(shared.options, limits_)),
-      channel_options_{what.hop, what.source, limits_.messages_per_connection_max.value,
-                       limits_.recipients_per_transaction_max.value},
+      channel_options_{name_,
+                       what.hop,
+                       what.source,
+                       what.replies,
+                       limits_.recipients_per_transaction_max.value,
+                       std::make_shared<TlsSessions>()},
       own_(limits_),
       provider_(std::move(what.provider)),
+      lanes_(std::move(what.lanes)),
       window_(window_options_),
       wake_(loop,
             [this] {
@@ -171,7 +177,7 @@ bool Site::carry_one() {
     const TimePoint now = shared_.clock.now();
     own_.sent(now);
     if (provider_) provider_->sent(now);
-    idle->carry(std::move(taken));
+    idle->carry(std::move(taken), messages_max(now));
     return true;
   }
   return false;
@@ -207,11 +213,6 @@ bool Site::open_one(std::size_t allowed, TimePoint now) {
     return true;
   }
   if (!may_dial(now)) return false;
-  // Live connections follow too: their peer is the same.
-  channel_options_.messages_max = limits_.messages_per_connection_max.value;
-  if (const unsigned learned = cap_.messages(now); learned != 0) {
-    channel_options_.messages_max = std::min(channel_options_.messages_max, learned);
-  }
   std::vector<Target> targets = targets_;
   if (handed_on) {
     std::erase_if(targets, [this](const Target& t) { return !loaded_.front().may_go_to(t); });
@@ -219,10 +220,26 @@ bool Site::open_one(std::size_t allowed, TimePoint now) {
   }
   own_.opened(*this, now);
   if (provider_) provider_->opened(*this, now);
-  channels_.push_back(
-      std::make_unique<Channel>(shared_, loop_, *this, channel_options_, std::move(targets)));
+  channels_.push_back(make_channel(std::move(targets)));
   channels_.back()->open();
   return true;
+}
+
+std::unique_ptr<Channel> Site::make_channel(std::vector<Target> targets) {
+  if (!lanes_.empty() && channels_.size() >= kHomeConnections) {
+    const std::size_t lane = next_lane_++ % (lanes_.size() + 1);
+    if (lane < lanes_.size()) {
+      return lanes_[lane]->make_channel(loop_, *this, channel_options_, std::move(targets));
+    }
+  }
+  return std::make_unique<LocalChannel>(shared_, loop_, *this, channel_options_,
+                                        std::move(targets));
+}
+
+unsigned Site::messages_max(TimePoint now) {
+  const unsigned allowed = limits_.messages_per_connection_max.value;
+  const unsigned learned = cap_.messages(now);
+  return learned == 0 ? allowed : std::min(allowed, learned);
 }
 
 void Site::shed(TimePoint now) {
@@ -336,29 +353,6 @@ std::vector<queue::Lease> Site::take_all() {
   return all;
 }
 
-bool Site::is_avoided(const Target& target) {
-  return shared_.health.is_avoided({target.ip, hop_.port}, shared_.clock.now());
-}
-
-void Site::note_target(const Target& target, bool works) {
-  shared_.health.note({target.ip, hop_.port}, works, shared_.clock.now());
-}
-
-std::optional<tls::Session> Site::session_for(const Target& target) {
-  // Used once: a TLS 1.3 ticket that is used twice lets an observer link the connections (RFC 8446,
-  // C.4).
-  const auto found = sessions_.find(target.host + " " + target.ip.to_string());
-  if (found == sessions_.end()) return std::nullopt;
-  std::optional<tls::Session> session(std::move(found->second));
-  sessions_.erase(found);
-  return session;
-}
-
-void Site::keep_session(const Target& target, tls::Session session) {
-  if (sessions_.size() >= kSessionsMax) sessions_.erase(sessions_.begin());
-  sessions_.insert_or_assign(target.host + " " + target.ip.to_string(), std::move(session));
-}
-
 void Site::on_idle(Channel& channel) {
   if (next_dial_ == TimePoint::max()) next_dial_ = {};
   window_.reached();
@@ -375,30 +369,16 @@ void Site::on_idle(Channel& channel) {
   pump();
 }
 
-void Site::on_carried(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
-                      AttemptFacts facts) {
+void Site::on_carried(Channel&, const Carried& carried) {
   active_at_ = shared_.clock.now();
-  facts.site = name_;
-  facts.replies = &replies_;
-  Duration rest_for{0};
-  bool slow_down = false;
-  bool verdict = false;  // on the mail: one that refuses it shows as well that the site is there
-  for (const smtp::RecipientResult& result : results) {
-    const policy::ReplyRules::Decision decision = replies_.judge(result.stage, result.status);
-    const policy::Judgement& judgement = decision.judgement;
-    rest_for = std::max(rest_for, decision.rest);
-    if (judgement.effect == policy::SiteEffect::kRest) last_failure_ = result.status;
-    slow_down |= judgement.effect == policy::SiteEffect::kSlowDown;
-    verdict |= judgement.action != policy::Action::kRetryLater &&
-               judgement.effect == policy::SiteEffect::kNone;
+  if (carried.rest > Duration(0)) {
+    last_failure_ = carried.rest_reason;
+    rest(carried.rest);
   }
-  if (rest_for > Duration(0)) rest(rest_for);
-  if (slow_down && window_.slow_down(standing(), active_at_, shared_.random)) {
+  if (carried.slow_down && window_.slow_down(standing(), active_at_, shared_.random)) {
     shared_.meters.slow_downs.add();
   }
-  if (verdict) window_.succeeded(active_at_);
-  if (hand_on(channel, parcel, results)) return;
-  conclude(shared_, loop_, std::move(parcel.lease), std::move(results), std::move(facts));
+  if (carried.verdict) window_.succeeded(active_at_);
 }
 
 void Site::rest(Duration time) {
@@ -413,28 +393,22 @@ void Site::rest(Duration time) {
   }
 }
 
-// RFC 5321 section 5.1: where one host cannot serve, the others are tried before the mail waits.
-bool Site::hand_on(Channel& channel, Parcel& parcel,
-                   const std::vector<smtp::RecipientResult>& results) {
-  const bool for_another =
-      std::ranges::all_of(results, [this](const smtp::RecipientResult& result) {
-        return replies_.judge(result.stage, result.status).judgement.effect ==
-               policy::SiteEffect::kNextHost;
-      });
-  if (!for_another) return false;
-  note_target(channel.target(), false);
-  channel.retire();
+void Site::on_turned_away(Channel& channel, Parcel parcel,
+                          std::vector<smtp::RecipientResult> results, AttemptFacts facts) {
+  active_at_ = shared_.clock.now();
   parcel.turned_away_by.push_back(channel.target().ip);
   const bool left =
       std::ranges::any_of(targets_, [&](const Target& t) { return parcel.may_go_to(t); });
-  if (!left || stopping_) return false;
+  if (!left || stopping_) {
+    conclude(shared_, loop_, std::move(parcel.lease), std::move(results), std::move(facts));
+    return;
+  }
   log::info("delivery", "a host turned a message away, trying the next",
             {{"id", parcel.lease.message().id.to_string()},
              {"host", channel.target().host},
              {"ip", channel.target().ip.to_string()},
              {"reason", results.front().status.to_line()}});
   loaded_.push_front(std::move(parcel));
-  return true;
 }
 
 void Site::on_untouched(Channel&, Parcel parcel) {

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "relay/delivery/allowance.h"
 #include "relay/delivery/backlog.h"
 #include "relay/delivery/channel.h"
+#include "relay/delivery/lanes.h"
 #include "relay/delivery/shared.h"
 #include "relay/event/timer.h"
 #include "relay/policy/connection_cap.h"
@@ -32,6 +32,7 @@ struct SiteOfSource {
   policy::Limits limits;
   const policy::ReplyRules* replies = nullptr;  // what its replies mean
   std::shared_ptr<Allowance> provider{};        // what it shares with other sites; null: nothing
+  std::vector<Lanes*> lanes{};                  // of the other workers; may be empty
 };
 
 // How a site stands, for one source.
@@ -73,13 +74,10 @@ class Site final : public ChannelOwner, public Sharer {
   }
 
   // ChannelOwner
-  bool is_avoided(const Target& target) override;
-  void note_target(const Target& target, bool works) override;
-  std::optional<tls::Session> session_for(const Target& target) override;
-  void keep_session(const Target& target, tls::Session session) override;
   void on_idle(Channel& channel) override;
-  void on_carried(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
-                  AttemptFacts facts) override;
+  void on_carried(Channel& channel, const Carried& carried) override;
+  void on_turned_away(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
+                      AttemptFacts facts) override;
   void on_untouched(Channel& channel, Parcel parcel) override;
   void on_closed_by_peer(unsigned messages, Duration idle) override;
   void on_ended(Channel& channel, const std::optional<smtp::Ended>& met) override;
@@ -95,6 +93,8 @@ class Site final : public ChannelOwner, public Sharer {
   bool carry_one();
   bool load_one(TimePoint now);
   bool open_one(std::size_t allowed, TimePoint now);
+  std::unique_ptr<Channel> make_channel(std::vector<Target> targets);
+  [[nodiscard]] unsigned messages_max(TimePoint now);
   void load(queue::Lease lease);
   // Puts off what a rate will not let through for a good while.
   void shed(TimePoint now);
@@ -105,9 +105,6 @@ class Site final : public ChannelOwner, public Sharer {
   // As a reply, last_failure_, asked for it: nothing more is sent for a while, and no connection
   // kept.
   void rest(Duration time);
-  // Hands the parcel on to another host in the same attempt, where that is what the results ask for
-  // and there is one; false: it stays with the caller.
-  bool hand_on(Channel& channel, Parcel& parcel, const std::vector<smtp::RecipientResult>& results);
   // Whether one more connection may be tried now; if not, what that depends on brings pump().
   [[nodiscard]] bool may_dial(TimePoint now);
   [[nodiscard]] TimePoint send_at() const;
@@ -124,7 +121,8 @@ class Site final : public ChannelOwner, public Sharer {
   void put_off_waiting();
   void fail_waiting(const smtp::Ended& met, const Target& target);
 
-  static constexpr std::size_t kSessionsMax = 64;
+  // So many connections stay with their owner; of more, the other workers have their part.
+  static constexpr std::size_t kHomeConnections = 4;
   // After a connection could not be made while others work, the next is tried so much later.
   static constexpr Duration kDialPause = Seconds(1);
 
@@ -136,9 +134,11 @@ class Site final : public ChannelOwner, public Sharer {
   const policy::ReplyRules& replies_;
   const policy::Limits limits_;
   const policy::WindowOptions window_options_;
-  ChannelOptions channel_options_;
+  const ChannelOptions channel_options_;
   Allowance own_;
   std::shared_ptr<Allowance> provider_;
+  const std::vector<Lanes*> lanes_;
+  std::size_t next_lane_ = 0;  // of lanes_, and its own loop behind them
   std::shared_ptr<const dns::Route> route_;
   std::vector<Target> targets_;  // of route_; never empty once there is one
   policy::Window window_;
@@ -151,7 +151,6 @@ class Site final : public ChannelOwner, public Sharer {
   std::size_t loading_ = 0;
   bool wants_place_ = false;
   std::vector<std::unique_ptr<Channel>> channels_;
-  std::map<std::string, tls::Session> sessions_;  // by host and address
   message::Status last_failure_;
   TimePoint active_at_;
   bool pumping_ = false;

@@ -139,6 +139,17 @@ def test_many_messages_share_few_connections(relay, internet):
     assert relay.metrics()["postrider_connections_reused_total"] >= 180
 
 
+def test_every_worker_carries_for_a_busy_destination(new_relay, internet):
+    internet.set("one.test delay=20ms")
+    relay = new_relay(internet, server={"workers": 2}, delivery={"connections_first": 12, "connections_max": 12})
+    with connect(relay, "trusted") as smtp:
+        for number in range(100):
+            send(smtp, f"r{number}@one.test")
+    internet.wait_received(count=100)
+    assert internet.stats()["duplicates"] == 0
+    assert 0 < relay.metrics()["postrider_lane_deliveries_total"] < 100
+
+
 def test_a_second_connection_resumes_the_tls_session(new_relay, internet):
     relay = new_relay(internet, delivery={"messages_per_connection_max": 1, "connections_max": 1,
                                           "connections_first": 1})

@@ -19,7 +19,7 @@ ProcessOptions small_options() {
   options.queue.leases_per_queue_max = 40;
   options.queue.lease_bytes_max = std::size_t{256} * 1024;
   options.queue.group_max = 16;
-  options.delivery.window.connections_max = 5;
+  options.delivery.window.connections_max = 12;  // more than stay with the owner of a site
   options.delivery.messages_per_connection_max = 10;
   options.delivery.addresses_max = 4;
   options.delivery.retry.lifetime = hours(24);
@@ -60,6 +60,7 @@ TEST_F(Days, AmongSitesOfAllManners) {
     world.start();
     internet.begin_traffic(size.letters, size.days);
     while (!internet.traffic_ended() && world.clean()) world.run_for(hours(1));
+    EXPECT_GT(world.process().counted(metrics::Metric::kLaneDeliveries), 0U);
     world.drain(kDrain);
     world.check_over();
     tell(world);

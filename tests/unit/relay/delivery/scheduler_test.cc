@@ -60,6 +60,53 @@ TEST_F(SchedulerTest, DeliversWhatIsDue) {
   EXPECT_EQ(events_of("delivered"), 1U);
 }
 
+TEST_F(SchedulerTest, EveryWorkerCarriesForADestinationWithManyConnections) {
+  add_host().replies["."] = kSilence;
+  options_.window.connections_first = 8;
+  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
+  serve();
+  for (int i = 0; i < 8; ++i) submit();
+  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 8; }));
+  EXPECT_EQ(counted(Metric::kLaneDeliveries), 2U);  // of the four that the owner need not have
+}
+
+TEST_F(SchedulerTest, ItsOwnerAloneCarriesForADestinationWithFew) {
+  add_host().replies["."] = kSilence;
+  options_.window.connections_first = 4;
+  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
+  serve();
+  for (int i = 0; i < 4; ++i) submit();
+  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 4; }));
+  EXPECT_EQ(counted(Metric::kLaneDeliveries), 0U);
+}
+
+TEST_F(SchedulerTest, WhatLanesCarryEndsInOrder) {
+  add_host().replies["."] = kSilence;
+  options_.window.connections_first = 8;
+  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
+  serve();
+  for (int i = 0; i < 8; ++i) submit();
+  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 8; }));
+  shut_down();
+  host_->say_to_all("250 2.0.0 Ok");
+  EXPECT_TRUE(run_until([this] { return quiet() && events_of("delivered") == 8; }));
+  EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 0);
+}
+
+TEST_F(SchedulerTest, WhatLanesCarryIsCut) {
+  add_host().replies["."] = kSilence;
+  options_.window.connections_first = 8;
+  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
+  serve();
+  for (int i = 0; i < 8; ++i) submit();
+  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 8; }));
+  shut_down();
+  for (const auto& scheduler : schedulers_) scheduler->cut_off();
+  EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 0);
+  EXPECT_EQ(queue_->stats().leases, 0U);
+  EXPECT_EQ(queue_->stats().messages, 8U);
+}
+
 TEST_F(SchedulerTest, TenantsMayTakeDifferentRoutesToADomain) {
   add_host();
   const auto shops = neighbour("127.0.0.2");

@@ -1,4 +1,4 @@
-#include "relay/delivery/channel.h"
+#include "relay/delivery/local_channel.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -21,43 +21,69 @@ bool wants_new_connection(const smtp::TransactionDone& done) {
   });
 }
 
+// RFC 5321 section 5.1: where one host cannot serve, the others are tried before the mail waits.
+bool is_for_another_host(const policy::ReplyRules& replies,
+                         const std::vector<smtp::RecipientResult>& results) {
+  return std::ranges::all_of(results, [&replies](const smtp::RecipientResult& result) {
+    return replies.judge(result.stage, result.status).judgement.effect ==
+           policy::SiteEffect::kNextHost;
+  });
+}
+
+Carried assess(const policy::ReplyRules& replies,
+               const std::vector<smtp::RecipientResult>& results) {
+  Carried carried;
+  for (const smtp::RecipientResult& result : results) {
+    const policy::ReplyRules::Decision decision = replies.judge(result.stage, result.status);
+    const policy::Judgement& judgement = decision.judgement;
+    carried.rest = std::max(carried.rest, decision.rest);
+    if (judgement.effect == policy::SiteEffect::kRest) carried.rest_reason = result.status;
+    carried.slow_down |= judgement.effect == policy::SiteEffect::kSlowDown;
+    carried.verdict |= judgement.action != policy::Action::kRetryLater &&
+                       judgement.effect == policy::SiteEffect::kNone;
+  }
+  return carried;
+}
+
 }  // namespace
 
-Channel::Channel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
-                 const ChannelOptions& options, std::vector<Target> targets)
+LocalChannel::LocalChannel(Shared& shared, event::Loop& loop, ChannelOwner& owner,
+                           ChannelOptions options, std::vector<Target> targets)
     : shared_(shared),
       loop_(loop),
       owner_(owner),
-      options_(options),
+      options_(std::move(options)),
       targets_(std::move(targets)),
       next_attempt_(loop, [this] { dial_next(); }) {
   // Not the ranges form: Clang 14 does not compile it with this standard library.
   std::stable_partition(targets_.begin(), targets_.end(),
-                        [&owner](const Target& target) { return !owner.is_avoided(target); });
+                        [this, now = shared.clock.now()](const Target& target) {
+                          return !shared_.health.is_avoided({target.ip, options_.hop->port}, now);
+                        });
 }
 
-Channel::~Channel() {
+LocalChannel::~LocalChannel() {
   set_idle(false);
   if (!parcel_ || results_.empty()) return;
   fill_results({0, {}, "the delivery was cut"});
   conclude(shared_, loop_, std::move(parcel_->lease), std::move(results_), facts());
 }
 
-void Channel::open() {
+void LocalChannel::open() {
   for (std::size_t i = 0; i < targets_.size(); ++i) left_.push_back(i);
   dial_next();
 }
 
-void Channel::dial_next() {
+void LocalChannel::dial_next() {
   const std::size_t next = left_.front();
   left_.pop_front();
   dial(next);
 }
 
-void Channel::dial(std::size_t target) {
+void LocalChannel::dial(std::size_t target) {
   target_ = target;
   const Target& to = targets_[target];
-  ConnectionOptions options{to, start_tls_use(), owner_.session_for(to), options_.hop,
+  ConnectionOptions options{to, start_tls_use(), options_.sessions->take(to), options_.hop,
                             options_.source};
   attempts_.push_back(
       {target, std::make_unique<Connection>(shared_, loop_, *this, std::move(options))});
@@ -65,7 +91,7 @@ void Channel::dial(std::size_t target) {
   attempts_.back().connection->start();
 }
 
-void Channel::on_connected(Connection& connection) {
+void LocalChannel::on_connected(Connection& connection) {
   next_attempt_.disarm();
   for (Attempt& attempt : std::exchange(attempts_, {})) {
     if (attempt.connection.get() == &connection) {
@@ -78,7 +104,7 @@ void Channel::on_connected(Connection& connection) {
   }
 }
 
-smtp::StartTlsUse Channel::start_tls_use() const {
+smtp::StartTlsUse LocalChannel::start_tls_use() const {
   switch (options_.hop->tls) {
     case policy::TlsLevel::kNone:
       return smtp::StartTlsUse::kNever;
@@ -91,38 +117,39 @@ smtp::StartTlsUse Channel::start_tls_use() const {
   return smtp::StartTlsUse::kRequired;
 }
 
-void Channel::on_ready() {
+void LocalChannel::on_ready() {
   if (!ready_) {
     ready_ = true;
-    owner_.note_target(connection_->target(), true);
+    note_health(connection_->target(), true);
     shared_.meters.connections_ok.add();
   }
   if (parcel_) return send_part();
   // Also lets a farm of MX hosts behind one address spread the load.
-  if (retired_ || connection_->session().transactions() >= options_.messages_max) return quit();
+  if (retired_ || (carried() > 0 && carried() >= messages_max_)) return quit();
   set_idle(true);
   owner_.on_idle(*this);
 }
 
-void Channel::on_idle_timeout() {
+void LocalChannel::on_idle_timeout() {
   quit();
 }
 
-void Channel::set_idle(bool idle) {
+void LocalChannel::set_idle(bool idle) {
   if (idle == idle_) return;
   idle_ = idle;
   shared_.meters.connections_idle.add(idle ? 1 : -1);
 }
 
-void Channel::carry(Parcel parcel) {
+void LocalChannel::carry(Parcel parcel, unsigned messages_max) {
   set_idle(false);
+  messages_max_ = messages_max;
   if (connection_->session().transactions() > 0) shared_.meters.connections_reused.add();
   parcel_ = std::move(parcel);
   results_.clear();
   send_part();
 }
 
-void Channel::send_part() {
+void LocalChannel::send_part() {
   const queue::Lease& lease = parcel_->lease;
   const auto& all = lease.recipients();
   const std::size_t count =
@@ -133,22 +160,24 @@ void Channel::send_part() {
                      *lease.body()});
 }
 
-void Channel::fill_results(const message::Status& status) {
+void LocalChannel::fill_results(const message::Status& status) {
   results_.resize(parcel_->lease.recipients().size(), {Stage::kMail, status});
 }
 
-void Channel::quit() {
+void LocalChannel::quit() {
   set_idle(false);
   leaving_ = true;
   connection_->quit();
 }
 
-unsigned Channel::carried() const {
+unsigned LocalChannel::carried() const {
   return connection_ ? connection_->session().transactions() : 0;
 }
 
-AttemptFacts Channel::facts() const {
+AttemptFacts LocalChannel::facts() const {
   AttemptFacts facts;
+  facts.site = options_.site;
+  facts.replies = options_.replies;
   facts.host = connection_->target().host;
   facts.ip = connection_->target().ip.to_string();
   facts.tls = connection_->tls_text();
@@ -158,7 +187,7 @@ AttemptFacts Channel::facts() const {
   return facts;
 }
 
-void Channel::on_transaction_done(smtp::TransactionDone done) {
+void LocalChannel::on_transaction_done(smtp::TransactionDone done) {
   if (results_.empty() && connection_->session().transactions() > 1 &&
       (done.untouched || wants_new_connection(done))) {
     if (done.untouched) {
@@ -180,12 +209,24 @@ void Channel::on_transaction_done(smtp::TransactionDone done) {
   conclude_parcel();
 }
 
-void Channel::conclude_parcel() {
+void LocalChannel::conclude_parcel() {
   Parcel parcel = *std::exchange(parcel_, std::nullopt);
-  owner_.on_carried(*this, std::move(parcel), std::exchange(results_, {}), facts());
+  std::vector<smtp::RecipientResult> results = std::exchange(results_, {});
+  if (is_for_another_host(*options_.replies, results)) {
+    note_health(target(), false);
+    retired_ = true;
+    return owner_.on_turned_away(*this, std::move(parcel), std::move(results), facts());
+  }
+  const Carried carried = assess(*options_.replies, results);
+  conclude(shared_, loop_, std::move(parcel.lease), std::move(results), facts());
+  owner_.on_carried(*this, carried);
 }
 
-void Channel::on_ended(Connection& connection, const smtp::Ended& ended) {
+void LocalChannel::note_health(const Target& target, bool works) {
+  shared_.health.note({target.ip, options_.hop->port}, works, shared_.clock.now());
+}
+
+void LocalChannel::on_ended(Connection& connection, const smtp::Ended& ended) {
   const smtp::Ended met = ended;  // the connection that holds it goes first
   if (&connection != connection_.get()) {
     const auto attempt = std::ranges::find_if(
@@ -205,7 +246,7 @@ void Channel::on_ended(Connection& connection, const smtp::Ended& ended) {
     owner_.on_closed_by_peer(carried(), shared_.clock.now() - answered_at_);
   }
   if (auto session = connection_->take_session()) {
-    owner_.keep_session(target(), std::move(*session));
+    options_.sessions->keep(target(), std::move(*session));
   }
   connection_.reset();
   if (ready_) return owner_.on_ended(*this, std::nullopt);
@@ -219,7 +260,7 @@ void Channel::on_ended(Connection& connection, const smtp::Ended& ended) {
   give_up(target_, met);
 }
 
-void Channel::note_failure(const Target& target, const smtp::Ended& met) {
+void LocalChannel::note_failure(const Target& target, const smtp::Ended& met) {
   shared_.meters.connections_failed.at(met.stage).add();
   log::info("delivery", "no connection",
             {{"host", target.host},
@@ -228,9 +269,9 @@ void Channel::note_failure(const Target& target, const smtp::Ended& met) {
              {"reason", met.status.to_line()}});
 }
 
-void Channel::give_up(std::size_t target, const smtp::Ended& met) {
+void LocalChannel::give_up(std::size_t target, const smtp::Ended& met) {
   note_failure(targets_[target], met);
-  owner_.note_target(targets_[target], false);
+  note_health(targets_[target], false);
   if (!left_.empty()) return dial_next();
   if (!attempts_.empty()) return;
   target_ = target;

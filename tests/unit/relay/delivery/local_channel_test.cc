@@ -1,7 +1,6 @@
-#include "relay/delivery/channel.h"
+#include "relay/delivery/local_channel.h"
 
 #include <gmock/gmock.h>
-#include <set>
 #include <sys/socket.h>
 
 #include "tests/unit/relay/delivery/delivery_fixture.h"
@@ -12,34 +11,27 @@ namespace {
 using message::Stage;
 using metrics::Metric;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-class ChannelTest : public DeliveryTest, public ChannelOwner {
+class LocalChannelTest : public DeliveryTest, public ChannelOwner {
  protected:
-  ~ChannelTest() override {
+  ~LocalChannelTest() override {
     channel_.reset();
     held_ = {};
   }
 
-  bool is_avoided(const Target& target) override { return avoided_.contains(target.ip); }
-
-  void note_target(const Target& target, bool works) override {
-    notes_.push_back(target.ip.to_string() + (works ? " works" : " fails"));
-  }
-
-  std::optional<tls::Session> session_for(const Target&) override {
-    return std::exchange(session_, std::nullopt);
-  }
-
-  void keep_session(const Target&, tls::Session session) override { session_ = std::move(session); }
-
   void on_idle(Channel&) override { ++idle_; }
 
-  void on_carried(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
-                  AttemptFacts facts) override {
+  void on_carried(Channel& channel, const Carried& carried) override {
     if (retire_) channel.retire();
+    carried_ = carried;
+  }
+
+  void on_turned_away(Channel&, Parcel parcel, std::vector<smtp::RecipientResult> results,
+                      AttemptFacts) override {
     held_ = std::move(parcel.lease);
-    results_ = std::move(results);
-    facts_ = std::move(facts);
+    turned_away_ = std::move(results);
   }
 
   void on_untouched(Channel&, Parcel parcel) override {
@@ -63,9 +55,14 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
     }
     idle_ = 0;
     ended_ = false;
-    terms_ = {&shared_->routes.mail_hosts(), shared_->sources.pool("").front(),
-              options_.messages_per_connection_max, options_.recipients_per_transaction_max};
-    channel_ = std::make_unique<Channel>(*shared_, *loop_, *this, terms_, std::move(targets));
+    for (const std::string& address : avoided_) note(address, false);
+    const ChannelOptions terms{"mx.example",
+                               &shared_->routes.mail_hosts(),
+                               shared_->sources.pool("").front(),
+                               &shared_->destinations.replies({"mx.example"}),
+                               options_.recipients_per_transaction_max,
+                               sessions_};
+    channel_ = std::make_unique<LocalChannel>(*shared_, *loop_, *this, terms, std::move(targets));
     channel_->open();
   }
 
@@ -77,41 +74,56 @@ class ChannelTest : public DeliveryTest, public ChannelOwner {
     return run_until([&] { return ended_; });
   }
 
-  // Carries one more message; its reply.
+  // Carries one more message; what the journal says of it, "" where it came back.
   std::string carry() {
-    results_.clear();
-    channel_->carry({a_lease(), {}});
-    EXPECT_TRUE(run_until([&] { return !results_.empty() || ended_ || untouched_ > 0; }));
-    return results_.empty() ? "" : results_[0].status.to_line();
+    const std::size_t before = events().size();
+    channel_->carry({a_lease(), {}}, options_.messages_per_connection_max);
+    EXPECT_TRUE(run_until([&] {
+      return events().find(R"("event":"d)", before) != std::string::npos || held_.valid();
+    }));
+    return events().substr(before);
   }
 
-  std::set<IpAddress> avoided_;
-  std::vector<std::string> notes_;
-  std::optional<tls::Session> session_;
+  [[nodiscard]] Endpoint at(const std::string& ip) const {
+    return {*IpAddress::parse(ip), options_.port};
+  }
+
+  void note(const std::string& ip, bool works) {
+    shared_->health.note(at(ip), works, clock_.now());
+  }
+
+  bool is_avoided(const std::string& ip) {
+    return shared_->health.is_avoided(at(ip), clock_.now());
+  }
+
+  std::vector<std::string> avoided_;
+  std::shared_ptr<TlsSessions> sessions_ = std::make_shared<TlsSessions>();
   int idle_ = 0;
   int untouched_ = 0;
   bool retire_ = false;
   bool ended_ = false;
   std::optional<smtp::Ended> met_;
   queue::Lease held_;
-  std::vector<smtp::RecipientResult> results_;
-  AttemptFacts facts_;
+  Carried carried_;
+  std::vector<smtp::RecipientResult> turned_away_;
   unsigned closed_after_ = 0;
-  ChannelOptions terms_;
   std::unique_ptr<Channel> channel_;
 };
 
-TEST_F(ChannelTest, CarriesOneDeliveryAfterAnother) {
+TEST_F(LocalChannelTest, CarriesOneDeliveryAfterAnother) {
   add_host();
   dial();
   ASSERT_TRUE(run_until_idle());
   EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 1);
-  EXPECT_EQ(carry(), "250 2.0.0 Ok");
-  EXPECT_EQ(facts_.host, "mx.example");
-  EXPECT_EQ(facts_.ip, "127.0.0.1");
-  EXPECT_EQ(facts_.source, "127.0.0.1");
+  const std::string said = carry();
+  EXPECT_THAT(said, HasSubstr("250 2.0.0 Ok"));
+  EXPECT_THAT(said, HasSubstr(R"("site":"mx.example")"));
+  EXPECT_THAT(said, HasSubstr(R"("host":"mx.example")"));
+  EXPECT_THAT(said, HasSubstr(R"("ip":"127.0.0.1")"));
+  EXPECT_THAT(said, HasSubstr(R"("source":"127.0.0.1")"));
+  EXPECT_TRUE(carried_.verdict);
   ASSERT_TRUE(run_until_idle(2));
-  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  EXPECT_THAT(carry(), HasSubstr("250 2.0.0 Ok"));
   ASSERT_TRUE(run_until_idle(3));
   EXPECT_EQ(counted(Metric::kConnectionsReused), 1U);
   EXPECT_EQ(counted(Metric::kConnectionsOut, "ok"), 1U);
@@ -123,25 +135,28 @@ TEST_F(ChannelTest, CarriesOneDeliveryAfterAnother) {
   EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
 }
 
-TEST_F(ChannelTest, GoesOnToTheNextAddress) {
+TEST_F(LocalChannelTest, GoesOnToTheNextAddress) {
   add_host();
   dial({"127.0.0.2", "127.0.0.3", "127.0.0.1"});
   ASSERT_TRUE(run_until_idle());
-  EXPECT_THAT(notes_, ElementsAre("127.0.0.2 fails", "127.0.0.3 fails", "127.0.0.1 works"));
+  EXPECT_TRUE(is_avoided("127.0.0.2"));
+  EXPECT_TRUE(is_avoided("127.0.0.3"));
+  EXPECT_FALSE(is_avoided("127.0.0.1"));
   EXPECT_EQ(counted(Metric::kConnectionsOut, "connect"), 2U);
 }
 
-TEST_F(ChannelTest, TriesAddressesThatLatelyFailedLast) {
+TEST_F(LocalChannelTest, TriesAddressesThatLatelyFailedLast) {
   add_host();
   const auto other = neighbour("127.0.0.2");
-  avoided_ = {*IpAddress::parse("127.0.0.1")};
+  avoided_ = {"127.0.0.1"};
   dial({"127.0.0.1", "127.0.0.2"});
   ASSERT_TRUE(run_until_idle());
-  EXPECT_THAT(notes_, ElementsAre("127.0.0.2 works"));
+  EXPECT_EQ(channel_->target().ip.to_string(), "127.0.0.2");
+  EXPECT_TRUE(is_avoided("127.0.0.1"));
   channel_.reset();
 }
 
-TEST_F(ChannelTest, TellsWhatTheLastAddressMet) {
+TEST_F(LocalChannelTest, TellsWhatTheLastAddressMet) {
   add_host().replies[""] = "554 5.3.2 No service";
   dial({"127.0.0.2", "127.0.0.1"});
   ASSERT_TRUE(run_until_ended());
@@ -150,17 +165,16 @@ TEST_F(ChannelTest, TellsWhatTheLastAddressMet) {
   EXPECT_EQ(met_->status.code, 554);
 }
 
-TEST_F(ChannelTest, TriesPlaintextOnceAfterAFailedHandshake) {
+TEST_F(LocalChannelTest, TriesPlaintextOnceAfterAFailedHandshake) {
   add_host().breaks_handshakes = true;
   dial();
   ASSERT_TRUE(run_until_idle());
   EXPECT_EQ(host_->connections, 2U);
-  EXPECT_THAT(notes_, ElementsAre("127.0.0.1 works"));
-  carry();
-  EXPECT_EQ(facts_.tls, "");
+  EXPECT_FALSE(is_avoided("127.0.0.1"));
+  EXPECT_THAT(carry(), Not(HasSubstr(R"("tls")")));
 }
 
-TEST_F(ChannelTest, NeverTriesPlaintextWhereTlsIsRequired) {
+TEST_F(LocalChannelTest, NeverTriesPlaintextWhereTlsIsRequired) {
   add_host().breaks_handshakes = true;
   options_.tls = policy::TlsLevel::kEncrypt;
   dial();
@@ -169,7 +183,7 @@ TEST_F(ChannelTest, NeverTriesPlaintextWhereTlsIsRequired) {
   EXPECT_EQ(host_->connections, 1U);
 }
 
-class RequiredTlsTest : public ChannelTest,
+class RequiredTlsTest : public LocalChannelTest,
                         public ::testing::WithParamInterface<policy::TlsLevel> {};
 
 TEST_P(RequiredTlsTest, AHostWithoutItIsToldNothing) {
@@ -188,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, RequiredTlsTest,
                            return std::string(policy::name_of(level.param));
                          });
 
-TEST_F(ChannelTest, SpeaksPlaintextWhereTlsIsOff) {
+TEST_F(LocalChannelTest, SpeaksPlaintextWhereTlsIsOff) {
   add_host().tls = tls::server_context(identity_);
   options_.tls = policy::TlsLevel::kNone;
   dial();
@@ -196,23 +210,22 @@ TEST_F(ChannelTest, SpeaksPlaintextWhereTlsIsOff) {
   EXPECT_EQ(host_->handshakes, 0U);
 }
 
-TEST_F(ChannelTest, KeepsTheTlsSessionForItsOwner) {
+TEST_F(LocalChannelTest, KeepsTheTlsSessionForTheNext) {
   add_host().tls = tls::server_context(identity_);
   dial();
   ASSERT_TRUE(run_until_idle());
   channel_->quit();
   ASSERT_TRUE(run_until_ended());
-  ASSERT_TRUE(session_);
   dial();
   ASSERT_TRUE(run_until_idle());
   EXPECT_EQ(counted(Metric::kTlsHandshakesOut, "resumed"), 1U);
 }
 
-TEST_F(ChannelTest, ALeaseThatAReusedConnectionDidNotBeginComesBack) {
+TEST_F(LocalChannelTest, ALeaseThatAReusedConnectionDidNotBeginComesBack) {
   add_host().once["MAIL"] = {"250 2.1.0 Ok", std::string(kClose)};
   dial();
   ASSERT_TRUE(run_until_idle());
-  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  EXPECT_THAT(carry(), HasSubstr("250 2.0.0 Ok"));
   ASSERT_TRUE(run_until_idle(2));
   carry();
   EXPECT_EQ(untouched_, 1);
@@ -221,11 +234,11 @@ TEST_F(ChannelTest, ALeaseThatAReusedConnectionDidNotBeginComesBack) {
   EXPECT_FALSE(met_);
 }
 
-TEST_F(ChannelTest, ALeaseThatAReusedConnectionHasNoRoomForComesBack) {
+TEST_F(LocalChannelTest, ALeaseThatAReusedConnectionHasNoRoomForComesBack) {
   add_host().once["MAIL"] = {"250 2.1.0 Ok", "452 4.5.3 Too many messages sent"};
   dial();
   ASSERT_TRUE(run_until_idle());
-  EXPECT_EQ(carry(), "250 2.0.0 Ok");
+  EXPECT_THAT(carry(), HasSubstr("250 2.0.0 Ok"));
   ASSERT_TRUE(run_until_idle(2));
   carry();
   EXPECT_EQ(untouched_, 1);
@@ -234,25 +247,36 @@ TEST_F(ChannelTest, ALeaseThatAReusedConnectionHasNoRoomForComesBack) {
   EXPECT_FALSE(met_);
 }
 
-TEST_F(ChannelTest, WithNoRoomOnAFreshConnectionThatIsAnAttempt) {
+TEST_F(LocalChannelTest, WithNoRoomOnAFreshConnectionThatIsAnAttempt) {
   add_host().replies["MAIL"] = "452 4.5.3 Too many messages sent";
   dial();
   ASSERT_TRUE(run_until_idle());
-  EXPECT_EQ(carry(), "452 4.5.3 Too many messages sent");
+  EXPECT_THAT(carry(), HasSubstr("452 4.5.3 Too many messages sent"));
   EXPECT_EQ(untouched_, 0);
 }
 
-TEST_F(ChannelTest, OnAFreshConnectionThatIsAnAttempt) {
+TEST_F(LocalChannelTest, OnAFreshConnectionAnotherHostMayTakeItAndTheOwnerDecides) {
   add_host().replies["MAIL"] = kClose;
   dial();
   ASSERT_TRUE(run_until_idle());
-  carry();
+  EXPECT_EQ(carry(), "");
   EXPECT_EQ(untouched_, 0);
-  ASSERT_EQ(results_.size(), 1U);
-  EXPECT_EQ(results_[0].status.code, 0);
+  ASSERT_EQ(turned_away_.size(), 1U);
+  EXPECT_EQ(turned_away_[0].status.code, 0);
+  EXPECT_TRUE(is_avoided("127.0.0.1"));
+  EXPECT_TRUE(run_until_ended());
 }
 
-TEST_F(ChannelTest, CountsALostFinalReply) {
+TEST_F(LocalChannelTest, SaysWhatTheRepliesAskOfTheSite) {
+  add_host().replies["."] = "421 4.7.0 Too many connections from your address";
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  carry();
+  EXPECT_TRUE(carried_.slow_down);
+  EXPECT_FALSE(carried_.verdict);
+}
+
+TEST_F(LocalChannelTest, CountsALostFinalReply) {
   add_host().replies["."] = kClose;
   dial();
   ASSERT_TRUE(run_until_idle());
@@ -260,7 +284,7 @@ TEST_F(ChannelTest, CountsALostFinalReply) {
   EXPECT_EQ(counted(Metric::kFinalReplyLost), 1U);
 }
 
-TEST_F(ChannelTest, QuitsWhenItHasCarriedEnough) {
+TEST_F(LocalChannelTest, QuitsWhenItHasCarriedEnough) {
   add_host();
   options_.messages_per_connection_max = 2;
   dial();
@@ -273,7 +297,7 @@ TEST_F(ChannelTest, QuitsWhenItHasCarriedEnough) {
   EXPECT_EQ(host_->commands.back(), "QUIT");
 }
 
-TEST_F(ChannelTest, QuitsAfterATransactionInWhichItWasRetired) {
+TEST_F(LocalChannelTest, QuitsAfterATransactionInWhichItWasRetired) {
   add_host().replies["DATA"] = "530 5.7.0 Must issue a STARTTLS command first";
   retire_ = true;
   dial();
@@ -309,19 +333,19 @@ class DeafAddress {
   std::vector<event::Descriptor> sockets_;
 };
 
-TEST_F(ChannelTest, WhileAnAddressIsDeafTheNextIsTriedBesideIt) {
+TEST_F(LocalChannelTest, WhileAnAddressIsDeafTheNextIsTriedBesideIt) {
   add_host();
   const DeafAddress deaf({*IpAddress::parse("127.0.0.3"), host_->endpoint().port});
   const TimePoint began = clock_.now();
   dial({"127.0.0.3", "127.0.0.1"});
   ASSERT_TRUE(run_until_idle());
   EXPECT_LT(clock_.now() - began, options_.connect_timeout / 4);
-  EXPECT_EQ(carry(), "250 2.0.0 Ok");
-  EXPECT_EQ(facts_.ip, "127.0.0.1");
+  EXPECT_THAT(carry(), HasSubstr("250 2.0.0 Ok"));
+  EXPECT_EQ(channel_->target().ip.to_string(), "127.0.0.1");
   EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 1);
 }
 
-TEST_F(ChannelTest, TheDeafAddressHasItsTurnWhereTheOtherRefuses) {
+TEST_F(LocalChannelTest, TheDeafAddressHasItsTurnWhereTheOtherRefuses) {
   add_host().replies[""] = "554 5.3.2 No service";
   const DeafAddress deaf({*IpAddress::parse("127.0.0.3"), host_->endpoint().port});
   options_.connect_timeout = Milliseconds(600);
@@ -334,7 +358,7 @@ TEST_F(ChannelTest, TheDeafAddressHasItsTurnWhereTheOtherRefuses) {
   EXPECT_EQ(counted(Metric::kConnectionsOut, "connect"), 1U);
 }
 
-TEST_F(ChannelTest, AllAddressesMayBeDeaf) {
+TEST_F(LocalChannelTest, AllAddressesMayBeDeaf) {
   add_host();
   const DeafAddress one({*IpAddress::parse("127.0.0.3"), host_->endpoint().port});
   const DeafAddress two({*IpAddress::parse("127.0.0.4"), host_->endpoint().port});
@@ -346,7 +370,7 @@ TEST_F(ChannelTest, AllAddressesMayBeDeaf) {
 }
 
 // It must not be handed a delivery while it waits for the reply to QUIT.
-TEST_F(ChannelTest, IsNotIdleAnyMoreWhenItsTimeIsUp) {
+TEST_F(LocalChannelTest, IsNotIdleAnyMoreWhenItsTimeIsUp) {
   add_host().replies["QUIT"] = kSilence;
   options_.idle_timeout = Milliseconds(20);
   options_.timeouts.quit = Milliseconds(50);
@@ -358,7 +382,7 @@ TEST_F(ChannelTest, IsNotIdleAnyMoreWhenItsTimeIsUp) {
   EXPECT_TRUE(run_until_ended());
 }
 
-TEST_F(ChannelTest, EndsWhenThePeerClosesAnIdleConnection) {
+TEST_F(LocalChannelTest, EndsWhenThePeerClosesAnIdleConnection) {
   add_host();
   dial();
   ASSERT_TRUE(run_until_idle());
@@ -368,11 +392,11 @@ TEST_F(ChannelTest, EndsWhenThePeerClosesAnIdleConnection) {
   EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
 }
 
-TEST_F(ChannelTest, DestroyedWhileCarryingItGivesTheLeaseBack) {
+TEST_F(LocalChannelTest, DestroyedWhileCarryingItGivesTheLeaseBack) {
   add_host().replies["."] = kSilence;
   dial();
   ASSERT_TRUE(run_until_idle());
-  channel_->carry({a_lease(), {}});
+  channel_->carry({a_lease(), {}}, 100);
   ASSERT_TRUE(run_until([&] { return !host_->messages.empty(); }));
   channel_.reset();
   const queue::Lease again = take_lease();
@@ -380,7 +404,7 @@ TEST_F(ChannelTest, DestroyedWhileCarryingItGivesTheLeaseBack) {
   EXPECT_EQ(again.attempts(), 0U);
 }
 
-TEST_F(ChannelTest, DestroyedWhileIdleItIsNotCountedAnyMore) {
+TEST_F(LocalChannelTest, DestroyedWhileIdleItIsNotCountedAnyMore) {
   add_host();
   dial();
   ASSERT_TRUE(run_until_idle());
