@@ -45,8 +45,9 @@ struct ChannelOptions {
 
 // What the replies to a delivery say about the site.
 struct Carried {
-  Duration rest{0};             // to be left alone for so long
-  message::Status rest_reason;  // of rest
+  Duration rest{0};  // to be left alone for so long
+  message::Stage rest_stage = message::Stage::kMail;
+  message::Status rest_reason;
   bool slow_down = false;
   bool verdict = false;  // on the mail: one that refuses it shows as well that the site is there
 };

@@ -37,7 +37,10 @@ Carried assess(const policy::ReplyRules& replies,
     const policy::ReplyRules::Decision decision = replies.judge(result.stage, result.status);
     const policy::Judgement& judgement = decision.judgement;
     carried.rest = std::max(carried.rest, decision.rest);
-    if (judgement.effect == policy::SiteEffect::kRest) carried.rest_reason = result.status;
+    if (judgement.effect == policy::SiteEffect::kRest) {
+      carried.rest_stage = result.stage;
+      carried.rest_reason = result.status;
+    }
     carried.slow_down |= judgement.effect == policy::SiteEffect::kSlowDown;
     carried.verdict |= judgement.action != policy::Action::kRetryLater &&
                        judgement.effect == policy::SiteEffect::kNone;

@@ -326,16 +326,24 @@ std::size_t Site::dialing() const {
       std::ranges::count_if(channels_, [](const auto& c) { return !c->ready(); }));
 }
 
+// Until the next probe there is nobody to speak to: no attempt is made, none is counted. What the
+// last probe met ends what has had its time.
 void Site::put_off_waiting() {
-  // Until the next probe there is nobody to speak to: no attempt is made, none is counted.
   const auto wait =
       std::chrono::duration_cast<Milliseconds>(window_.opens_at() - shared_.clock.now());
-  const WallTime base = shared_.clock.wall() + std::max(wait, Milliseconds(0));
+  const WallTime now = shared_.clock.wall();
+  const WallTime base = now + std::max(wait, Milliseconds(0));
   for (queue::Lease& lease : take_all()) {
+    const WallTime expires = lease.message().expires;
+    if (expires <= now) {
+      conclude_all(shared_, loop_, std::move(lease), last_stage_, last_failure_,
+                   {.site = name_, .replies = &replies_});
+      continue;
+    }
     // Spread over a quarter of the wait, so that they do not all return in one instant.
     const auto spread = Milliseconds(shared_.random.below(
         static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count() / 4, 1000))));
-    put_off(shared_, loop_, std::move(lease), base + spread, last_failure_);
+    put_off(shared_, loop_, std::move(lease), std::min(base + spread, expires), last_failure_);
   }
 }
 
@@ -372,6 +380,7 @@ void Site::on_idle(Channel& channel) {
 void Site::on_carried(Channel&, const Carried& carried) {
   active_at_ = shared_.clock.now();
   if (carried.rest > Duration(0)) {
+    last_stage_ = carried.rest_stage;
     last_failure_ = carried.rest_reason;
     rest(carried.rest);
   }
@@ -427,6 +436,7 @@ void Site::on_ended(Channel& channel, const std::optional<smtp::Ended>& met) {
   connection_gone();
   active_at_ = shared_.clock.now();
   if (met) {
+    last_stage_ = met->stage;
     last_failure_ =
         met->status.code != 0 ? met->status : policy::local_status(met->stage, met->status.text);
     const std::size_t others = standing();

@@ -151,6 +151,7 @@ class Site final : public ChannelOwner, public Sharer {
   std::size_t loading_ = 0;
   bool wants_place_ = false;
   std::vector<std::unique_ptr<Channel>> channels_;
+  message::Stage last_stage_ = message::Stage::kConnect;  // where last_failure_ was met
   message::Status last_failure_;
   TimePoint active_at_;
   bool pumping_ = false;

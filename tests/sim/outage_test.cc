@@ -81,6 +81,25 @@ TEST_F(Outages, EndsWithoutAHerd) {
   }
 }
 
+// Each probe meets the one message that came first; the others end with their lifetime all the same.
+TEST_F(Outages, ThatDoNotEndHoldNoMailBeyondItsLifetime) {
+  for (const std::uint64_t seed : seeds(2)) {
+    SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
+    ProcessOptions options;
+    options.delivery.retry.lifetime = hours(24);
+    World world(seed, options);
+    Manners manners;
+    manners.outages = {{Timeline::kStart, TimePoint::max(), Reach::kRefuses}};
+    add_big_site(world, {manners});
+    world.start();
+    submit(world, kLetters, hours(6));
+    world.drain(hours(25));
+    world.check_over();
+    EXPECT_EQ(world.ledger.ended("expired"), kLetters);
+    if (HasFailure()) break;
+  }
+}
+
 TEST_F(Outages, OfAllReplies451IsNoStorm) {
   for (const std::uint64_t seed : seeds(2)) {
     SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));

@@ -117,6 +117,24 @@ TEST_F(SiteTest, WhileItWaitsForTheProbeMailIsPutOffWithoutAnAttempt) {
   EXPECT_THAT(delivery.last_status.text, HasSubstr("connect to mx.example"));
 }
 
+TEST_F(SiteTest, WhileItWaitsForTheProbeMailEndsWithItsLifetime) {
+  add_host().stop_listening();
+  turn(2);
+  make_site();
+  give(some_leases(1, {.sender = "", .notify = message::kNotifyNever, .lifetime = {}}));
+  ASSERT_TRUE(run_until_queue_holds(0));
+  const std::uint64_t dials = dials_failed();
+  give(some_leases(3, {.sender = "", .notify = message::kNotifyNever, .lifetime = {}}));
+  ASSERT_TRUE(run_until_queue_holds(0));
+  EXPECT_EQ(dials_failed(), dials);
+  EXPECT_EQ(events_of("expired"), 4U);
+  EXPECT_EQ(counted(Metric::kRecipientsExpired), 4U);
+  const WallTime before = clock_.wall();
+  give(some_leases(1, {.lifetime = Seconds(9)}));  // before the probe
+  ASSERT_TRUE(run_until([&] { return queue_->stats().leases == 0; }));
+  EXPECT_LE(only_delivery().due, before + Seconds(10));
+}
+
 TEST_F(SiteTest, OneProbeTellsWhetherItIsBack) {
   options_.window.probe_first = Milliseconds(20);
   const Endpoint endpoint = add_host().endpoint();
