@@ -215,4 +215,8 @@ class Relay:
         return json.loads(self.ask("/queue")[1])["totals"]["messages"]
 
     def wait_queue_empty(self):
-        wait_for("an empty queue", lambda: self.queued_messages() == 0)
+        try:
+            wait_for("an empty queue", lambda: self.queued_messages() == 0)
+        except AssertionError as failure:
+            waiting = self.queue("list", "--messages").stdout[:2000]
+            raise AssertionError(f"{failure}; what waits:\n{waiting}\nits log:\n{self.log()[-2000:]}") from failure
