@@ -117,6 +117,14 @@ constexpr Option kDeliveryRows[] = {
      .range = {1, 100},
      .help = "Addresses tried for one connection before the destination counts as unreachable."},
     {.section = "delivery",
+     .key = "chunking",
+     .kind = Kind::kBool,
+     .slot = PR_SLOT(config->delivery.chunking),
+     .help = "Sends the text by BDAT (RFC 3030) in place of DATA where a host offers CHUNKING.",
+     .more =
+         "The text then travels as it is, without stuffed dots, and no host can take part of it "
+         "for a command. Few hosts are as well tested there as with DATA."},
+    {.section = "delivery",
      .key = "allow_special_addresses",
      .kind = Kind::kBool,
      .slot = PR_SLOT(config->delivery.allow_special_addresses),

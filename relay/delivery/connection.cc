@@ -17,6 +17,7 @@ smtp::ClientOptions session_options(const Shared& shared, const ConnectionOption
   options.protocol = connection.hop->protocol;
   options.start_tls = connection.start_tls;
   options.login = connection.hop->login;
+  options.chunking = shared.options.chunking;
   options.timeouts = shared.options.timeouts;
   return options;
 }

@@ -113,6 +113,8 @@ struct Options {
   std::vector<SourceOptions> sources;
   // Shares of the turns at a destination: "shop:3"; 1 for those not named.
   std::vector<std::string> tenant_weights;
+  // Where a host offers CHUNKING the text goes by BDAT, not DATA.
+  bool chunking = false;
   // An idle connection is kept so long for the next message.
   Duration idle_timeout = Seconds(10);
   // A report returns the whole message where RET=FULL asked for it, up to this size; headers

@@ -35,6 +35,7 @@ constexpr FlagRow kFlags[] = {
     {"STARTTLS", &ClientSession::Capabilities::start_tls},
     {"8BITMIME", &ClientSession::Capabilities::eight_bit_mime},
     {"SMTPUTF8", &ClientSession::Capabilities::smtputf8},
+    {"CHUNKING", &ClientSession::Capabilities::chunking},
     {"DSN", &ClientSession::Capabilities::dsn},
     {"MT-PRIORITY", &ClientSession::Capabilities::mt_priority},
     {"ENHANCEDSTATUSCODES", &ClientSession::Capabilities::enhanced_codes},

@@ -139,6 +139,8 @@ class ClientSession::Machine {
   [[nodiscard]] bool any(Verdict verdict) const;
   [[nodiscard]] std::size_t first_accepted() const;
 
+  [[nodiscard]] bool uses_bdat() const { return options_.chunking && capabilities_.chunking; }
+
   [[nodiscard]] bool is_lmtp() const { return options_.protocol == Protocol::kLmtp; }
 
   void drop_unsent_steps();

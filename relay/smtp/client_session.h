@@ -1,6 +1,6 @@
-// ClientSession: the sending side of one SMTP connection (RFC 5321, 3207, 1870, 2920, 3461, 4954,
-// 6152, 6531, 6710) or LMTP connection (RFC 2033), as a state machine without sockets, clocks or
-// threads.
+// ClientSession: the sending side of one SMTP connection (RFC 5321, 3207, 1870, 2920, 3030, 3461,
+// 4954, 6152, 6531, 6710) or LMTP connection (RFC 2033), as a state machine without sockets, clocks
+// or threads.
 //
 // A connection greets, says EHLO, starts TLS and logs in as demanded, then carries transactions one
 // after another. It keeps two positions in one list of steps, sent and answered; that is all
@@ -72,6 +72,7 @@ struct ClientOptions {
   StartTlsUse start_tls = StartTlsUse::kIfOffered;
   ClientTimeouts timeouts;
   bool pipelining = true;  // used where offered
+  bool chunking = false;   // where offered, the text goes by BDAT in place of DATA (RFC 3030)
   // Limits on what a peer may say in one reply.
   std::size_t reply_lines_max = 100;
   std::size_t reply_line_max = 2048;
@@ -168,6 +169,7 @@ class ClientSession {
     bool start_tls = false;
     bool eight_bit_mime = false;
     bool smtputf8 = false;
+    bool chunking = false;
     bool dsn = false;
     bool mt_priority = false;
     bool size = false;

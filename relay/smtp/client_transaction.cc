@@ -76,7 +76,7 @@ void ClientSession::Machine::begin_transaction() {
   for (std::size_t at = 0; at < count; ++at) {
     if (verdicts_[at] == Verdict::kOpen) add_step(StepKind::kRecipient, at);
   }
-  add_step(StepKind::kData);
+  add_step(uses_bdat() ? StepKind::kText : StepKind::kData);
   advance();
 }
 
@@ -100,7 +100,7 @@ std::optional<Status> ClientSession::Machine::local_refusal() {
   if (!is_sendable(envelope.sender.to_string(), envelope.smtputf8)) {
     return Status{553, {5, 1, 7}, "sender address cannot be written in SMTP"};
   }
-  text_ = encode_data(transaction_.body);
+  text_ = uses_bdat() ? encode_bdat(transaction_.body) : encode_data(transaction_.body);
   if (!text_) return Status{554, {5, 6, 0}, "message text holds a bare CR or LF"};
   return std::nullopt;
 }
@@ -142,9 +142,10 @@ void ClientSession::Machine::append_recipient(const Recipient& recipient) {
 }
 
 // With nobody to receive it, a text that the server waits for all the same is a lone dot (RFC 2920
-// section 3.1): never the message.
+// section 3.1): never the message. By BDAT no server waits for one.
 void ClientSession::Machine::send_text() {
   if (any(Verdict::kAccepted)) {
+    if (is_lmtp()) steps_[sent_ - 1].recipient = first_accepted();
     text_under_way_ = true;
     push_chunks(std::move(*text_));
   } else {
@@ -200,7 +201,7 @@ void ClientSession::Machine::on_data() {
       end(Stage::kData, {0, {}, "the server wants a text that nobody is to get"}, false);
       return;
     }
-    add_step(StepKind::kText, is_lmtp() ? first_accepted() : 0);
+    add_step(StepKind::kText);
   } else if (status.code < 400) {
     end_at_answered();
   } else {
@@ -227,7 +228,8 @@ void ClientSession::Machine::on_text() {
     decide_rest(Stage::kEndOfData, status);
   }
   text_under_way_ = any(Verdict::kAccepted);
-  reset_needed_ = false;
+  // RFC 3030 section 2: behind a chunk that was refused the server wants RSET.
+  reset_needed_ = uses_bdat() && status.code >= 400;
   if (text_under_way_) await_next_reply(step);
 }
 

@@ -191,6 +191,20 @@ std::optional<std::vector<Chunk>> encode_data(const message::Body& body) {
   return out.take();
 }
 
+std::optional<std::vector<Chunk>> encode_bdat(const message::Body& body) {
+  TextCheck check(std::numeric_limits<std::size_t>::max());
+  for (const Chunk& chunk : body.chunks()) check.feed(chunk.view());
+  check.finish();
+  if ((check.defects() & (kDefectBareLf | kDefectBareCr)) != 0) return std::nullopt;
+  // A text is lines: without BINARYMIME it ends with one.
+  const std::string_view line_end = check.at_line_start() ? "" : "\r\n";
+  std::vector<Chunk> out;
+  out.emplace_back("BDAT " + std::to_string(body.size() + line_end.size()) + " LAST\r\n");
+  out.insert(out.end(), body.chunks().begin(), body.chunks().end());
+  if (!line_end.empty()) out.push_back(static_chunk(line_end));
+  return out;
+}
+
 Chunk lone_dot() {
   return static_chunk(kEnd);
 }

@@ -84,6 +84,9 @@ class DataDecoder {
 // canonical (a bare CR or LF: our own mistake, or damage) gives nullopt; such text never leaves.
 std::optional<std::vector<Chunk>> encode_data(const message::Body& body);
 
+// `body` as one chunk, the last, with its BDAT command in front (RFC 3030); nullopt as above.
+std::optional<std::vector<Chunk>> encode_bdat(const message::Body& body);
+
 // The "." CRLF that ends a text of no lines (RFC 2920 section 3.1).
 Chunk lone_dot();
 

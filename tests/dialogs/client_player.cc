@@ -66,6 +66,7 @@ const smtp::ClientOptions& ClientPlay::prepare(const Exchange& exchange) {
   if (exchange.setting("protocol", "smtp") == "lmtp") options_.protocol = smtp::Protocol::kLmtp;
   const std::vector<std::string> login = words_of(exchange.setting("login", ""));
   if (login.size() == 2) options_.login = smtp::ClientLogin{login[0], login[1]};
+  options_.chunking = exchange.setting("chunking", "no") == "yes";
   options_.pipelining = exchange.setting("pipelining", "yes") == "yes";
   return options_;
 }

@@ -23,12 +23,15 @@ NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}
 
 def needs(dialog):
     """What the relay of this dialog must be set to; dialogs with the same needs share a relay."""
-    return dialog.setting("starttls", "never"), dialog.has("WAIT"), dialog.setting("login"), dialog.setting("protocol")
+    return (dialog.setting("starttls", "never"), dialog.has("WAIT"), dialog.setting("login"), dialog.setting("protocol"),
+            dialog.setting("chunking"))
 
 
 def settings(dialog, port, hosts):
     """The sections of the configuration that `needs` asks for; hosts: {domain: address of its mail host}."""
     delivery = {"port": port, "tls": LEVELS[dialog.setting("starttls", "never")], "idle_timeout": f"{IDLE_TIMEOUT}s"}
+    if dialog.setting("chunking"):
+        delivery["chunking"] = True
     if dialog.has("WAIT"):
         delivery |= {name: f"{value // CLOCK}s" for name, value in TIMEOUTS.items()}
     sections = {"server": {"host_name": "relay.test"}, "delivery": delivery,
@@ -164,6 +167,7 @@ class ClientPlay:
             came = self.without_trace_size(line, expected, came)
         if came is None or not matches(expected, came):
             raise Differs(self.dialog, line, f"expected {expected!r}, came {came!r}")
+        self.expected_trace = line.text.startswith("BDAT ")
 
     def skip_trace(self, line):
         """The first line behind the trace field, which the relay puts in front of the text."""
@@ -173,14 +177,14 @@ class ClientPlay:
             line = self.wire.line()
         for where, expected, came in self.sizes[-1:]:
             if came != expected + self.trace_length:
-                raise Differs(self.dialog, where, f"SIZE={came}, of them {self.trace_length} trace")
+                raise Differs(self.dialog, where, f"{came} octets, of them {self.trace_length} trace")
         return line
 
     def without_trace_size(self, line, expected, came):
-        """The line with the SIZE of the transcript, where what came can be that and a trace field."""
-        size = re.search(r" SIZE=(\d+)", came)
-        wanted = re.search(r" SIZE=(\d+)", expected)
-        if not (size and wanted and line.text.startswith("MAIL ")) or int(size[1]) <= int(wanted[1]):
+        """The line with the SIZE, or chunk, of the transcript, where what came can be that and a trace field."""
+        counted = re.compile(r"(?:^BDAT | SIZE=)(\d+)")
+        size, wanted = counted.search(came), counted.search(expected)
+        if not (size and wanted and line.text.startswith(("MAIL ", "BDAT "))) or int(size[1]) <= int(wanted[1]):
             return came
         self.sizes.append((line, int(wanted[1]), int(size[1])))
         return came.replace(size[0], wanted[0])

@@ -1,6 +1,7 @@
 """Postfix, Exim and OpenSMTPD as the MX hosts of recipients: what they store is what we were given."""
 
 import re
+import smtplib
 
 import pytest
 
@@ -81,6 +82,23 @@ def test_messages_are_stored_as_they_were_submitted(relay, server):
     for record in relay.journal(event="delivered"):
         assert record["host"] == f"mx1.{DOMAIN}" and record["attempts"] == 1
         assert record["tls"].startswith("TLSv1.3 ")
+
+
+@pytest.mark.parametrize("server", [Postfix, Exim], indirect=True, ids=["Postfix", "Exim"])
+def test_messages_in_chunks_are_stored_as_they_were_submitted(new_relay, internet, server):
+    with smtplib.SMTP(internet.address(1), internet.mx_port) as asked:
+        asked.ehlo("asks.test")
+        assert asked.has_extn("chunking")
+    relay = new_relay(internet, delivery={"chunking": True})
+    contents = [message(body, subject=name) for name, body in BODIES.items()]
+    with connect(relay, "trusted") as smtp:
+        for content in contents:
+            send(smtp, f"ann@{DOMAIN}", content)
+    stored = server.wait_mail("ann", len(contents))
+    for content in contents:
+        subject = re.search(rb"Subject: ([^\r]*)", content)[0]
+        (one,) = [mail for mail in stored if subject + b"\n" in mail]
+        assert_stored(server, one, content)
 
 
 def test_recipients_of_a_message_each_get_it(relay, server):

@@ -43,6 +43,7 @@ class Run {
     smtp::ClientOptions options;
     options.start_tls = static_cast<smtp::StartTlsUse>(choice % 3);
     options.pipelining = (choice & 4) != 0;
+    options.chunking = true;  // where the server offers it
     if ((choice & 64) != 0) options.protocol = smtp::Protocol::kLmtp;
     if ((choice & 128) != 0) options.login = smtp::ClientLogin{"app", "hidden"};
     options.reply_lines_max = 5;

@@ -116,6 +116,23 @@ TEST(EncodeData, BareLineEndsNeverLeave) {
   }
 }
 
+TEST(EncodeBdat, SaysHowLongTheTextIsAndLeavesItAsItIs) {
+  const auto joined = [](const std::string& text) {
+    std::string all;
+    for (const Chunk& chunk : encode_bdat(message::Body(text)).value()) all += chunk.view();
+    return all;
+  };
+  EXPECT_EQ(joined("a\r\n.b\r\n"), "BDAT 7 LAST\r\na\r\n.b\r\n");
+  EXPECT_EQ(joined("a"), "BDAT 3 LAST\r\na\r\n");
+  EXPECT_EQ(joined(""), "BDAT 0 LAST\r\n");
+}
+
+TEST(EncodeBdat, BareLineEndsNeverLeave) {
+  for (const std::string text : {"a\nb\r\n", "a\rb\r\n", "a\r", "\n", "a\r\r\n"}) {
+    EXPECT_FALSE(encode_bdat(message::Body(text)).has_value());
+  }
+}
+
 TEST(EncodeData, LongRunsAreNotCopied) {
   const std::string line(300, 'x');
   const Chunk chunk(line + "\r\n." + line + "\r\n");
