@@ -43,6 +43,13 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kTlsHandshakesInOpen, "postrider_tls_handshakes_in_open", kGauge, "",
      "TLS handshakes with clients in progress now. Staying high means clients that never end "
      "theirs; at submission.handshakes_max others are turned away."},
+    {kCertificateEnds, "postrider_certificate_ends_seconds", kGauge, "listener",
+     "When the certificate that a listener shows ends (notAfter), in seconds since 1970. Less than "
+     "14 days ahead means a renewal that did not happen or was not read; see tls.certificate and "
+     "listener.certificate."},
+    {kCertificatesReads, "postrider_certificates_reads_total", kCounter, "result",
+     "Readings of changed certificate and key files by their result. Any failed one means that a "
+     "new pair cannot be used and the one before it stays; the log names it."},
     {kMessagesAccepted, "postrider_messages_accepted_total", kCounter, "",
      "Messages answered 250: on stable storage and ours to deliver. The rate of work coming in."},
     {kBytesAccepted, "postrider_accepted_bytes_total", kCounter, "",

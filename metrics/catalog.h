@@ -17,6 +17,8 @@ enum class Metric {
   kUsersReads,       // label result
   kTlsHandshakesIn,  // label result
   kTlsHandshakesInOpen,
+  kCertificateEnds,    // label listener
+  kCertificatesReads,  // label result
   kMessagesAccepted,
   kBytesAccepted,
   kRecipientsAccepted,

@@ -60,7 +60,10 @@ constexpr Option kServerRows[] = {
      .slot = PR_SLOT(config->tls.certificate_file),
      .check = check_path,
      .help = "PEM file with the certificate of this relay, the leaf first, then the chain.",
-     .more = "For listeners that name none of their own.",
+     .more = "For listeners that name none of their own. Certificates, keys and client_ca of all "
+             "listeners are read again within seconds of a change, and at SIGHUP, and the next "
+             "TLS handshake uses them; while a new version cannot be used, which the log says, "
+             "the one before it stays. The user to become must be able to read them.",
      .sample = "\"/etc/postrider/fullchain.pem\""},
     {.section = "tls",
      .key = "key",

@@ -20,6 +20,7 @@
 #include "relay/base/log.h"
 #include "relay/base/random.h"
 #include "relay/daemon/activation.h"
+#include "relay/daemon/certificates_watch.h"
 #include "relay/daemon/journal_sync.h"
 #include "relay/daemon/kept_secret.h"
 #include "relay/daemon/keys_watch.h"
@@ -84,6 +85,7 @@ class Daemon {
  private:
   Result<void> bind_sockets();
   Result<void> drop_root();
+  void make_listeners();
   Result<void> load_certificates();
   Result<void> open_queue();
   Result<void> start_resolver();
@@ -128,6 +130,7 @@ class Daemon {
   std::unique_ptr<auth::Authenticator> authenticator_;
   std::unique_ptr<UsersWatch> users_;
   std::unique_ptr<KeysWatch> keys_;  // and the threads that sign
+  std::unique_ptr<CertificatesWatch> certificates_;
   std::unique_ptr<delivery::Dispatcher> dispatcher_;
   std::unique_ptr<delivery::Explainer> explainer_;
   std::unique_ptr<submission::Acceptor> acceptor_;
@@ -171,25 +174,26 @@ Result<void> Daemon::drop_root() {
   return become_user(user);
 }
 
-Result<void> Daemon::load_certificates() {
+void Daemon::make_listeners() {
   for (const submission::ListenerOptions& options : config_.submission.listeners) {
     std::unique_ptr<submission::Listener> listener(new submission::Listener{options});
     smtp::ServerOptions session = config_.submission.session;
     session.host_name = config_.server.host_name;
     listener->session = submission::session_of(options, std::move(session));
-    tls::ServerIdentity identity = config_.tls;
-    if (!options.certificate.empty()) identity = {options.certificate, options.key};
-    if (!identity.certificate_file.empty()) {
-      auto context =
-          tls::Context::server(identity, {options.client_ca, options.client_certificate_required});
-      if (!context) return failure(context.error());
-      listener->tls = std::move(*context);
-    }
-    listener->session.tls_available = listener->tls != nullptr;
     const std::string label = options.address.to_string();
     listener->accepted = metrics_.counter(Metric::kConnectionsAccepted, label);
     listener->open = metrics_.gauge(Metric::kSessionsOpen, label);
     listeners_.push_back(std::move(listener));
+  }
+}
+
+Result<void> Daemon::load_certificates() {
+  make_listeners();
+  auto certificates = CertificatesWatch::start(config_.tls, listeners_, clock_, metrics_);
+  if (!certificates) return failure(certificates.error());
+  certificates_ = std::move(*certificates);
+  for (const auto& listener : listeners_) {
+    listener->session.tls_available = *listener->tls.lock() != nullptr;
   }
 
   tls::ClientTrust trust;
@@ -368,12 +372,13 @@ Result<void> Daemon::watch_signals() {
     signals_.push_back(std::move(*signal));
   }
   // An outside tool that renamed the journal sends this to have it reopened; and whoever changed
-  // users or keys and does not want to wait.
+  // users, keys or certificates and does not want to wait.
   auto hangup = event::Signal::create(*main_loop_, SIGHUP, [this] {
     journal_->reopen();
     log::info("journal", "reopened");
     if (users_) users_->read_again();
     if (keys_) keys_->read_again();
+    if (certificates_) certificates_->read_again();
   });
   if (!hangup) return failure(hangup.error());
   signals_.push_back(std::move(*hangup));
@@ -433,6 +438,7 @@ void Daemon::take_down() {
   if (queue_ && dispatcher_) queue_->stop_leasing();
   for (const auto& worker : workers_) worker->stop();
   for (const auto& worker : workers_) worker->join();
+  certificates_.reset();
   users_.reset();
   authenticator_.reset();
   if (delivery_) delivery_->login_keys.stop();

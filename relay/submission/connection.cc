@@ -212,7 +212,7 @@ void Connection::carry_out(const smtp::StartTls&) {
 }
 
 void Connection::begin_tls() {
-  tls_.emplace(tls::Engine::server(listener_.tls));
+  tls_.emplace(tls::Engine::server(*listener_.tls.lock()));
   own_deadline_ = now() + kHandshakeDeadline;
 }
 

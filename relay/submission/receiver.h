@@ -14,6 +14,7 @@
 #include "queue/queue.h"
 #include "relay/auth/authenticator.h"
 #include "relay/base/clock.h"
+#include "relay/base/guarded.h"
 #include "relay/base/ip.h"
 #include "relay/event/loop.h"
 #include "relay/event/tcp.h"
@@ -31,11 +32,12 @@ namespace postrider::submission {
 
 class Connection;
 
-// One listener as its sessions see it. Thread: immutable once listening.
+// One listener as its sessions see it. Thread: immutable once listening, but for `tls` (any).
 struct Listener {
   ListenerOptions options;
   smtp::ServerOptions session;
-  std::shared_ptr<const tls::Context> tls;  // null: no TLS here
+  // What the next handshake uses; null: no TLS here.
+  mutable Guarded<std::shared_ptr<const tls::Context>> tls;
   metrics::Counter accepted;
   metrics::Gauge open;
   mutable policy::Seats seats{options.connections_max};

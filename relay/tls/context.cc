@@ -1,8 +1,10 @@
 #include "relay/tls/context.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <ctime>
 #include <openssl/err.h>
 #include <unistd.h>
 #include <utility>
@@ -160,6 +162,18 @@ Result<void> ask_clients(SSL_CTX* context, const ClientCertificates& clients) {
   return {};
 }
 
+// Who holds a ticket made under `before` can use it under `context`.
+Result<void> take_ticket_keys(SSL_CTX* context, SSL_CTX* before) {
+  ERR_clear_error();
+  const long size = SSL_CTX_get_tlsext_ticket_keys(before, nullptr, 0);
+  std::vector<unsigned char> keys(static_cast<std::size_t>(std::max(0L, size)));
+  const bool taken = SSL_CTX_get_tlsext_ticket_keys(before, keys.data(), size) == 1 &&
+                     SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), size) == 1;
+  OPENSSL_cleanse(keys.data(), keys.size());
+  if (!taken) return failure("cannot take over the keys of session tickets: " + drain_errors());
+  return {};
+}
+
 std::uint64_t next_id() {
   static std::atomic<std::uint64_t> next{1};
   return next.fetch_add(1, std::memory_order_relaxed);
@@ -175,7 +189,8 @@ Context::~Context() {
 }
 
 Result<std::shared_ptr<const Context>> Context::server(const ServerIdentity& identity,
-                                                       const ClientCertificates& clients) {
+                                                       const ClientCertificates& clients,
+                                                       const Context* before) {
   auto context = new_context(TLS_server_method(), kServerCiphers);
   if (!context) return failure(context.error());
   SSL_CTX* raw = context->get();
@@ -185,6 +200,9 @@ Result<std::shared_ptr<const Context>> Context::server(const ServerIdentity& ide
   // 0.15 ms.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(raw, 1);
+  if (before != nullptr) {
+    if (auto taken = take_ticket_keys(raw, before->raw()); !taken) return failure(taken.error());
+  }
   if (auto asked = ask_clients(raw, clients); !asked) return failure(asked.error());
   const bool verifies = !clients.ca_file.empty();
   return std::shared_ptr<const Context>(new Context(context->release(), verifies));
@@ -206,6 +224,23 @@ Result<std::shared_ptr<const Context>> Context::client(const ClientTrust& trust_
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
   SSL_CTX_sess_set_new_cb(raw, keep_session);
   return std::shared_ptr<const Context>(new Context(context->release(), verifies));
+}
+
+WallTime Context::ends() const {
+  const X509* leaf = SSL_CTX_get0_certificate(context_);
+  std::tm parts{};
+  if (leaf == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &parts) != 1) return {};
+  return WallTime(Seconds(::timegm(&parts)));
+}
+
+std::string expiry_warning(const Context& context, const std::string& file, WallTime now) {
+  const WallTime ends = context.ends();
+  if (ends - now > kEndsSoon) return "";
+  const std::string moment = to_iso8601_seconds(ends);
+  if (ends < now) return "the certificate in " + file + " has expired: it ended at " + moment;
+  const auto days = std::chrono::floor<std::chrono::days>(ends - now).count();
+  return "the certificate in " + file + " ends in " + std::to_string(days) +
+         (days == 1 ? " day" : " days") + ", at " + moment;
 }
 
 Session::Session(ssl_session_st* owned) : session_(owned) {}

@@ -5,11 +5,13 @@
 // same time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "relay/base/clock.h"
 #include "relay/base/result.h"
 
 struct ssl_ctx_st;
@@ -46,8 +48,10 @@ class Context {
   // name the file and what is wrong with it (missing, unreadable by us, not PEM, key does not
   // belong to the certificate).
   // A server that asks for certificates resumes no session: each connection shows its own.
+  // `before`: another server's, whose sessions can be resumed under this one too; null: none.
   static Result<std::shared_ptr<const Context>> server(const ServerIdentity& identity,
-                                                       const ClientCertificates& clients = {});
+                                                       const ClientCertificates& clients = {},
+                                                       const Context* before = nullptr);
   static Result<std::shared_ptr<const Context>> client(const ClientTrust& trust);
   ~Context();
   Context(const Context&) = delete;
@@ -57,6 +61,10 @@ class Context {
   [[nodiscard]] ssl_ctx_st* raw() const { return context_; }
 
   [[nodiscard]] bool verifies_peer() const { return verifies_peer_; }
+
+  // Of a server: the last moment of its certificate (notAfter of the leaf, RFC 5280 section
+  // 4.1.2.5); 1970 where that cannot be read.
+  [[nodiscard]] WallTime ends() const;
 
   // For engine.cc: tells this context from every other of the process.
   [[nodiscard]] std::uint64_t id() const { return id_; }
@@ -68,6 +76,11 @@ class Context {
   bool verifies_peer_;
   std::uint64_t id_;
 };
+
+// What is to be said of a server's certificate, read from `file`, that has expired or ends within
+// kEndsSoon; "" of another.
+inline constexpr std::chrono::days kEndsSoon{14};
+std::string expiry_warning(const Context& context, const std::string& file, WallTime now);
 
 // A session that a later connection to the same peer under the same policy may resume. Thread:
 // immutable.

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "dns/resolver.h"
+#include "relay/base/clock.h"
 #include "relay/config/file_access.h"
 #include "relay/config/local_addresses.h"
 #include "relay/config/option_value.h"
@@ -30,6 +31,13 @@ bool world_can_read(const std::filesystem::path& file) {
   return ::stat(file.c_str(), &about) == 0 && (about.st_mode & S_IROTH) != 0;
 }
 
+// "listener.key" of "listener[0].key".
+std::string without_index(std::string name) {
+  const std::size_t open = name.find('[');
+  if (open != std::string::npos) name.erase(open, name.find(']') - open + 1);
+  return name;
+}
+
 // Who wants a certificate: the option's name, and the files.
 struct WantedIdentity {
   std::string option;
@@ -48,11 +56,19 @@ std::vector<WantedIdentity> identities(const Config& config) {
   return wanted;
 }
 
-std::vector<Problem> certificate_problems(const Config& config) {
+// Into `warnings` those that have expired or soon will.
+std::vector<Problem> certificate_problems(const Config& config,
+                                          std::vector<std::string>& warnings) {
   std::vector<Problem> problems;
   for (const WantedIdentity& wanted : identities(config)) {
     const auto context = tls::Context::server(wanted.files);
-    if (!context) problems.push_back({wanted.option, context.error().text()});
+    if (!context) {
+      problems.push_back({wanted.option, context.error().text()});
+      continue;
+    }
+    const std::string warning =
+        tls::expiry_warning(**context, wanted.files.certificate_file, SystemClock().wall());
+    if (!warning.empty()) warnings.push_back(without_index(wanted.option) + ": " + warning);
   }
   const auto& listeners = config.submission.listeners;
   for (std::size_t i = 0; i < listeners.size(); ++i) {
@@ -97,12 +113,9 @@ std::vector<Problem> key_problems(const Config& config, std::vector<std::string>
 // From the name of an option to the line that set it.
 Problem located(const Problem& problem, const config::LoadResult& loaded, const std::string& file) {
   const auto line = loaded.lines.find(problem.where);
-  std::string name = problem.where;
-  const std::size_t open = name.find('[');
-  if (open != std::string::npos) name.erase(open, name.find(']') - open + 1);
   const std::string where =
       line == loaded.lines.end() ? file : fmt::format("{}:{}", file, line->second);
-  return {where, name + ": " + problem.what};
+  return {where, without_index(problem.where) + ": " + problem.what};
 }
 
 bool has_secrets(const Config& config) {
@@ -161,7 +174,7 @@ Examined examine(const std::filesystem::path& file) {
   std::ranges::move(config::check_local_addresses(config), std::back_inserter(found));
   // A file that cannot be read has its problem already.
   if (found.empty()) {
-    found = certificate_problems(config);
+    found = certificate_problems(config, examined.warnings);
     const std::vector<Problem> more = key_problems(config, examined.warnings);
     found.insert(found.end(), more.begin(), more.end());
   }

@@ -1,6 +1,7 @@
 """Listeners: load balancers that speak for their clients, sockets that a service manager passes, limits of one listener."""
 
 import fcntl
+import shutil
 import smtplib
 import socket
 import ssl
@@ -9,8 +10,9 @@ import subprocess
 
 import pytest
 
-from relay_process import POSTRIDER, environment
+from relay_process import POSTRIDER, RUN_AS, environment, is_root
 from submission import send, submit
+from waiting import wait_for
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -180,3 +182,27 @@ def test_variables_of_another_process_are_not_ours(new_relay, internet):
     relay.start()
     submit(relay, "ann@one.test")
     internet.wait_received("ann@one.test")
+
+
+def shown(relay, context, session=None):
+    """What a handshake shows: the certificate, the session to resume, and whether this one was resumed."""
+    with socket.create_connection(("127.0.0.1", relay.ports["submissions"]), timeout=60) as plain:
+        with context.wrap_socket(plain, session=session) as secure:
+            assert secure.recv(100).startswith(b"220 ")  # the ticket came before it
+            return secure.getpeercert(binary_form=True), secure.session, secure.session_reused
+
+
+def test_a_renewed_certificate_is_used_without_a_restart(new_relay, new_certificate, internet):
+    used, renewed = (new_certificate(name, "DNS:relay.client.test") for name in ("used", "renewed"))
+    for made in (used, renewed):
+        if is_root():
+            shutil.chown(made.key, RUN_AS)
+    relay = new_relay(internet, tls={"certificate": str(used.chain), "key": str(used.key)})
+    context = ssl._create_unverified_context()
+    first, session, _ = shown(relay, context)
+    renewed.chain.rename(used.chain)  # the key is still that of the other
+    wait_for("the report", lambda: relay.metrics().get('postrider_certificates_reads_total{result="failed"}'))
+    assert shown(relay, context)[0] == first
+    renewed.key.rename(used.key)
+    wait_for("the new certificate", lambda: shown(relay, context)[0] != first)
+    assert shown(relay, context, session)[2]

@@ -147,7 +147,9 @@ TEST_F(ConnectionTest, ForgetsATextWhoseClientWentAway) {
   say(*client, "MAIL FROM:<a@from.example>");
   say(*client, "RCPT TO:<b@to.example>");
   say(*client, "DATA");
-  for (int i = 0; i < 100; ++i) client->send(std::string(998, 'x') + "\r\n");
+  std::string line(998, 'x');
+  line += "\r\n";
+  for (int i = 0; i < 100; ++i) client->send(line);
   ASSERT_TRUE(run_until([&] { return shared_->bodies_in_flight > 50'000; }));
   client->stream.reset();
   EXPECT_TRUE(run_until_empty());

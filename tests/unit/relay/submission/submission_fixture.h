@@ -141,7 +141,7 @@ class SubmissionTest : public event::EventTest {
     shared_.reset(new Shared{options_, *queue_, *authenticator_, *signer_, clock_, metrics_,
                              std::chrono::hours(24)});
     listener_.session.mode = listener_.options.mode;
-    listener_.session.tls_available = listener_.tls != nullptr;
+    listener_.session.tls_available = *listener_.tls.lock() != nullptr;
     listener_.accepted = metrics_.counter(metrics::Metric::kConnectionsAccepted, listener_label_);
     listener_.open = metrics_.gauge(metrics::Metric::kSessionsOpen, listener_label_);
     receiver_ = std::make_unique<Receiver>(*loop_, *shared_);
@@ -167,7 +167,7 @@ class SubmissionTest : public event::EventTest {
   // A listener that asks for a login, with a certificate.
   void use_submission(smtp::ListenerMode mode = smtp::ListenerMode::kSubmission) {
     listener_.options.mode = mode;
-    listener_.tls = tls::server_context(identity_);
+    *listener_.tls.lock() = tls::server_context(identity_);
   }
 
   // A client whose connection a receiver has taken over.

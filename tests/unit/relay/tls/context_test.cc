@@ -138,6 +138,39 @@ TEST_F(ServerContextTest, NeverShowsWhatIsInAKeyFile) {
   EXPECT_THAT(error_with_key("my secret passphrase"), Not(HasSubstr("secret")));
 }
 
+class CertificateEndTest : public testing::Test {
+ protected:
+  // What is said of a certificate that ends in so many days.
+  static std::string warning(int days) {
+    IssueOptions options;
+    options.from_days = -100;
+    options.to_days = days;
+    const IdentityFiles files(Authority().issue(options));
+    return expiry_warning(*server_context(files), "cert.pem", SystemClock().wall());
+  }
+};
+
+TEST_F(CertificateEndTest, IsThatOfTheLeaf) {
+  const Authority authority;  // ends in 30 days
+  IssueOptions options;
+  options.to_days = 20;
+  GeneratedIdentity identity = authority.issue(options);
+  identity.certificate_pem += authority.pem();
+  const auto left = server_context(IdentityFiles(identity))->ends() - SystemClock().wall();
+  EXPECT_GT(left, std::chrono::days(20) - Seconds(60));
+  EXPECT_LE(left, std::chrono::days(20) + Seconds(1));
+}
+
+TEST_F(CertificateEndTest, IsSpokenOfWhenItIsNear) {
+  EXPECT_EQ(warning(15), "");
+  EXPECT_THAT(warning(14),
+              testing::StartsWith("the certificate in cert.pem ends in 13 days, at 2"));
+  EXPECT_THAT(warning(2), HasSubstr("ends in 1 day, at"));
+  EXPECT_THAT(warning(1), HasSubstr("ends in 0 days, at"));
+  EXPECT_THAT(warning(-1),
+              testing::StartsWith("the certificate in cert.pem has expired: it ended "));
+}
+
 TEST(ClientContext, NeedsNothingWhereNothingIsChecked) {
   const auto context = Context::client({Verification::kNone, "/nowhere"});
   ASSERT_TRUE(context);

@@ -54,7 +54,7 @@ TEST_F(GeneratedTest, LivesForItsDays) {
 }
 
 TEST_F(GeneratedTest, TakesANameTooLongForASubject) {
-  const std::string name = std::string(60, 'a') + ".mail.example";
+  const std::string name = std::string(60, 'a').append(".mail.example");
   generate({name});
   EXPECT_TRUE(is_for(name));
 }

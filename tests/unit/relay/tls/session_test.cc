@@ -118,6 +118,18 @@ TEST_P(SessionTest, AServerThatForgotItMakesAFullHandshake) {
   EXPECT_TRUE(second.client.facts().verified);
 }
 
+TEST_P(SessionTest, SurvivesTheServersRenewal) {
+  Pair first = connect();
+  std::optional<Session> session = end(first);
+  for (int i = 0; i < 2; ++i) {
+    const IdentityFiles renewed(std::vector<std::string>{"mx.example"});
+    server_ = Context::server(renewed.server, {}, server_.get()).value();
+    Pair next = connect(session);
+    EXPECT_TRUE(next.client.facts().resumed) << i;
+    session = end(next);
+  }
+}
+
 TEST_P(SessionTest, AFailedConnectionGivesNone) {
   Pair first = connect();
   first.client.receive("garbage", first.client_got);

@@ -18,8 +18,8 @@ using testing::StartsWith;
 class CheckTest : public testing::Test {
  protected:
   // A certificate and key, as files.
-  std::string tls_section(const std::string& key_name = "key.pem") {
-    const auto identity = *tls::generate_identity({"relay.example.com"}, 2);
+  std::string tls_section(const std::string& key_name = "key.pem", unsigned days = 30) {
+    const auto identity = *tls::generate_identity({"relay.example.com"}, days);
     const auto other = *tls::generate_identity({"relay.example.com"}, 2);
     folder_.write("cert.pem", identity.certificate_pem);
     folder_.write("key.pem", identity.key_pem);
@@ -70,6 +70,18 @@ TEST_F(CheckTest, AKeyOfAnotherCertificate) {
   const Said said = check(tls_section("other.pem"));
   EXPECT_EQ(said.code, kBadConfig);
   EXPECT_THAT(said.err, HasSubstr(": tls.certificate: "));
+}
+
+TEST_F(CheckTest, WarnsOfACertificateThatEndsSoon) {
+  const std::string section = tls_section("key.pem", 9);
+  const Said said =
+      check(section + "[[listener]]\naddress = \"127.0.0.1:0\"\nmode = \"trusted\"\n" +
+            "certificate = \"" + folder_.path("cert.pem") + "\"\nkey = \"" +
+            folder_.path("key.pem") + "\"\n");
+  EXPECT_EQ(said.code, kDone);
+  const std::string words = "the certificate in " + folder_.path("cert.pem") + " ends in 8 days";
+  EXPECT_THAT(said.err, HasSubstr("warning: tls.certificate: " + words));
+  EXPECT_THAT(said.err, HasSubstr("warning: listener.certificate: " + words));
 }
 
 TEST_F(CheckTest, WarnsOfWhatIsRarelyMeant) {
