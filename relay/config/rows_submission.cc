@@ -230,6 +230,15 @@ constexpr Option kSubmissionRows[] = {
      .help = "Memory for the texts of all messages that are being received; beyond it a message is "
              "put off with 452.",
      .more = "At least submission.message_size_max."},
+    {.section = "submission",
+     .key = "bodies_in_flight_per_client_max",
+     .kind = Kind::kSize,
+     .slot = PR_SLOT(config->submission.bodies_in_flight_per_client_max),
+     .range = {0, kTiB},
+     .help = "How much of that memory one client may hold, an IPv4 address or an IPv6 /64; beyond "
+             "it its next message is put off with 452. 0: half.",
+     .more = "A message of submission.message_size_max always fits. Where all mail comes from one "
+             "address, it can be as much as submission.bodies_in_flight_max."},
 
     {.section = "auth",
      .key = "users_file",

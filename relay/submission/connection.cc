@@ -232,7 +232,7 @@ void Connection::carry_out(const smtp::AskRecipient& action) {
 }
 
 void Connection::carry_out(const smtp::BeginBody&) {
-  intake_.begin();
+  intake_.begin(peer_.ip);
 }
 
 void Connection::carry_out(const smtp::BodyPart& action) {

@@ -10,7 +10,7 @@
 #include "relay/policy/quota.h"
 #include "relay/signing/signature.h"
 #include "relay/submission/intake.h"
-#include "relay/submission/text_share.h"
+#include "relay/submission/text_memory.h"
 
 namespace postrider::submission {
 

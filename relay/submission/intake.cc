@@ -59,9 +59,24 @@ void repair(message::HeaderSection& header, std::string_view id, std::string_vie
   if (!header.has("date")) header.add("Date", to_rfc5322(now));
 }
 
+std::optional<Denied> memory_denial(TextLimit limit) {
+  switch (limit) {
+    case TextLimit::kNone:
+      return std::nullopt;
+    case TextLimit::kAll:
+      return Denied{"bodies_in_flight",
+                    {452, {4, 3, 1}, "Too much message text is in memory; try again soon"}};
+    case TextLimit::kClient:
+      break;
+  }
+  return Denied{
+      "bodies_in_flight_per_client",
+      {452, {4, 3, 1}, "Too much message text from your address is in memory; try again soon"}};
+}
+
 }  // namespace
 
-Intake::Intake(Shared& shared) : shared_(shared), share_(shared.bodies_in_flight) {}
+Intake::Intake(Shared& shared) : shared_(shared) {}
 
 Intake::~Intake() = default;
 
@@ -120,18 +135,16 @@ std::optional<Denied> Intake::quota_denial(const smtp::ServerSession& session) c
   return std::nullopt;
 }
 
-void Intake::begin() {
+void Intake::begin(const IpAddress& client) {
   release();
-  over_limit_ = false;
+  share_ = shared_.texts.share(client);
+  over_limit_ = TextLimit::kNone;
 }
 
 void Intake::append(std::string_view bytes) {
-  if (over_limit_) return;
-  if (share_.add(bytes.size()) > shared_.options.bodies_in_flight_max) {
-    release();
-    over_limit_ = true;
-    return;
-  }
+  if (over_limit_ != TextLimit::kNone) return;
+  over_limit_ = share_.add(bytes.size());
+  if (over_limit_ != TextLimit::kNone) return release();
   if (!scan_.ended()) {
     const std::size_t before = scan_.size();
     scan_.feed(bytes);
@@ -227,22 +240,11 @@ std::optional<Denied> Intake::take_labels(message::HeaderSection& header, const 
 
 std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const IpAddress& client,
                                      std::string_view host_name, Done done) {
-  if (over_limit_) {
-    return Denied{"bodies_in_flight",
-                  {452, {4, 3, 1}, "Too much message text is in memory; try again soon"}};
-  }
+  if (auto denied = memory_denial(over_limit_)) return denied;
   if (!block_.empty()) seal_block();
   message::HeaderSection header(std::move(header_));
   if (auto denied = header_denial(header)) return denied;
-  Handover message{{},
-                   {},
-                   {},
-                   client.to_string(),
-                   {},
-                   {},
-                   shared_.clock.wall(),
-                   TextShare(shared_.bodies_in_flight),
-                   0};
+  Handover message{{}, {}, {}, client.to_string(), {}, {}, shared_.clock.wall(), {}, 0};
   queue::Submission& submission = message.submission;
   submission.id = shared_.queue.next_id();
   const std::string id = submission.id.to_string();

@@ -19,7 +19,7 @@
 #include "relay/message/headers.h"
 #include "relay/message/status.h"
 #include "relay/smtp/server_session.h"
-#include "relay/submission/text_share.h"
+#include "relay/submission/text_memory.h"
 
 namespace postrider::submission {
 
@@ -65,7 +65,8 @@ class Intake {
   // Whether the user may send to one recipient more.
   [[nodiscard]] std::optional<Denied> quota_denial(const smtp::ServerSession& session) const;
 
-  void begin();
+  // A message of this client's.
+  void begin(const IpAddress& client);
   // Copies the bytes: the one copy between the socket (or TLS) and the disk.
   void append(std::string_view bytes);
   // Forgets the text in progress.
@@ -104,7 +105,7 @@ class Intake {
   std::string header_;
   bool header_too_large_ = false;
   TextShare share_;
-  bool over_limit_ = false;
+  TextLimit over_limit_ = TextLimit::kNone;
 };
 
 }  // namespace postrider::submission

@@ -1,6 +1,7 @@
 // Options of the submission side. Thread: immutable after start.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -74,6 +75,15 @@ struct Options {
   std::vector<std::string> signature_tenants;
   // Octets of message texts that all sessions together may hold in memory; beyond, 452 4.3.1.
   std::size_t bodies_in_flight_max = 512U << 20;
+  // Of these what the sessions of one client may hold; 0: half.
+  std::size_t bodies_in_flight_per_client_max = 0;
 };
+
+// What one client may hold: the largest message always fits.
+inline std::size_t bodies_in_flight_per_client(const Options& options) {
+  const std::size_t half = options.bodies_in_flight_max / 2;
+  const std::size_t set = options.bodies_in_flight_per_client_max;
+  return std::max<std::size_t>(set != 0 ? set : half, options.session.message_size_max);
+}
 
 }  // namespace postrider::submission

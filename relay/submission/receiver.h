@@ -26,6 +26,7 @@
 #include "relay/submission/gate.h"
 #include "relay/submission/intake.h"
 #include "relay/submission/options.h"
+#include "relay/submission/text_memory.h"
 #include "relay/tls/context.h"
 
 namespace postrider::submission {
@@ -63,8 +64,7 @@ struct Shared {
   const Clock& clock;
   metrics::Registry& metrics;
   Milliseconds message_lifetime{};
-  // Octets of message texts held by sessions; see Options::bodies_in_flight_max.
-  std::atomic<std::size_t> bodies_in_flight{0};
+  TextMemory texts{options.bodies_in_flight_max, bodies_in_flight_per_client(options)};
   Gate gate{options.admission, metrics, clock};
   policy::Seats handshakes{options.handshakes_max};
   policy::Bursts refusals;  // of replies, by reason

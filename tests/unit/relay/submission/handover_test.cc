@@ -65,7 +65,7 @@ TEST_F(HandoverTest, TheSignaturesStandBehindTheTraceField) {
   EXPECT_THAT(events(), HasSubstr("\"size\":" + std::to_string(text.size())));
   EXPECT_EQ(counted(Metric::kSignatures, "rsa"), 1U);
   EXPECT_EQ(counted(Metric::kSignatures, "ed25519"), 1U);
-  EXPECT_EQ(shared_->bodies_in_flight, 0U);
+  EXPECT_EQ(shared_->texts.octets(), 0U);
 }
 
 TEST_F(HandoverTest, WithoutAKeyItGoesUnsigned) {
@@ -95,11 +95,11 @@ TEST_F(HandoverTest, TheSessionMayEndWhileItsMessageIsSigned) {
   hold_signer();
   auto client = greeted();
   send_message(*client, kText);
-  ASSERT_TRUE(run_until([&] { return shared_->bodies_in_flight > 0; }));
+  ASSERT_TRUE(run_until([&] { return shared_->texts.octets() > 0; }));
   receiver_->cut_off();
   release_signer();
   ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));  // kept, as any late commit is
-  EXPECT_TRUE(run_until([&] { return shared_->bodies_in_flight == 0; }));
+  EXPECT_TRUE(run_until([&] { return shared_->texts.octets() == 0; }));
   EXPECT_TRUE(run_until([&] { return counted(Metric::kMessagesAccepted) == 1; }));
 }
 
@@ -115,7 +115,7 @@ TEST_F(HandoverTest, BeyondTheQueueOfTheSignerItIsPutOff) {
   };
   auto first = secured();
   sent_by_client(*first);
-  ASSERT_TRUE(run_until([&] { return shared_->bodies_in_flight > 0; }));
+  ASSERT_TRUE(run_until([&] { return shared_->texts.octets() > 0; }));
   auto second = secured();
   sent_by_client(*second);
   EXPECT_EQ(reply(*second),
@@ -133,7 +133,7 @@ TEST_F(HandoverTest, TheEndOfTheSignerIsAnAnswer) {
   hold_signer();
   auto client = greeted();
   send_message(*client, kText);
-  ASSERT_TRUE(run_until([&] { return shared_->bodies_in_flight > 0; }));
+  ASSERT_TRUE(run_until([&] { return shared_->texts.octets() > 0; }));
   std::thread end([&] { signer_.reset(); });
   EXPECT_EQ(reply(*client), "421 4.3.2 The service is stopping; try again soon\r\n");
   release_signer();

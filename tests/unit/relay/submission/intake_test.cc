@@ -38,7 +38,7 @@ class IntakeTest : public SubmissionTest {
       } else if (const auto* ask = std::get_if<smtp::AskRecipient>(&*action)) {
         session_->answer(intake_->recipient_verdict(ask->recipient), clock_.now());
       } else if (std::holds_alternative<smtp::BeginBody>(*action)) {
-        intake_->begin();
+        intake_->begin(client_);
       } else if (const auto* part = std::get_if<smtp::BodyPart>(&*action)) {
         intake_->append(part->bytes);
       }
@@ -47,7 +47,7 @@ class IntakeTest : public SubmissionTest {
 
   std::optional<Status> commit() {
     const auto denied = intake_->commit(
-        *session_, *IpAddress::parse("198.51.100.7"), "relay.example",
+        *session_, client_, "relay.example",
         [this](const Receipt& receipt) { loop_->post([this, receipt] { receipt_ = receipt; }); });
     return denied ? std::optional<Status>(denied->status) : std::nullopt;
   }
@@ -62,6 +62,7 @@ class IntakeTest : public SubmissionTest {
     return run_until([&] { return leases_.count() == 1; });
   }
 
+  const IpAddress client_ = *IpAddress::parse("198.51.100.7");
   std::optional<smtp::ServerSession> session_;
   std::optional<Intake> intake_;
   std::optional<Receipt> receipt_;
@@ -144,12 +145,12 @@ TEST_F(IntakeTest, ALongTextIsStoredWhole) {
   while (text.size() < 300'000) text += "line " + std::to_string(text.size()) + "\r\n";
   feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nDATA\r\n");
   for (std::size_t at = 0; at < text.size(); at += 7001) feed(text.substr(at, 7001));
-  EXPECT_EQ(shared_->bodies_in_flight, text.size());
+  EXPECT_EQ(shared_->texts.octets(), text.size());
   feed(".\r\n");
   committed();
   ASSERT_TRUE(run_until_leased());
   EXPECT_TRUE(leases_.at(0).body()->to_string().ends_with(text));
-  EXPECT_EQ(shared_->bodies_in_flight, 0U);
+  EXPECT_EQ(shared_->texts.octets(), 0U);
 }
 
 TEST_F(IntakeTest, AnEmptyTextIsAMessage) {
@@ -163,7 +164,7 @@ TEST_F(IntakeTest, RefusesWhatTheSharedLimitDoesNotHold) {
   options_.bodies_in_flight_max = 1000;
   open_with_session();
   transact("b@to.example", std::string(2000, 'x') + "\r\n");
-  EXPECT_EQ(shared_->bodies_in_flight, 0U);  // nothing is kept of it
+  EXPECT_EQ(shared_->texts.octets(), 0U);  // nothing is kept of it
   const auto refused = commit();
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->code, 452);
@@ -179,25 +180,57 @@ TEST_F(IntakeTest, TheLimitIsSharedWithOtherSessions) {
   options_.bodies_in_flight_max = 1000;
   open_with_session();
   Intake other(*shared_);
-  other.begin();
+  other.begin(*IpAddress::parse("192.0.2.9"));
   other.append(std::string(900, 'y'));
   transact("b@to.example", std::string(200, 'x') + "\r\n");
   EXPECT_TRUE(commit());
-  EXPECT_EQ(shared_->bodies_in_flight, 900U);
+  EXPECT_EQ(shared_->texts.octets(), 900U);
+}
+
+TEST_F(IntakeTest, OneClientLeavesRoomForOthers) {
+  options_.bodies_in_flight_max = 2000;
+  options_.session.message_size_max = 500;
+  open_with_session();
+  Intake held(*shared_);
+  held.begin(client_);
+  held.append(std::string(900, 'y'));
+  transact("b@to.example", std::string(200, 'x') + "\r\n");
+  const auto refused =
+      intake_->commit(*session_, client_, "relay.example", [](const Receipt&) { FAIL(); });
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->reason, "bodies_in_flight_per_client");
+  EXPECT_EQ(refused->status.to_line(),
+            "452 4.3.1 Too much message text from your address is in memory; try again soon");
+  EXPECT_EQ(shared_->texts.octets(), 900U);
+  Intake other(*shared_);
+  other.begin(*IpAddress::parse("192.0.2.9"));
+  other.append(std::string(900, 'z'));
+  EXPECT_EQ(shared_->texts.octets(), 1800U);
+}
+
+TEST(BodiesInFlightPerClient, IsHalfOrWhatIsSetAndHoldsTheLargestMessage) {
+  Options options;
+  options.bodies_in_flight_max = 1000;
+  options.session.message_size_max = 100;
+  EXPECT_EQ(bodies_in_flight_per_client(options), 500U);
+  options.bodies_in_flight_per_client_max = 300;
+  EXPECT_EQ(bodies_in_flight_per_client(options), 300U);
+  options.session.message_size_max = 400;
+  EXPECT_EQ(bodies_in_flight_per_client(options), 400U);
 }
 
 TEST_F(IntakeTest, GivesTheMemoryBackWhenTheTextIsOff) {
   open_with_session();
   {
     Intake other(*shared_);
-    other.begin();
+    other.begin(*IpAddress::parse("192.0.2.9"));
     other.append("some text");
-    EXPECT_EQ(shared_->bodies_in_flight, 9U);
+    EXPECT_EQ(shared_->texts.octets(), 9U);
     other.abort();
-    EXPECT_EQ(shared_->bodies_in_flight, 0U);
+    EXPECT_EQ(shared_->texts.octets(), 0U);
     other.append("more");
   }
-  EXPECT_EQ(shared_->bodies_in_flight, 0U);
+  EXPECT_EQ(shared_->texts.octets(), 0U);
 }
 
 TEST_F(IntakeTest, AStoppedQueueAnswersToo) {
