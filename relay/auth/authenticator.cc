@@ -22,6 +22,7 @@ struct Request {
   std::shared_ptr<const Users> users;
   Executor* reply_on;
   UniqueFunction<void(Verdict)> done;
+  Trial trial;
 };
 
 void reply(Request request, Verdict verdict) {
@@ -81,12 +82,15 @@ bool Authenticator::State::is_right(const Request& request) const {
 // On a thread of the pool.
 void Authenticator::State::check(Request request) {
   // Of many checks with one password that came together, the first one pays.
-  bool right = remembered(request.digest);
-  if (!right && is_right(request)) {
-    right = true;
+  if (remembered(request.digest)) return reply(std::move(request), Verdict::kAccepted);
+  Trial& trial = request.trial;
+  if (trial.may_begin && !trial.may_begin()) return reply(std::move(request), Verdict::kPutOff);
+  if (is_right(request)) {
     memory.lock()->add(request.digest, clock.now());
+    return reply(std::move(request), Verdict::kAccepted);
   }
-  reply(std::move(request), right ? Verdict::kAccepted : Verdict::kRejected);
+  if (trial.was_wrong) trial.was_wrong();
+  reply(std::move(request), Verdict::kRejected);
 }
 
 Authenticator::Authenticator(Options options, const Clock& clock, std::string_view secret)
@@ -108,13 +112,14 @@ ScramExchange Authenticator::begin_scram() const {
 }
 
 void Authenticator::check(std::string user, std::string password, Executor& reply_on,
-                          UniqueFunction<void(Verdict)> done) {
+                          UniqueFunction<void(Verdict)> done, Trial trial) {
   const std::shared_ptr<const Users> users = this->users();
   const User* known = users->find(user);
   const std::string verifier =
       known == nullptr ? "" : known->password_hash + "\n" + known->plain_password;
   const Digest digest = state_->digests.of({user, password, verifier});
-  Request request{std::move(user), std::move(password), digest, users, &reply_on, std::move(done)};
+  Request request{std::move(user), std::move(password), digest,          users,
+                  &reply_on,       std::move(done),     std::move(trial)};
   // Before the queue: who is known already gets in while strangers fill the pool.
   if (state_->remembered(digest)) return reply(std::move(request), Verdict::kAccepted);
   auto waiting = std::make_shared<Request>(std::move(request));

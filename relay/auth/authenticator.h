@@ -34,7 +34,15 @@ struct Options {
 enum class Verdict {
   kAccepted,
   kRejected,  // unknown user or wrong password: not told apart
+  kPutOff,    // called off before it was tried; see Trial
   kBusy,      // the pool's queue is full: 454 4.7.0
+};
+
+// Who has a say in a check that waits for its turn, on the thread that makes it: of many that came
+// together, those behind a wrong one can be called off. Either may be empty.
+struct Trial {
+  UniqueFunction<bool()> may_begin;  // right before the password is tried; false: it is not
+  UniqueFunction<void()> was_wrong;  // right after, before that thread tries another
 };
 
 class Authenticator {
@@ -57,9 +65,9 @@ class Authenticator {
   [[nodiscard]] ScramExchange begin_scram() const;
 
   // `done` runs through `reply_on`, exactly once. `reply_on` outlives the check. A check that is
-  // remembered is answered without waiting, even while the pool's queue is full.
+  // remembered is answered without waiting, even while the pool's queue is full, and is no trial.
   void check(std::string user, std::string password, Executor& reply_on,
-             UniqueFunction<void(Verdict)> done);
+             UniqueFunction<void(Verdict)> done, Trial trial = {});
 
  private:
   struct State;

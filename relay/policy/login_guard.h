@@ -4,6 +4,9 @@
 // A success forgives a client its failures with that user: people mistype. Those with other users
 // stay, or whoever has one account could guess at all others.
 //
+// Parallel guesses gain nothing: who checks a password asks wait() right before it and tells of a
+// failure right after, so that no more are made beyond the limit than threads check at one time.
+//
 // A user is not locked out by strangers: where somebody logged in as the user within the memory of
 // the guard, only failures of that client count. Memory is bounded: the guard keeps two
 // generations, drops the older when the younger is full or old, and so forgets a failure within two

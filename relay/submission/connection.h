@@ -70,9 +70,13 @@ class Connection final : public event::StreamEvents {
   void carry_out(const smtp::AskIdentity& action);
   // Answers for a login that has to wait; false: it may be tried.
   bool put_off(std::string_view user);
-  // `wrong`: what a rejected client is told.
+  void refuse_login(const policy::LoginGuard::Wait& wait);
+  auth::Trial trial_of(const std::string& user);
+  // Of a login that is checked on the loop.
+  void decide(bool accepted, const std::string& user, std::string_view wrong = kWrongPassword);
+  // `wrong`: what a rejected client is told. The guard knows of a failure by then.
   void credentials_checked(auth::Verdict verdict, const std::string& user,
-                           std::string_view wrong = "User name or password is wrong");
+                           std::string_view wrong = kWrongPassword);
 
   void write(std::string bytes);
   void flush_tls();
@@ -83,6 +87,7 @@ class Connection final : public event::StreamEvents {
 
   enum class Phase { kOpen, kLingering, kGone };
 
+  static constexpr std::string_view kWrongPassword = "User name or password is wrong";
   // What one client may have unsent before we stop reading from it.
   static constexpr std::size_t kUnsentMax = 256 * 1024;
   // After our last word we read on for so long, so that closing does not reset the connection and

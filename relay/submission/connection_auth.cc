@@ -10,10 +10,14 @@ namespace postrider::submission {
 
 bool Connection::put_off(std::string_view user) {
   const auto wait = receiver_.shared().login_guard.wait(peer_.ip, user, now());
-  if (!wait) return false;
+  if (wait) refuse_login(*wait);
+  return wait.has_value();
+}
+
+void Connection::refuse_login(const policy::LoginGuard::Wait& wait) {
   receiver_.counters().auth_backoff.add();
-  const auto seconds = std::to_string(std::chrono::ceil<Seconds>(wait->left).count());
-  if (wait->whose == policy::LoginGuard::Whose::kClient) {
+  const auto seconds = std::to_string(std::chrono::ceil<Seconds>(wait.left).count());
+  if (wait.whose == policy::LoginGuard::Whose::kClient) {
     session_.answer({421,
                      {4, 7, 0},
                      "Too many failed logins from your address; try again in " + seconds + " s"},
@@ -23,12 +27,22 @@ bool Connection::put_off(std::string_view user) {
         {454, {4, 7, 0}, "Too many failed logins as this user; try again in " + seconds + " s"},
         now());
   }
-  return true;
+}
+
+// Failures count even where the client has not waited for the answer.
+auth::Trial Connection::trial_of(const std::string& user) {
+  policy::LoginGuard& guard = receiver_.shared().login_guard;
+  const Clock& clock = receiver_.shared().clock;
+  return {[&guard, &clock, client = peer_.ip, user] {
+            return !guard.wait(client, user, clock.now()).has_value();
+          },
+          [&guard, &clock, client = peer_.ip, user] { guard.failed(client, user, clock.now()); }};
 }
 
 void Connection::carry_out(smtp::AskCredentials& action) {
   if (put_off(action.user)) return;
   std::string user = action.user;
+  auth::Trial trial = trial_of(user);
   receiver_.shared().authenticator.check(
       std::move(action.user), std::move(action.password), receiver_.loop(),
       [&receiver = receiver_, id = id_, user = std::move(user)](auth::Verdict verdict) {
@@ -36,7 +50,13 @@ void Connection::carry_out(smtp::AskCredentials& action) {
         if (self == nullptr || self->phase_ != Phase::kOpen) return;
         self->credentials_checked(verdict, user);
         self->drain();
-      });
+      },
+      std::move(trial));
+}
+
+void Connection::decide(bool accepted, const std::string& user, std::string_view wrong) {
+  if (!accepted) receiver_.shared().login_guard.failed(peer_.ip, user, now());
+  credentials_checked(accepted ? auth::Verdict::kAccepted : auth::Verdict::kRejected, user, wrong);
 }
 
 void Connection::credentials_checked(auth::Verdict verdict, const std::string& user,
@@ -50,9 +70,13 @@ void Connection::credentials_checked(auth::Verdict verdict, const std::string& u
       return session_.answer({235, {2, 7, 0}, "Authentication successful"}, now());
     case auth::Verdict::kRejected:
       counters.auth_rejected.add();
-      guard.failed(peer_.ip, user, now());
       log::info("submission", "authentication failed", {{"peer", peer_.to_string()}});
       return session_.answer({535, {5, 7, 8}, std::string(wrong)}, now());
+    case auth::Verdict::kPutOff:
+      // Its wait may be over by now.
+      return refuse_login(
+          guard.wait(peer_.ip, user, now())
+              .value_or(policy::LoginGuard::Wait{policy::LoginGuard::Whose::kUser, Seconds(1)}));
     case auth::Verdict::kBusy:
       counters.auth_busy.add();
       return session_.answer(
@@ -67,12 +91,13 @@ void Connection::carry_out(const smtp::AskIdentity& action) {
   const auto users = receiver_.shared().authenticator.users();
   const auth::User* user = users->holder(tls_->facts().names, action.identity);
   if (user != nullptr) session_.identify(user->name);
-  credentials_checked(user != nullptr ? auth::Verdict::kAccepted : auth::Verdict::kRejected,
-                      user != nullptr ? user->name : action.identity,
-                      "The client's certificate is not that of this user");
+  decide(user != nullptr, user != nullptr ? user->name : action.identity,
+         "The client's certificate is not that of this user");
 }
 
 void Connection::carry_out(const smtp::AskScram& action) {
+  // Others may have failed since the exchange began.
+  if (!action.first && put_off(scram_->user())) return;
   if (action.first) scram_.emplace(receiver_.shared().authenticator.begin_scram());
   const auth::ScramExchange::Step step = scram_->respond(action.message);
   if (step == auth::ScramExchange::Step::kChallenge) {
@@ -82,9 +107,7 @@ void Connection::carry_out(const smtp::AskScram& action) {
   if (step == auth::ScramExchange::Step::kMalformed) {
     return session_.answer({501, {5, 5, 2}, "Malformed authentication response"}, now());
   }
-  const bool accepted = step == auth::ScramExchange::Step::kAccepted;
-  credentials_checked(accepted ? auth::Verdict::kAccepted : auth::Verdict::kRejected,
-                      scram_->user());
+  decide(step == auth::ScramExchange::Step::kAccepted, scram_->user());
 }
 
 }  // namespace postrider::submission

@@ -126,6 +126,32 @@ TEST_F(AuthenticatorTest, AnUnknownUserCostsWhatAKnownOneDoes) {
   EXPECT_LT(unknown, known * 4);
 }
 
+TEST_F(AuthenticatorTest, AWrongPasswordCallsOffThoseBehindIt) {
+  occupy();
+  std::atomic<int> wrong{0};
+  std::vector<std::future<Verdict>> verdicts;
+  for (const char* password : {"guess", "plain", "other guess", "third guess"}) {
+    auto promise = std::make_shared<std::promise<Verdict>>();
+    verdicts.push_back(promise->get_future());
+    pool_->check("bob", password, executor_,
+                 [promise](Verdict verdict) { promise->set_value(verdict); },
+                 {[&wrong] { return wrong < 2; }, [&wrong] { ++wrong; }});
+  }
+  gate_.open();
+  std::vector<Verdict> seen;
+  for (auto& verdict : verdicts) seen.push_back(verdict.get());
+  EXPECT_THAT(seen, testing::ElementsAre(Verdict::kRejected, Verdict::kAccepted, Verdict::kRejected,
+                                         Verdict::kPutOff));
+}
+
+TEST_F(AuthenticatorTest, WhatIsRememberedIsNoTrial) {
+  ASSERT_EQ(check("bob", "plain"), Verdict::kAccepted);
+  std::promise<Verdict> verdict;
+  pool_->check("bob", "plain", executor_, [&](Verdict given) { verdict.set_value(given); },
+               {[] { return false; }, {}});
+  EXPECT_EQ(verdict.get_future().get(), Verdict::kAccepted);
+}
+
 TEST_F(AuthenticatorTest, WithoutUsersEverybodyIsRejected) {
   options_.users.clear();
   make();

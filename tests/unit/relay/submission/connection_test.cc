@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "relay/auth/password.h"
+#include "relay/auth/scram.h"
 #include "tests/unit/relay/submission/submission_fixture.h"
 
 namespace postrider::submission {
@@ -101,6 +103,79 @@ TEST_F(ConnectionTest, GuessingGetsSlow) {
                   .starts_with("421 4.7.0 Too many failed logins from your address; try again in"));
   EXPECT_EQ(counted(metrics::Metric::kAuthentications, "backoff"), 1U);
   EXPECT_EQ(counted(metrics::Metric::kAuthentications, "rejected"), 2U);
+}
+
+// So many clients log in at the same time; how many of their replies begin with `code`.
+class ParallelLoginTest : public SubmissionTest {
+ protected:
+  ParallelLoginTest() {
+    auth_options_.users[0].plain_password = "";
+    auth_options_.users[0].password_hash = auth::hash_password("secret").value();
+    options_.login_guard.failures_free = 3;
+    use_submission();
+  }
+
+  void connect_clients() {
+    for (int i = 0; i < 12; ++i) clients_.push_back(secured());
+  }
+
+  void all_say(const std::string& line) {
+    for (const auto& client : clients_) client->send(line + "\r\n");
+  }
+
+  std::ptrdiff_t replies_with(std::string_view code) {
+    std::ptrdiff_t found = 0;
+    for (const auto& client : clients_) found += reply(*client).starts_with(code) ? 1 : 0;
+    return found;
+  }
+
+  std::vector<std::unique_ptr<Client>> clients_;
+};
+
+TEST_F(ParallelLoginTest, GuessesAreNoMoreThanOneByOne) {
+  open();
+  connect_clients();
+  all_say(plain_login("wrong"));
+  EXPECT_EQ(replies_with("535 "), 4);
+  EXPECT_EQ(counted(Metric::kAuthentications, "rejected"), 4U);
+  EXPECT_EQ(counted(Metric::kAuthentications, "backoff"), 8U);
+}
+
+TEST_F(ParallelLoginTest, TheRightPasswordIsNeverPutOff) {
+  open();
+  connect_clients();
+  all_say(plain_login("secret"));
+  EXPECT_EQ(replies_with("235 "), 12);
+}
+
+TEST_F(ParallelLoginTest, AGuessCountsThoughItsClientHasGone) {
+  open();
+  connect_clients();
+  all_say(plain_login("wrong"));
+  ASSERT_TRUE(run_until([&] { return counted(Metric::kAuthentications, "rejected") > 0; }));
+  clients_.clear();
+  ASSERT_TRUE(run_until_empty());
+  EXPECT_TRUE(run_until([&] {
+    return shared_->login_guard.wait(*IpAddress::parse("127.0.0.1"), "", clock_.now()).has_value();
+  }));
+}
+
+TEST_F(ParallelLoginTest, ScramExchangesThatBeganTogetherAreHeldToTheLimitToo) {
+  auth_options_.users[0].scram_verifier = auth::make_scram_verifier("secret").value();
+  open();
+  connect_clients();
+  all_say("AUTH SCRAM-SHA-256 " + ascii::base64_encode("n,,n=app,r=nonce"));
+  for (const auto& client : clients_) {
+    const std::string challenge = reply(*client);
+    ASSERT_THAT(challenge, StartsWith("334 "));
+    const std::string text = *ascii::base64_decode(challenge.substr(4, challenge.size() - 6));
+    const std::string nonce = text.substr(0, text.find(','));
+    client->send(ascii::base64_encode("c=biws," + nonce +
+                                      ",p=" + ascii::base64_encode(std::string(32, 'x'))) +
+                 "\r\n");
+  }
+  EXPECT_EQ(replies_with("535 "), 4);
+  EXPECT_EQ(counted(Metric::kAuthentications, "backoff"), 8U);
 }
 
 TEST_F(ConnectionTest, PutsLoginsOffWhenTheyCannotBeChecked) {
