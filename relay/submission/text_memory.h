@@ -26,9 +26,6 @@ class TextMemory {
   // Octets that all may hold, and one client (policy::client_network).
   TextMemory(std::size_t max, std::size_t client_max) : max_(max), client_max_(client_max) {}
 
-  TextMemory(const TextMemory&) = delete;
-  TextMemory& operator=(const TextMemory&) = delete;
-
   // For a message of this client; it holds nothing yet. The memory outlives its shares.
   [[nodiscard]] TextShare share(const IpAddress& client);
 
