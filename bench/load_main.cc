@@ -108,8 +108,9 @@ void declare_messages(Arguments& arguments, Settings& settings) {
 void declare_result(Arguments& arguments, Settings& settings) {
   LoadOptions& load = settings.load;
   arguments.text("--ids", "FILE",
-                 "append 'QUEUE-ID SEQUENCE' to FILE for each message as it is accepted; the\n"
-                 "id is read from a reply such as '250 2.0.0 queued as ID'",
+                 "append 'QUEUE-ID SEQUENCE TIME' to FILE for each message as it is accepted; the\n"
+                 "id is read from a reply such as '250 2.0.0 queued as ID', the time is in\n"
+                 "microseconds of the monotonic clock",
                  load.ids_file);
   arguments.option(
       "--timeout", "TIME", "the end, whatever is under way (10m)",

@@ -29,6 +29,7 @@ Result<TlsContext> TlsContext::server(CertificateAuthority& authority) {
   SSL_CTX_set_session_id_context(context->get(),
                                  reinterpret_cast<const unsigned char*>(kSessions.data()),
                                  static_cast<unsigned>(kSessions.size()));
+  SSL_CTX_set_session_cache_mode(context->get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_cert_cb(context->get(), &TlsLink::choose_certificate, &authority);
   return TlsContext(*std::move(context));
 }
@@ -87,6 +88,11 @@ Result<std::unique_ptr<TlsLink>> TlsLink::connect(const TlsContext& context,
   }
   (*link)->handshake();
   return link;
+}
+
+void TlsLink::give_no_tickets() {
+  SSL_set_options(ssl_.get(), SSL_OP_NO_TICKET);
+  SSL_set_num_tickets(ssl_.get(), 0);  // of TLS 1.3, which has them without that extension
 }
 
 void TlsLink::receive(std::string_view bytes, std::string& plain) {

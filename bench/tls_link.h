@@ -19,7 +19,8 @@ namespace postrider::bench {
 class TlsContext {
  public:
   // Serves certificates of `authority` for the name the client asks for (RFC 6066 section 3), with
-  // session tickets. `authority` must outlive the context.
+  // session tickets (RFC 5077, RFC 8446 section 4.6.1) as the one way to resume. `authority` must
+  // outlive the context.
   static Result<TlsContext> server(CertificateAuthority& authority);
   // Asks for any certificate: what is measured here is the relay, not its identity.
   static Result<TlsContext> client();
@@ -49,6 +50,9 @@ class TlsLink {
   // The first flight is in take_output() at once.
   static Result<std::unique_ptr<TlsLink>> connect(const TlsContext& context,
                                                   const std::string& server_name);
+
+  // Before the handshake, server side: what is agreed on cannot be resumed later.
+  void give_no_tickets();
 
   // Takes what came from the socket; decrypted bytes are appended to `plain`. Look at state() and
   // take_output() afterwards.

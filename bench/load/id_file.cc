@@ -1,9 +1,11 @@
 #include "bench/load/id_file.h"
 
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 
 namespace postrider::bench {
@@ -18,6 +20,9 @@ void IdFile::add(std::string_view reply, std::string_view sequence) {
   std::string line(find_queue_id(reply));
   line += ' ';
   line += sequence;
+  line += ' ';
+  const auto now = Monotonic::now().time_since_epoch();
+  line += std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
   line += '\n';
   // One write a line: lines of several threads do not mix in a file opened for appending.
   if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {

@@ -1,5 +1,6 @@
-// IdFile: the list of acknowledged messages: a line "QUEUE-ID SEQUENCE" for each, in the kernel as
-// soon as the acknowledgement is here, so that what a killed relay had promised can be checked.
+// IdFile: the list of acknowledged messages: a line "QUEUE-ID SEQUENCE TIME" for each, in the
+// kernel as soon as the acknowledgement is here, so that what a killed relay had promised can be
+// checked. TIME is in microseconds of the monotonic clock, the same in all processes of a machine.
 // Thread: any.
 #pragma once
 

@@ -62,7 +62,7 @@ constexpr std::array<Choice<CertificateKind>, 4> kCertificates = {
      {"wrongname", CertificateKind::kWrongName},
      {"selfsigned", CertificateKind::kSelfSigned}}};
 constexpr std::array<Choice<bool>, 2> kPreferences = {{{"ascending", false}, {"equal", true}}};
-constexpr std::array<Choice<bool>, 2> kListen = {{{"on", true}, {"off", false}}};
+constexpr std::array<Choice<bool>, 2> kOnOff = {{{"on", true}, {"off", false}}};
 
 Result<void> set_mx(DomainRule& rule, std::string_view value) {
   static constexpr std::size_t kMaxHosts = 64;
@@ -87,7 +87,7 @@ Result<void> set_ttl(DomainRule& rule, std::string_view value) {
   return {};
 }
 
-constexpr std::array<Key, 12> kKeys = {{
+constexpr std::array<Key, 13> kKeys = {{
     {"mx", set_mx},
     {"ttl", set_ttl},
     {"mx-preference",
@@ -95,7 +95,7 @@ constexpr std::array<Key, 12> kKeys = {{
        return choose<bool>(rule.mx_preference_equal, value, kPreferences);
      }},
     {"listen", [](DomainRule& rule,
-                  std::string_view value) { return choose<bool>(rule.listen, value, kListen); }},
+                  std::string_view value) { return choose<bool>(rule.listen, value, kOnOff); }},
     {"dns", [](DomainRule& rule,
                std::string_view value) { return choose<DnsMode>(rule.dns, value, kDnsModes); }},
     {"tls", [](DomainRule& rule,
@@ -104,6 +104,8 @@ constexpr std::array<Key, 12> kKeys = {{
      [](DomainRule& rule, std::string_view value) {
        return choose<CertificateKind>(rule.certificate, value, kCertificates);
      }},
+    {"tickets", [](DomainRule& rule,
+                   std::string_view value) { return choose<bool>(rule.tickets, value, kOnOff); }},
     {"share", [](DomainRule& rule,
                  std::string_view value) { return assign(rule.share, parse_share(value)); }},
     {"greylist",

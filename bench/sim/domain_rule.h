@@ -52,6 +52,7 @@ struct DomainRule {
   DnsMode dns = DnsMode::kOk;
   TlsMode tls = TlsMode::kOn;
   CertificateKind certificate = CertificateKind::kGood;
+  bool tickets = true;  // false: no TLS session can be resumed
   std::array<std::optional<Step>, kPhaseCount> steps;
   double share = 1.0;
   Milliseconds greylist{0};

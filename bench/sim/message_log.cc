@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <openssl/evp.h>
@@ -11,6 +12,7 @@
 
 #include "bench/json_text.h"
 #include "relay/base/ascii.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 
 namespace postrider::bench {
@@ -133,7 +135,9 @@ void MessageLog::save(std::uint64_t number, const AcceptedMessage& message) {
 void MessageLog::record(std::uint64_t number, const AcceptedMessage& message,
                         std::string_view sequence) {
   JsonObject object;
+  const auto now = Monotonic::now().time_since_epoch();
   object.number("n", number)
+      .number("at", std::chrono::duration_cast<std::chrono::microseconds>(now).count())
       .text("mx", message.mx_address)
       .text("helo", message.helo)
       .text("tls", message.tls_version)

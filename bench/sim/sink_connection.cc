@@ -195,6 +195,7 @@ void SinkConnection::start_tls() {
     return;
   }
   link_ = *std::move(link);
+  if (site.rule != nullptr && !site.rule->tickets) link_->give_no_tickets();
   mode_ = Mode::kTls;
 }
 

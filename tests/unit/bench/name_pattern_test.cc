@@ -37,7 +37,7 @@ TEST(NamePattern, RefusesWhatIsNoName) {
                            "d[x].test", "d[1-2.test", "a b", "a@b", "d[0-1000000].test"}) {
     EXPECT_FALSE(NamePattern::parse(text)) << text;
   }
-  EXPECT_FALSE(NamePattern::parse(std::string(64, 'a') + ".test"));
+  EXPECT_FALSE(NamePattern::parse(std::string(64, 'a').append(".test")));
   EXPECT_THAT(NamePattern::parse("a b").error().text(), HasSubstr("'a b'"));
 }
 

@@ -1,7 +1,9 @@
 #include "bench/tls_link.h"
 
 #include <gmock/gmock.h>
+#include <openssl/bio.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
@@ -72,6 +74,51 @@ TEST_F(TlsLinkTest, AnEndIsTold) {
   server->finish();
   exchange(*client, *server);
   EXPECT_EQ(client->state(), TlsLink::State::kEnded);
+}
+
+// A client that counts the sessions it may resume.
+class CountingClient {
+ public:
+  explicit CountingClient(int version) {
+    SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_set_max_proto_version(context_.get(), version);
+    SSL_CTX_sess_set_new_cb(context_.get(), [](SSL*, SSL_SESSION*) { return ++given, 0; });
+    SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(ssl_.get());
+  }
+
+  // How many it was given on a connection to `server`.
+  int sessions_from(TlsLink& server) {
+    given = 0;
+    std::string nothing;
+    for (int i = 0; i < 10; ++i) {
+      char byte = 0;
+      SSL_read(ssl_.get(), &byte, 1);
+      std::string flight(BIO_ctrl_pending(SSL_get_wbio(ssl_.get())), '\0');
+      BIO_read(SSL_get_wbio(ssl_.get()), flight.data(), static_cast<int>(flight.size()));
+      server.receive(flight, nothing);
+      const std::string answer = server.take_output();
+      BIO_write(SSL_get_rbio(ssl_.get()), answer.data(), static_cast<int>(answer.size()));
+    }
+    EXPECT_EQ(server.state(), TlsLink::State::kOpen);
+    return given;
+  }
+
+ private:
+  static inline int given = 0;
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_{SSL_CTX_new(TLS_client_method()),
+                                                        SSL_CTX_free};
+  std::unique_ptr<SSL, void (*)(SSL*)> ssl_{SSL_new(context_.get()), SSL_free};
+};
+
+TEST_F(TlsLinkTest, TicketsAreGivenUnlessTheyAreNotTo) {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    auto server = *TlsLink::accept(server_context, "a.test", CertificateKind::kGood);
+    EXPECT_GT(CountingClient(version).sessions_from(*server), 0) << version;
+    auto without = *TlsLink::accept(server_context, "a.test", CertificateKind::kGood);
+    without->give_no_tickets();
+    EXPECT_EQ(CountingClient(version).sessions_from(*without), 0) << version;
+  }
 }
 
 class CertificateTest : public testing::Test {
