@@ -102,8 +102,8 @@ void Connection::on_data(std::string_view bytes) {
 }
 
 void Connection::receive_tls(std::string_view bytes) {
-  plain_.clear();
-  const tls::Engine::State state = tls_->receive(bytes, plain_);
+  std::string plain;  // not kept: thousands of connections wait
+  const tls::Engine::State state = tls_->receive(bytes, plain);
   flush_tls();
   if (state == tls::Engine::State::kFailed) {
     if (tls_established_) {
@@ -115,7 +115,7 @@ void Connection::receive_tls(std::string_view bytes) {
     return drain();
   }
   if (!tls_established_ && state != tls::Engine::State::kHandshaking) tls_established();
-  if (!plain_.empty()) session_.receive(plain_, now());
+  if (!plain.empty()) session_.receive(plain, now());
   if (state == tls::Engine::State::kPeerClosed) {
     drain_actions();  // what was said before the close counts
     if (!ended_) session_.connection_lost("the peer closed the TLS connection", now());

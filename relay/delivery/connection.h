@@ -124,7 +124,6 @@ class Connection final : public event::StreamEvents {
   std::optional<auth::ScramClient> scram_;
   event::Timer timer_;
   std::deque<Chunk> outgoing_;
-  std::string plain_;
   std::optional<smtp::Ended> ended_;
   TimePoint own_deadline_;  // connecting, or idle
   bool connected_ = false;
