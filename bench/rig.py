@@ -104,6 +104,12 @@ def cpu_seconds(relay):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def processor_wait_seconds(relay):
+    """How long its threads, those that are there now, were ready to run while something else ran."""
+    tasks = pathlib.Path(f"/proc/{relay.process.pid}/task")
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks.iterdir()) / 1e9
+
+
 def resident_kib(relay):
     return kib_of(relay, "status", "VmRSS:")
 
