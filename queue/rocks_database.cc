@@ -9,6 +9,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <string>
 #include <sys/statvfs.h>
@@ -40,6 +41,8 @@ constexpr std::uint64_t kMemtableMin = 1ULL << 20;
 constexpr std::uint64_t kFirstLevelsPerDisk = 16;
 constexpr std::uint64_t kFirstLevelMin = 4ULL << 20;
 constexpr std::uint64_t kFirstLevelMax = 256ULL << 20;
+// The first byte of a key is its space.
+constexpr std::size_t kSpaceSize = 1;
 
 // Hands the database's warnings to the log and notices when recovery drops something: RocksDB says
 // so nowhere else. It writes no file: RocksDB's own logger aborts the process when the disk it
@@ -126,6 +129,9 @@ rocksdb::Options make_options(const RocksOptions& wanted,
   options.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionTrigger,
                                                     kDeletionRatio));
+  // Ids only grow: within a space an entry mostly belongs right behind the last one.
+  options.memtable_insert_with_hint_prefix_extractor.reset(
+      rocksdb::NewFixedPrefixTransform(kSpaceSize));
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   return options;
 }
