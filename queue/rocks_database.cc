@@ -17,6 +17,7 @@
 
 #include <rocksdb/utilities/table_properties_collectors.h>
 
+#include "queue/crc32c.h"
 #include "queue/store_directory.h"
 #include "relay/base/log.h"
 
@@ -242,3 +243,18 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
 }
 
 }  // namespace postrider::queue
+
+#if defined(__x86_64__)
+// Takes the place of the library's own function of this name. Debian builds it for processors
+// without the instruction, with a table that is many times slower: a third of what a large body
+// costs in the log. Where a later library does not call it, nothing changes.
+namespace rocksdb::crc32c {
+
+std::uint32_t Extend(std::uint32_t before, const char* bytes, std::size_t size);
+
+std::uint32_t Extend(std::uint32_t before, const char* bytes, std::size_t size) {
+  return postrider::queue::crc32c({bytes, size}, before);
+}
+
+}  // namespace rocksdb::crc32c
+#endif

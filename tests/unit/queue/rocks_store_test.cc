@@ -1,6 +1,8 @@
 #include "queue/rocks_store.h"
 
 #include <atomic>
+#include <cstdint>
+#include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -76,6 +78,25 @@ TEST_F(RocksStoreTest, KeepsWhatIsWritten) {
   EXPECT_EQ(read("b"), "<none>");
   EXPECT_EQ(read("c"), "");
 }
+
+#if defined(__x86_64__)
+// The library finds the function of this name by the same search, so it finds ours; what its own
+// would have said is what ours says.
+TEST_F(RocksStoreTest, TheLibraryComputesItsChecksumWithOurs) {
+  using Extend = std::uint32_t (*)(std::uint32_t, const char*, std::size_t);
+  const char* const name = "_ZN7rocksdb6crc32c6ExtendEjPKcm";
+  const auto found = reinterpret_cast<Extend>(::dlsym(RTLD_DEFAULT, name));
+  const auto theirs = reinterpret_cast<Extend>(::dlsym(RTLD_NEXT, name));
+  ASSERT_NE(found, nullptr);
+  ASSERT_NE(theirs, nullptr) << "the library does without it: so can we";
+  EXPECT_NE(found, theirs);
+  std::string text;
+  for (std::size_t size = 0; size < 100; ++size) {
+    EXPECT_EQ(found(7, text.data(), size), theirs(7, text.data(), size)) << size;
+    text += static_cast<char>(size * 37);
+  }
+}
+#endif
 
 TEST_F(RocksStoreTest, ScansWithinItsBounds) {
   for (const char* key : {"a", "b", "c", "d"}) put(key, "v");
