@@ -23,7 +23,7 @@ Result<void> CommitGroup::encode(Batch& batch, const Totals& before) {
   for (const PlannedSubmission& submission : submissions_) encode(batch, submission);
   encode_tenants(batch, true);
   for (const QueueEntry* queue : touched_) {
-    const QueueEntry::Plan& plan = queue->plan;
+    const QueueEntry::Plan& plan = queue->work->plan;
     encode_queue(batch, *queue,
                  {queue->deliveries + static_cast<std::uint64_t>(plan.deliveries),
                   queue->bytes + static_cast<std::uint64_t>(plan.bytes),
@@ -62,7 +62,7 @@ void CommitGroup::encode_tenants(Batch& batch, bool with_changes) {
 }
 
 void CommitGroup::encode_queue(Batch& batch, const QueueEntry& queue, const QueueRecord& record) {
-  const std::string key = queue_key(queue.key);
+  const std::string key = queue_key(queue.key());
   if (record.deliveries == 0) return batch.erase(key);
   QueueRecord written = record;
   // "Never" for a queue that has deliveries would hide them from the next start.
@@ -82,7 +82,7 @@ void CommitGroup::encode(Batch& batch, const PlannedSubmission& submission) {
     const PlannedDelivery& delivery = submission.deliveries[number];
     const std::string record = delivery_key({message.id, number});
     batch.put(record, queue::encode(record, delivery.record));
-    batch.put(due_key(delivery.queue->key, Position{delivery.record.due, message.id, number}),
+    batch.put(due_key(delivery.queue->key(), Position{delivery.record.due, message.id, number}),
               std::string_view());
   }
   encode_body(batch, message.id, submission.body);
@@ -147,12 +147,12 @@ Result<std::uint32_t> CommitGroup::take_one_left(const PlannedChange& change) {
 Result<void> CommitGroup::encode(Batch& batch, PlannedChange& change) {
   const MessageId& id = change.delivery.id;
   const std::uint32_t number = change.delivery.number;
-  batch.erase(due_key(change.queue->key, Position{change.old_due, id, number}));
+  batch.erase(due_key(change.queue->key(), Position{change.old_due, id, number}));
   const std::string record = delivery_key(change.delivery);
   switch (change.kind) {
     case PlannedChange::Kind::kMoved:
       batch.put(record, queue::encode(record, change.record));
-      batch.put(due_key(change.queue->key, Position{change.record.due, id, number}),
+      batch.put(due_key(change.queue->key(), Position{change.record.due, id, number}),
                 std::string_view());
       return {};
     case PlannedChange::Kind::kQuarantined: {
@@ -172,7 +172,7 @@ Result<void> CommitGroup::encode(Batch& batch, PlannedChange& change) {
   batch.erase(message_key(id));
   const std::uint32_t chunks = body_chunks(change.size);
   for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
-  add_to_tenant(change.queue->name.tenant, -1, change.size);
+  add_to_tenant(change.queue->name().tenant, -1, change.size);
   after_.messages -= std::min<std::uint64_t>(1, after_.messages);
   after_.bytes -= std::min(change.size, after_.bytes);
   return {};
@@ -186,14 +186,14 @@ void CommitGroup::encode_repair(Batch& batch, const Totals& now) {
     for (std::uint32_t number = 0; number < submission.deliveries.size(); ++number) {
       const PlannedDelivery& delivery = submission.deliveries[number];
       batch.erase(delivery_key({id, number}));
-      batch.erase(due_key(delivery.queue->key, Position{delivery.record.due, id, number}));
+      batch.erase(due_key(delivery.queue->key(), Position{delivery.record.due, id, number}));
     }
     const std::uint32_t chunks = body_chunks(submission.message->size);
     for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
   }
   for (const QueueEntry* queue : touched_) {
     encode_queue(batch, *queue,
-                 {queue->deliveries, queue->bytes, queue->on_hold, queue->plan.due_bound});
+                 {queue->deliveries, queue->bytes, queue->on_hold, queue->work->plan.due_bound});
   }
   encode_tenants(batch, false);
   const std::string key = state_key("totals");

@@ -122,15 +122,16 @@ void CommitGroup::note_removed(const Message& message,
 
 QueueEntry::Plan& CommitGroup::touch(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
                                      WallTime due) {
-  if (!queue.plan.touched) {
-    queue.plan = {};
-    queue.plan.touched = true;
+  QueueEntry::Plan& plan = queue.working().plan;
+  if (!plan.touched) {
+    plan = {};
+    plan.touched = true;
     touched_.push_back(&queue);
   }
-  queue.plan.deliveries += deliveries;
-  queue.plan.bytes += bytes;
-  queue.plan.due_bound = std::min(queue.plan.due_bound, due);
-  return queue.plan;
+  plan.deliveries += deliveries;
+  plan.bytes += bytes;
+  plan.due_bound = std::min(plan.due_bound, due);
+  return plan;
 }
 
 // What was asked for while the delivery was leased overrules a deferral, but no other end.
@@ -178,7 +179,8 @@ void CommitGroup::plan(DueIndex& index, WallTime now, bool lease) {
   }
   // What is being written counts through plan.due_bound; leases and cursors add what else is there.
   for (QueueEntry* queue : touched_) {
-    queue->plan.due_bound = std::min(queue->plan.due_bound, DueIndex::due_bound(*queue));
+    QueueEntry::Plan& plan = queue->work->plan;
+    plan.due_bound = std::min(plan.due_bound, DueIndex::due_bound(*queue));
   }
 }
 
@@ -192,7 +194,7 @@ void CommitGroup::apply_change(DueIndex& index, const PlannedChange& change) {
   } else {
     index.count(queue, -1, -static_cast<std::int64_t>(change.size), change.on_hold());
   }
-  if (change.message_gone) core_.take_back_admission(queue.name.tenant, change.size);
+  if (change.message_gone) core_.take_back_admission(queue.name().tenant, change.size);
   if (change.kind == PlannedChange::Kind::kQuarantined) core_.metrics.quarantined.add();
 }
 
@@ -264,16 +266,17 @@ void CommitGroup::cancel_submissions(DueIndex& index) {
 }
 
 void CommitGroup::settle(DueIndex& index) {
-  for (QueueEntry* queue : touched_) queue->plan = {};
   for (QueueEntry* queue : touched_) {
+    queue->work->plan = {};
     if (queue->deliveries == 0) index.retire(*queue);
+    DueIndex::rest(*queue);
   }
   touched_.clear();
   index.sweep();
 }
 
 void CommitGroup::find_bounds(DueIndex& /*locked*/) {
-  for (QueueEntry* queue : touched_) queue->plan.due_bound = DueIndex::due_bound(*queue);
+  for (QueueEntry* queue : touched_) queue->work->plan.due_bound = DueIndex::due_bound(*queue);
 }
 
 std::vector<Lease> CommitGroup::take_leases() {

@@ -10,32 +10,36 @@ namespace postrider::queue {
 namespace {
 
 std::size_t band_of(const QueueEntry& queue) {
-  return static_cast<std::size_t>(queue.name.band);
+  return static_cast<std::size_t>(queue.band());
 }
 
 void remove_due(QueueEntry& queue, WallTime due) {
-  const auto at = queue.leased.find(due);
-  PR_CHECK(at != queue.leased.end());
-  if (--at->second == 0) queue.leased.erase(at);
+  auto& leased = queue.working().leased;
+  const auto at = leased.find(due);
+  PR_CHECK(at != leased.end());
+  if (--at->second == 0) leased.erase(at);
+}
+
+WallTime earliest_unleased(const QueueEntry& queue) {
+  if (!queue.work) return queue.cursor.due;
+  const QueueEntry::Work& work = *queue.work;
+  const WallTime due = std::min(queue.cursor.due, work.lowered.due);
+  return work.returned.empty() ? due : std::min(due, work.returned.begin()->due);
 }
 
 }  // namespace
 
-QueueEntry& DueIndex::find_or_create(const QueueName& name) {
-  std::string key = encode(name);
+QueueEntry& DueIndex::find_or_create(std::string_view key) {
   const auto at = queues_.find(key);
-  if (at != queues_.end()) return *at->second;
-  auto entry = std::make_unique<QueueEntry>();
-  entry->name = name;
-  entry->key = key;
-  entry->serial = next_serial_++;
-  entry->suspended = suspensions_.match(name);
-  return *queues_.emplace(std::move(key), std::move(entry)).first->second;
+  if (at != queues_.end()) return **at;
+  const Owner& entry = *queues_.insert(std::make_unique<QueueEntry>(key, next_serial_++)).first;
+  entry->suspended = !suspensions_.empty() && suspensions_.match(entry->name());
+  return *entry;
 }
 
 QueueEntry* DueIndex::find(std::string_view key) {
   const auto at = queues_.find(key);
-  return at == queues_.end() ? nullptr : at->second.get();
+  return at == queues_.end() ? nullptr : at->get();
 }
 
 void DueIndex::retire(QueueEntry& queue) {
@@ -46,13 +50,19 @@ void DueIndex::retire(QueueEntry& queue) {
 
 void DueIndex::sweep() {
   std::erase_if(retiring_, [this](QueueEntry* entry) {
-    if (entry->deliveries > 0 || entry->plan.touched) return true;  // it has come back to life
+    if (entry->deliveries > 0 || entry->is_planned()) return true;  // it has come back to life
     const bool at_rest = entry->place == Place::kIdle || entry->place == Place::kWaiting;
-    if (entry->held > 0 || !at_rest) return false;
+    if ((entry->work && entry->work->held > 0) || !at_rest) return false;
     leave_wake_order(*entry);
-    queues_.erase(queues_.find(entry->key));
+    queues_.erase(queues_.find(entry->key()));
     return true;
   });
+}
+
+void DueIndex::rest(QueueEntry& queue) {
+  if (!queue.work || queue.place == Place::kScanning || queue.place == Place::kBlocked) return;
+  const QueueEntry::Work& work = *queue.work;
+  if (work.held == 0 && work.returned.empty() && !work.plan.touched) queue.work.reset();
 }
 
 void DueIndex::count(QueueEntry& queue, std::int64_t deliveries, std::int64_t bytes,
@@ -72,22 +82,22 @@ void DueIndex::count(QueueEntry& queue, std::int64_t deliveries, std::int64_t by
 }
 
 WallTime DueIndex::due_bound(const QueueEntry& queue) {
-  WallTime bound = std::min(queue.cursor.due, queue.lowered.due);
-  if (!queue.returned.empty()) bound = std::min(bound, queue.returned.begin()->due);
-  if (!queue.leased.empty()) bound = std::min(bound, queue.leased.begin()->first);
+  WallTime bound = earliest_unleased(queue);
+  if (queue.work && !queue.work->leased.empty()) {
+    bound = std::min(bound, queue.work->leased.begin()->first);
+  }
   return bound;
 }
 
 std::optional<WallTime> DueIndex::next_due(const QueueEntry& queue) {
-  WallTime due = std::min(queue.cursor.due, queue.lowered.due);
-  if (!queue.returned.empty()) due = std::min(due, queue.returned.begin()->due);
+  const WallTime due = earliest_unleased(queue);
   if (due >= kHeld) return std::nullopt;
   return due;
 }
 
 void DueIndex::insert(QueueEntry& queue, const Position& position) {
   if (queue.place == Place::kScanning) {
-    queue.lowered = std::min(queue.lowered, position);
+    queue.working().lowered = std::min(queue.working().lowered, position);
     return;
   }
   if (position >= queue.cursor) return;
@@ -100,10 +110,11 @@ bool DueIndex::hold(QueueEntry& queue, const Position& position) {
   if (!is_new) return false;
   at->second.queue = &queue;
   at->second.due = position.due;
-  ++queue.held;
-  ++queue.leased[position.due];
+  QueueEntry::Work& work = queue.working();
+  ++work.held;
+  ++work.leased[position.due];
   // It may move from here: a place where it is not would keep its true one from being leased.
-  queue.returned.erase(position);
+  work.returned.erase(position);
   return true;
 }
 
@@ -111,14 +122,14 @@ bool DueIndex::lease_fresh(const DeliveryKey& delivery, WallTime now) {
   Holding* held = holding(delivery);
   PR_CHECK(held != nullptr && !held->is_lease);
   const QueueEntry& queue = *held->queue;
-  const bool no_backlog =
-      queue.place == Place::kIdle || (queue.place == Place::kWaiting && queue.wake_at > now);
-  if (paused_ || queue.suspended || !no_backlog || queue.leases >= limits_.leases_per_queue_max) {
+  const bool no_backlog = queue.place == Place::kIdle ||
+                          (queue.place == Place::kWaiting && wake_order_.at(queue) > now);
+  if (paused_ || queue.suspended || !no_backlog || queue.leases() >= limits_.leases_per_queue_max) {
     return false;
   }
   // What is kept goes in small portions, so that many share it.
   const std::size_t free = free_leases(band_of(queue));
-  const bool from_kept = queue.leases < free / kKeptPortion + 1;
+  const bool from_kept = queue.leases() < free / kKeptPortion + 1;
   if (free == 0 || (room(queue) == 0 && !from_kept)) return false;
   begin_lease(*held);
   return true;
@@ -132,7 +143,7 @@ bool DueIndex::lease(QueueEntry& queue, const Position& position) {
 
 void DueIndex::begin_lease(Holding& holding) {
   holding.is_lease = true;
-  ++holding.queue->leases;
+  ++holding.queue->working().leases;
   for (std::size_t band = band_of(*holding.queue); band < kBands; ++band) ++leases_[band];
 }
 
@@ -152,14 +163,15 @@ void DueIndex::enter_bound(const DeliveryKey& delivery) {
   Holding* held = holding(delivery);
   PR_CHECK(held != nullptr && !held->in_bound);
   held->in_bound = true;
-  ++held->queue->leased[held->due];
+  ++held->queue->working().leased[held->due];
 }
 
 void DueIndex::end_lease(QueueEntry& queue) {
   const std::size_t band = band_of(queue);
+  QueueEntry::Work& work = queue.working();
   const bool blocked = queue.place == Place::kBlocked &&
-                       blocked_[band].erase({queue.leases, queue.blocked_turn, &queue}) > 0;
-  --queue.leases;
+                       blocked_[band].erase({work.leases, work.blocked_turn, &queue}) > 0;
+  --work.leases;
   for (std::size_t above = band; above < kBands; ++above) --leases_[above];
   if (blocked) block(queue);
   resume_blocked();
@@ -175,10 +187,11 @@ std::size_t DueIndex::limit(std::size_t band) const {
 void DueIndex::forget(const DeliveryKey& delivery, Holding& holding) {
   QueueEntry& queue = *holding.queue;
   if (holding.in_bound) remove_due(queue, holding.due);
-  --queue.held;
+  --queue.working().held;
   const bool was_lease = holding.is_lease;
   held_.erase(delivery);
   if (was_lease) end_lease(queue);
+  rest(queue);
 }
 
 void DueIndex::release(const DeliveryKey& delivery) {
@@ -194,22 +207,23 @@ void DueIndex::put_back(const DeliveryKey& delivery) {
   const Position position{held->due, delivery.id, delivery.number};
   forget(delivery, *held);
   if (queue.place == Place::kScanning) {
-    queue.lowered = std::min(queue.lowered, position);
+    queue.working().lowered = std::min(queue.working().lowered, position);
     return;
   }
   if (position >= queue.cursor) return;
   // Lowering the cursor would make the next scan walk over all that is leased above.
-  queue.returned.insert(position);
-  if (queue.returned.size() > kReturnedMax) {
-    queue.cursor = *queue.returned.begin();
-    queue.returned.clear();
+  auto& returned = queue.working().returned;
+  returned.insert(position);
+  if (returned.size() > kReturnedMax) {
+    queue.cursor = *returned.begin();
+    returned.clear();
   }
   schedule(queue);
 }
 
 void DueIndex::leave_wake_order(QueueEntry& queue) {
   if (queue.place != Place::kWaiting) return;
-  wake_order_.erase({queue.wake_at, queue.serial, &queue});
+  wake_order_.erase(queue);
   queue.place = Place::kIdle;
 }
 
@@ -218,10 +232,8 @@ void DueIndex::schedule(QueueEntry& queue) {
   leave_wake_order(queue);
   const auto due = next_due(queue);
   if (!due || queue.suspended) return;
-  queue.wake_at = *due;
   queue.place = Place::kWaiting;
-  const auto at = wake_order_.insert({*due, queue.serial, &queue}).first;
-  if (at == wake_order_.begin()) news_ = true;
+  if (wake_order_.insert(queue, *due)) news_ = true;
 }
 
 void DueIndex::make_ready(QueueEntry& queue) {
@@ -250,9 +262,9 @@ void DueIndex::give_turn(std::size_t band) {
 
 QueueEntry* DueIndex::next_scan(WallTime now) {
   if (paused_) return nullptr;
-  while (!wake_order_.empty() && wake_order_.begin()->at <= now) {
-    QueueEntry* queue = wake_order_.begin()->queue;
-    wake_order_.erase(wake_order_.begin());
+  while (!wake_order_.empty() && wake_order_.first_at() <= now) {
+    QueueEntry* queue = &wake_order_.first();
+    wake_order_.erase(*queue);
     queue->place = Place::kReady;
     ready_[band_of(*queue)].push_back(queue);
   }
@@ -261,6 +273,7 @@ QueueEntry* DueIndex::next_scan(WallTime now) {
     ready_[*band].pop_front();
     if (queue->suspended) {
       queue->place = Place::kIdle;
+      rest(*queue);
       continue;
     }
     if (room(*queue) == 0) {
@@ -269,7 +282,7 @@ QueueEntry* DueIndex::next_scan(WallTime now) {
     }
     give_turn(*band);
     queue->place = Place::kScanning;
-    queue->lowered = Position::end();
+    queue->working().lowered = Position::end();
     return queue;
   }
   return nullptr;
@@ -289,17 +302,18 @@ std::size_t DueIndex::free_leases(std::size_t band) const {
 // otherwise stand in line with all that have one; the highest band may have it too. Taking a lease
 // makes one less free, hence half of the sum.
 std::size_t DueIndex::room(const QueueEntry& queue) const {
-  const std::size_t kept = queue.name.band == Band::kHigh ? 0 : limits_.leases_max / 8;
+  const std::size_t kept = queue.band() == Band::kHigh ? 0 : limits_.leases_max / 8;
   const std::size_t all = free_leases(static_cast<std::size_t>(Band::kHigh));
   const std::size_t free = std::min(free_leases(band_of(queue)), all - std::min(all, kept));
-  const std::size_t most = std::min(limits_.leases_per_queue_max, (free + queue.leases + 1) / 2);
-  return most - std::min(most, queue.leases);
+  const std::size_t most = std::min(limits_.leases_per_queue_max, (free + queue.leases() + 1) / 2);
+  return most - std::min(most, queue.leases());
 }
 
 void DueIndex::block(QueueEntry& queue) {
-  if (queue.place != Place::kBlocked) queue.blocked_turn = next_blocked_turn_++;
+  QueueEntry::Work& work = queue.working();
+  if (queue.place != Place::kBlocked) work.blocked_turn = next_blocked_turn_++;
   queue.place = Place::kBlocked;
-  blocked_[band_of(queue)].insert({queue.leases, queue.blocked_turn, &queue});
+  blocked_[band_of(queue)].insert({work.leases, work.blocked_turn, &queue});
 }
 
 // Who has many leases goes on when he may have an eighth more, not for each one that ends.
@@ -307,7 +321,7 @@ void DueIndex::resume_blocked() {
   for (std::set<Blocked>& blocked : blocked_) {
     while (!blocked.empty()) {
       QueueEntry& queue = *blocked.begin()->queue;
-      if (room(queue) < std::max<std::size_t>(1, queue.leases / 8)) break;
+      if (room(queue) < std::max<std::size_t>(1, queue.leases() / 8)) break;
       blocked.erase(blocked.begin());
       make_ready(queue);
     }
@@ -316,8 +330,8 @@ void DueIndex::resume_blocked() {
 
 void DueIndex::end_scan(QueueEntry& queue, const Position& cursor, WallTime now) {
   PR_CHECK(queue.place == Place::kScanning);
-  queue.cursor = std::min(cursor, queue.lowered);
-  queue.lowered = Position::end();
+  queue.cursor = std::min(cursor, queue.working().lowered);
+  queue.working().lowered = Position::end();
   queue.place = Place::kIdle;
   const auto due = next_due(queue);
   if (due && *due <= now && !queue.suspended) {
@@ -325,21 +339,22 @@ void DueIndex::end_scan(QueueEntry& queue, const Position& cursor, WallTime now)
   } else {
     schedule(queue);
   }
+  rest(queue);
 }
 
 std::optional<WallTime> DueIndex::next_wake() const {
   if (paused_) return std::nullopt;
   if (next_band()) return WallTime::min();
   if (wake_order_.empty()) return std::nullopt;
-  return wake_order_.begin()->at;
+  return wake_order_.first_at();
 }
 
 void DueIndex::suspend(const Suspension& rule) {
   Suspensions added;
   added.add(rule);
   suspensions_.add(rule);
-  for (const auto& [key, queue] : queues_) {
-    if (queue->suspended || !added.match(queue->name)) continue;
+  for (const Owner& queue : queues_) {
+    if (queue->suspended || !added.match(queue->name())) continue;
     queue->suspended = true;
     leave_wake_order(*queue);
   }
@@ -351,9 +366,9 @@ void DueIndex::resume(const std::vector<Suspension>& rules) {
     ended.add(rule);
     suspensions_.remove(rule);
   }
-  for (const auto& [key, queue] : queues_) {
-    if (!queue->suspended || !ended.match(queue->name)) continue;
-    queue->suspended = suspensions_.match(queue->name);
+  for (const Owner& queue : queues_) {
+    if (!queue->suspended || !ended.match(queue->name())) continue;
+    queue->suspended = suspensions_.match(queue->name());
     schedule(*queue);
   }
 }

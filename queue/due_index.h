@@ -11,58 +11,21 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
-#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "queue/keys.h"
+#include "queue/queue_entry.h"
 #include "queue/suspensions.h"
+#include "queue/wake_order.h"
 
 namespace postrider::queue {
-
-// Where a queue stands in the order of waking.
-enum class Place : std::uint8_t {
-  kIdle,      // nothing unleased is on disk
-  kWaiting,   // in the wake order, until its earliest time
-  kReady,     // due; its turn comes
-  kScanning,  // the reader is at it
-  kBlocked,   // due, but has as many leases as it may have
-};
-
-struct QueueEntry {
-  QueueName name;
-  std::string key;           // the name, encoded
-  std::uint64_t serial = 0;  // in order of creation
-  // As committed. Written by the commit thread under the lock, so it may read them without.
-  std::uint64_t deliveries = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t on_hold = 0;  // of the deliveries: due when they are released
-
-  Place place = Place::kIdle;
-  Position cursor = Position::end();
-  Position lowered = Position::end();  // while scanning: the lowest that has come in meanwhile
-  std::set<Position> returned;         // given back undone, below the cursor; at most kReturnedMax
-  WallTime wake_at;                    // the key in the wake order, while waiting
-  std::uint64_t blocked_turn = 0;      // while blocked: since which turn
-  bool suspended = false;              // never waiting, nor scanned
-  std::size_t leases = 0;
-  std::size_t held = 0;                      // leased or held: the entry must stay
-  std::map<WallTime, std::uint32_t> leased;  // due times of those, so that disk gets a true bound
-
-  // The commit thread's own, for the group it is writing.
-  struct Plan {
-    bool touched = false;
-    std::int64_t deliveries = 0;
-    std::int64_t bytes = 0;
-    std::int64_t on_hold = 0;
-    WallTime due_bound = WallTime::max();
-  } plan;
-};
 
 class DueIndex {
  public:
@@ -78,7 +41,7 @@ class DueIndex {
     QueueEntry* queue = nullptr;
     WallTime due;
     bool is_lease = false;  // counts against the limits
-    bool in_bound = true;   // its due time is in QueueEntry::leased
+    bool in_bound = true;   // its due time is in QueueEntry::Work::leased
     Verdict verdict = Verdict::kNone;
   };
 
@@ -96,12 +59,17 @@ class DueIndex {
   explicit DueIndex(Limits limits) : limits_(limits) {}
 
   // --- queues ---
-  QueueEntry& find_or_create(const QueueName& name);
+  QueueEntry& find_or_create(const QueueName& name) { return find_or_create(encode(name)); }
+
+  // `key` is an encoded queue name.
+  QueueEntry& find_or_create(std::string_view key);
   [[nodiscard]] QueueEntry* find(std::string_view key);
   // Drops the entry at the next sweep() at which nothing of it is left anywhere.
   void retire(QueueEntry& queue);
   // Entries that were retired may be gone after it.
   void sweep();
+  // Gives back what the queue needs only while something of it is under way, if nothing is.
+  static void rest(QueueEntry& queue);
 
   [[nodiscard]] const auto& queues() const { return queues_; }
 
@@ -181,29 +149,36 @@ class DueIndex {
   void give_turn(std::size_t band);
   void forget(const DeliveryKey& delivery, Holding& holding);
 
-  struct TextHash {
+  using Owner = std::unique_ptr<QueueEntry>;
+
+  static std::string_view key_of(std::string_view key) { return key; }
+
+  static std::string_view key_of(const Owner& queue) { return queue->key(); }
+
+  struct KeyHash {
     using is_transparent = void;  // NOLINT(readability-identifier-naming): the library asks for it
 
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
+    template <class T>
+    std::size_t operator()(const T& queue) const {
+      return std::hash<std::string_view>()(key_of(queue));
+    }
+  };
+
+  struct SameKey {
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library asks for it
+
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return key_of(a) == key_of(b);
     }
   };
 
   Limits limits_;
-  std::unordered_map<std::string, std::unique_ptr<QueueEntry>, TextHash, std::equal_to<>> queues_;
+  std::unordered_set<Owner, KeyHash, SameKey> queues_;
   std::vector<QueueEntry*> retiring_;
   std::unordered_map<DeliveryKey, Holding, DeliveryKeyHash> held_;
 
-  // By time, then age: the same history gives the same order.
-  struct Wake {
-    WallTime at;
-    std::uint64_t serial = 0;
-    QueueEntry* queue = nullptr;
-
-    auto operator<=>(const Wake&) const = default;
-  };
-
-  std::set<Wake> wake_order_;
+  WakeOrder wake_order_;
   std::uint64_t next_serial_ = 0;
 
   // Who has fewest leases is the first to get more, then who waits longest.

@@ -185,9 +185,9 @@ std::vector<QueueSummary> Queue::queues(std::size_t limit) const {
   {
     auto index = state_->core.index.lock();
     summaries.reserve(index->queues().size());
-    for (const auto& [key, queue] : index->queues()) {
+    for (const auto& queue : index->queues()) {
       if (queue->deliveries == 0) continue;
-      const QueueName& name = queue->name;
+      const QueueName name = queue->name();
       summaries.push_back({name.domain, name.tenant, name.campaign, name.band, queue->deliveries,
                            queue->on_hold, queue->bytes, DueIndex::next_due(*queue),
                            queue->suspended});

@@ -191,17 +191,18 @@ void Reader::give_turn(QueueEntry& queue, WallTime now, std::vector<Lease>& leas
 void Reader::set_aside(const QueueEntry& queue, Turn& turn) {
   core_.metrics.store_errors.add();
   log::error("queue", "the due index of a queue is damaged: its mail waits for the next start",
-             {{"domain", queue.name.domain}, {"deliveries", queue.deliveries}});
+             {{"domain", queue.name().domain}, {"deliveries", queue.deliveries}});
   turn.cursor = Position::end();
 }
 
 void Reader::take_returned(QueueEntry& queue, Turn& turn) {
   auto index = core_.index.lock();
   turn.cursor = queue.cursor;
+  auto& returned = queue.work->returned;
   turn.room = std::min(kTurn, index->room(queue));
-  while (turn.room > 0 && !queue.returned.empty()) {
-    const Position position = *queue.returned.begin();
-    queue.returned.erase(queue.returned.begin());
+  while (turn.room > 0 && !returned.empty()) {
+    const Position position = *returned.begin();
+    returned.erase(returned.begin());
     if (!index->lease(queue, position)) continue;
     turn.leased.push_back(position);
     --turn.room;
@@ -210,13 +211,13 @@ void Reader::take_returned(QueueEntry& queue, Turn& turn) {
 
 Result<void> Reader::scan(QueueEntry& queue, WallTime now, Turn& turn) {
   if (turn.cursor.due > now) return {};
-  const std::string lower = due_key(queue.key, turn.cursor);
+  const std::string lower = due_key(queue.key(), turn.cursor);
   std::string upper(1, space::kDue);
-  upper += queue.key;
+  upper += queue.key();
   const auto cursor = core_.store.scan(lower, after_prefix(upper));
   std::vector<Position> found;
   for (std::size_t looks = 0; cursor->valid() && looks < kLooksMax; ++looks, cursor->next()) {
-    const auto position = decode_position(cursor->key(), queue.key);
+    const auto position = decode_position(cursor->key(), queue.key());
     if (!position) continue;  // not a key this queue wrote
     if (position->due > now) {
       if (take(queue, found, turn)) turn.cursor = *position;

@@ -133,7 +133,8 @@ Result<void> recover_queues(Store& store, DueIndex& index) {
   const std::string lower(1, space::kQueue);
   const auto cursor = store.scan(lower, after_prefix(lower));
   for (; cursor->valid(); cursor->next()) {
-    std::string_view rest = cursor->key().substr(1);
+    const std::string_view key = cursor->key().substr(1);
+    std::string_view rest = key;
     const auto name = decode_queue_name(rest);
     if (!name || !rest.empty()) {
       log::warning("queue", "a queue record has a key that is none");
@@ -143,12 +144,12 @@ Result<void> recover_queues(Store& store, DueIndex& index) {
     if (!record) {
       log::warning("queue", "a queue record is damaged and is counted anew",
                    {{"domain", name->domain}});
-      auto counted = count_queue(store, encode(*name));
+      auto counted = count_queue(store, std::string(key));
       if (!counted) return failure(counted.error());
       record = *counted;
     }
     if (record->deliveries == 0) continue;
-    QueueEntry& queue = index.find_or_create(*name);
+    QueueEntry& queue = index.find_or_create(key);
     index.count(queue, static_cast<std::int64_t>(record->deliveries),
                 static_cast<std::int64_t>(record->bytes),
                 static_cast<std::int64_t>(record->on_hold));

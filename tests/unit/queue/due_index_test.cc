@@ -32,6 +32,22 @@ TEST_F(DueIndexTest, WakesInOrderOfTime) {
   EXPECT_EQ(index_.next_scan(at(20)), &queue("a"));
 }
 
+// What many queues that only wait would fill memory with.
+TEST_F(DueIndexTest, AQueueKeepsNothingBesidesItselfOnceItRests) {
+  QueueEntry& a = queue("a");
+  index_.insert(a, position(10, 1));
+  EXPECT_EQ(a.work, nullptr);
+  ASSERT_EQ(index_.next_scan(at(10)), &a);
+  EXPECT_TRUE(index_.lease(a, position(10, 1)));
+  index_.end_scan(a, Position::end(), at(10));
+  EXPECT_NE(a.work, nullptr);
+  EXPECT_EQ(DueIndex::due_bound(a), at(10));
+  index_.release(position(10, 1).delivery());
+  index_.insert(a, position(99, 1));
+  EXPECT_EQ(a.work, nullptr);
+  EXPECT_EQ(DueIndex::due_bound(a), at(99));
+}
+
 TEST_F(DueIndexTest, AnInsertBelowTheCursorLowersIt) {
   QueueEntry& a = queue("a");
   index_.insert(a, position(20, 1));
@@ -135,7 +151,7 @@ TEST(DueIndexShares, WhoHasFewestIsTheFirstToGetMore) {
   EXPECT_EQ(many.place, Place::kReady);
   index.release(position(1, 5).delivery());
   EXPECT_EQ(few.place, Place::kReady);
-  EXPECT_EQ(many.leases, 1U);
+  EXPECT_EQ(many.leases(), 1U);
 }
 
 class Bands : public ::testing::Test {
@@ -152,7 +168,7 @@ class Bands : public ::testing::Test {
       return Band::kNormal;
     }
     index_.end_scan(*queue, position(5, 1), at(10));
-    return queue->name.band;
+    return queue->band();
   }
 
   void lease(Band band, int count) {
@@ -170,7 +186,7 @@ TEST_F(Bands, HigherOnesFirst) {
   for (const Band band : {Band::kHigh, Band::kNormal, Band::kLow}) {
     QueueEntry* next = index_.next_scan(at(10));
     ASSERT_NE(next, nullptr);
-    EXPECT_EQ(next->name.band, band);
+    EXPECT_EQ(next->band(), band);
     index_.end_scan(*next, Position::end(), at(10));
   }
 }
@@ -251,7 +267,7 @@ TEST_F(DueIndexTest, WhatComesBackIsDueWithoutLoweringTheCursor) {
   EXPECT_EQ(a.cursor, Position::end());
   EXPECT_EQ(DueIndex::next_due(a), at(1));
   EXPECT_EQ(index_.next_scan(at(5)), &a);
-  EXPECT_EQ(a.returned.size(), 1U);
+  EXPECT_EQ(a.working().returned.size(), 1U);
 }
 
 TEST_F(DueIndexTest, WhoeverHoldsItTakesItFromTheReturned) {
@@ -259,9 +275,9 @@ TEST_F(DueIndexTest, WhoeverHoldsItTakesItFromTheReturned) {
   index_.lease(a, position(1, 1));
   index_.put_back({{1, 0}, 0});
   EXPECT_TRUE(index_.hold(a, position(1, 1)));
-  EXPECT_TRUE(a.returned.empty());
+  EXPECT_TRUE(a.working().returned.empty());
   index_.put_back({{1, 0}, 0});
-  EXPECT_EQ(a.returned.size(), 1U);
+  EXPECT_EQ(a.working().returned.size(), 1U);
 }
 
 TEST_F(DueIndexTest, TheReturnedAreBounded) {
@@ -271,7 +287,7 @@ TEST_F(DueIndexTest, TheReturnedAreBounded) {
     index.lease(a, position(3, i + 1));
     index.put_back({{i + 1, 0}, 0});
   }
-  EXPECT_TRUE(a.returned.empty());
+  EXPECT_TRUE(a.working().returned.empty());
   EXPECT_EQ(a.cursor, position(3, 1));
 }
 
