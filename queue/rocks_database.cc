@@ -26,6 +26,8 @@ namespace postrider::queue {
 namespace {
 
 constexpr std::size_t kBlockCacheSize = 32U << 20;
+// Of 8 MiB: by itself the library makes them so small that a large block fits in none.
+constexpr int kBlockCacheShardBits = 2;
 constexpr int kOpenFilesMax = 512;
 constexpr int kBloomBitsPerKey = 10;
 constexpr std::uint64_t kTableFileSize = 32ULL << 20;
@@ -112,6 +114,10 @@ rocksdb::Options make_options(const RocksOptions& wanted,
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  // In parts: a whole filter is a hundred times what a lookup needs of it, and those of a deep
+  // queue would drive each other, and all else, out of the cache.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.format_version = 5;
 
   rocksdb::Options options;
@@ -206,7 +212,7 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
   if (auto unused = check_unused(directory); !unused) return failure(unused.error());
   const LogsAside aside(directory);
 
-  auto cache = rocksdb::NewLRUCache(kBlockCacheSize);
+  auto cache = rocksdb::NewLRUCache(kBlockCacheSize, kBlockCacheShardBits);
   rocksdb::Options options = make_options(wanted, cache);
   auto logger = std::make_shared<WatchingLogger>();
   options.info_log = logger;
