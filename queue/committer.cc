@@ -52,12 +52,14 @@ bool Committer::step() {
     }
     return true;
   }
-  const TimePoint now = core_.clock.now();
-  if (unsynced_since_ && now >= *unsynced_since_ + core_.options.completion_sync_interval) {
-    sync();
-    return true;
-  }
-  return false;
+  if (!sync_is_due()) return false;
+  (void)sync();
+  return true;
+}
+
+bool Committer::sync_is_due() const {
+  return unsynced_since_ &&
+         core_.clock.now() >= *unsynced_since_ + core_.options.completion_sync_interval;
 }
 
 std::optional<TimePoint> Committer::deadline() const {
@@ -106,11 +108,8 @@ void Committer::run_group() {
   if (auto encoded = group_.encode(*batch_, totals_); !encoded) return not_written(encoded.error());
   // Before the batch: a crash may then repeat an event, and never lose one.
   if (core_.events && !group_.events().empty()) core_.events(group_.events());
-  const bool sync =
-      group_.needs_sync() ||
-      (unsynced_since_ &&
-       core_.clock.now() >= *unsynced_since_ + core_.options.completion_sync_interval);
-  if (auto written = write(sync); !written) return not_written(written.error());
+  if (auto written = write(group_.needs_sync() || sync_is_due()); !written)
+    return not_written(written.error());
   taken_in();
 }
 
@@ -131,13 +130,15 @@ void Committer::run_admin(AdminOp operation) {
     batch_->clear();
     Result<void> written = group_.encode(*batch_, totals_);
     if (written && core_.events && !group_.events().empty()) core_.events(group_.events());
-    if (written) written = write(true);
+    if (written) written = write(operation.sync || sync_is_due());
     if (written) {
       taken_in();
     } else {
       matched = failure(written.error());
       not_written(written.error());
     }
+  } else if (operation.sync && unsynced_since_) {
+    if (auto synced = sync(); !synced) matched = failure(synced.error());
   }
   if (operation.done) operation.done(std::move(matched));
 }
@@ -195,11 +196,13 @@ void Committer::not_written(const Error& error) {
   probe_at_ = core_.clock.now() + kProbeInterval;
 }
 
-void Committer::sync() {
+Result<void> Committer::sync() {
   batch_->clear();
   const std::string key = state_key("totals");
   batch_->put(key, encode(key, totals_));
-  if (auto written = write(true); !written) not_written(written.error());
+  Result<void> written = write(true);
+  if (!written) not_written(written.error());
+  return written;
 }
 
 // What came in before the failure was known is not kept waiting for its end: none of it was
@@ -337,7 +340,7 @@ void Committer::finish_all() {
     if (take_waiting()) {
       step();
     } else if (unsynced_since_ && !given_up_) {
-      sync();
+      (void)sync();
     } else if (close()) {
       return;
     }

@@ -53,7 +53,8 @@ class Committer {
   Result<void> write(bool sync);
   void taken_in();
   void not_written(const Error& error);
-  void sync();
+  [[nodiscard]] bool sync_is_due() const;
+  Result<void> sync();
   bool try_again();
   Result<void> repair();
   void refuse_waiting();

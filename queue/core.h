@@ -46,6 +46,8 @@ struct AdminOp {
   // The targets are held already: their leases came back with a verdict.
   bool held = false;
   std::string reason;  // of a quarantine
+  // A step of a job that another follows may leave its sync to that one.
+  bool sync = true;
   // Gets the number of messages matched. May be empty.
   UniqueFunction<void(Result<std::uint64_t>)> done;
 };

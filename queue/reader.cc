@@ -142,6 +142,7 @@ bool Reader::run(const std::shared_ptr<Job>& job) {
   }
   job->from = selection.from();
   job->ended = error || selection.ended();
+  operation.sync = job->ended;
   // Also with nothing to do: the answer is the commit thread's to give.
   operation.done = [&core = core_, job, error](Result<std::uint64_t> matched) {
     if (error) return core.end_job(*job, failure(*error));

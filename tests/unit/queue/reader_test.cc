@@ -294,6 +294,17 @@ TEST(Removing, OfMoreThanOneStep) {
   EXPECT_EQ(world.core->stats().queues, 0U);
 }
 
+TEST(Removing, SyncsOnceBeforeItIsAnswered) {
+  World world;
+  for (int i = 0; i < 1500; ++i) deferred(world, "b@one.example");
+  const std::uint64_t before = world.store.syncs();
+  EXPECT_EQ(world.remove(World::everything()), 1500U);
+  EXPECT_EQ(world.store.syncs(), before + 1);
+  world.lose_power();
+  world.open();
+  EXPECT_EQ(world.core->stats().messages, 0U);
+}
+
 TEST(Removing, FailsWithTheStore) {
   World world;
   deferred(world);
