@@ -77,7 +77,7 @@ void DueIndex::count(QueueEntry& queue, std::int64_t deliveries, std::int64_t by
   queue.bytes = add(queue.bytes, bytes);
   deliveries_ += queue.deliveries;
   on_hold_ -= queue.on_hold;
-  queue.on_hold = add(queue.on_hold, on_hold);
+  queue.on_hold = static_cast<std::uint32_t>(add(queue.on_hold, on_hold));
   on_hold_ += queue.on_hold;
 }
 

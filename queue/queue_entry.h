@@ -50,8 +50,8 @@ class QueueEntry {
   // `key` is an encoded queue name.
   QueueEntry(std::string_view key, std::uint64_t age)
       : serial(age),
-        text_(std::make_unique<char[]>(key.size())),
-        size_(static_cast<std::uint32_t>(key.size())) {
+        size_(static_cast<std::uint32_t>(key.size())),
+        text_(std::make_unique<char[]>(key.size())) {
     std::copy(key.begin(), key.end(), text_.get());
   }
 
@@ -81,16 +81,16 @@ class QueueEntry {
   // As committed. Written by the commit thread under the lock, so it may read them without.
   std::uint64_t deliveries = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t on_hold = 0;  // of the deliveries: due when they are released
-  Position cursor = Position::end();
+  std::uint32_t on_hold = 0;    // of the deliveries: due when they are released
   std::uint32_t wake_slot = 0;  // WakeOrder's, while waiting
+  Position cursor = Position::end();
+  std::unique_ptr<Work> work;
   Place place = Place::kIdle;
   bool suspended = false;  // never waiting, nor scanned
-  std::unique_ptr<Work> work;
 
  private:
+  std::uint32_t size_;            // of text_
   std::unique_ptr<char[]> text_;  // NOLINT(*-avoid-c-arrays): half the size of a string
-  std::uint32_t size_;
 };
 
 }  // namespace postrider::queue
