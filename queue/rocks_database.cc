@@ -256,8 +256,10 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
 // costs in the log. Where a later library does not call it, nothing changes.
 namespace rocksdb::crc32c {
 
+// NOLINTNEXTLINE(readability-identifier-naming): the library gives the name
 std::uint32_t Extend(std::uint32_t before, const char* bytes, std::size_t size);
 
+// NOLINTNEXTLINE(readability-identifier-naming): the library gives the name
 std::uint32_t Extend(std::uint32_t before, const char* bytes, std::size_t size) {
   return postrider::queue::crc32c({bytes, size}, before);
 }
