@@ -43,7 +43,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kTlsHandshakesInOpen, "postrider_tls_handshakes_in_open", kGauge, "",
      "TLS handshakes with clients in progress now. Staying high means clients that never end "
      "theirs; at submission.handshakes_max others are turned away."},
-    {kCertificateEnds, "postrider_certificate_ends_seconds", kGauge, "listener",
+    {kCertificateEnds, "postrider_certificate_end_timestamp_seconds", kGauge, "listener",
      "When the certificate that a listener shows ends (notAfter), in seconds since 1970. Less than "
      "14 days ahead means a renewal that did not happen or was not read; see tls.certificate and "
      "listener.certificate."},

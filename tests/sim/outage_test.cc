@@ -81,7 +81,8 @@ TEST_F(Outages, EndsWithoutAHerd) {
   }
 }
 
-// Each probe meets the one message that came first; the others end with their lifetime all the same.
+// Each probe meets the one message that came first; the others end with their lifetime all the
+// same.
 TEST_F(Outages, ThatDoNotEndHoldNoMailBeyondItsLifetime) {
   for (const std::uint64_t seed : seeds(2)) {
     SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));

@@ -51,8 +51,9 @@ TEST(Catalog, UnitsAreBaseUnitsAtTheEnd) {
     for (const char* unit : {"_ms", "_milliseconds", "_minutes", "_kb", "_mb", "_octets"}) {
       EXPECT_FALSE(contains(row.name, unit)) << row.name;
     }
-    EXPECT_EQ(row.name.ends_with("_seconds"),
-              row.type == Type::kHistogramSeconds || row.metric == Metric::kStartTime)
+    const bool is_moment =
+        row.name.ends_with("_timestamp_seconds") || row.metric == Metric::kStartTime;
+    EXPECT_EQ(row.name.ends_with("_seconds"), row.type == Type::kHistogramSeconds || is_moment)
         << row.name;
   }
 }
