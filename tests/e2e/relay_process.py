@@ -15,13 +15,16 @@ from waiting import json_lines, wait_for
 
 POSTRIDER = pathlib.Path(os.environ["POSTRIDER_BIN_DIR"]) / os.environ.get("POSTRIDER_BINARY", "relay/postrider")
 IN_MEMORY = POSTRIDER.name == "memory_relay"  # its queue does not survive a restart
-INSTRUMENTED = any(runtime in POSTRIDER.read_bytes() for runtime in (b"libasan", b"libtsan"))
 RUN_AS = "nobody"  # what the relay becomes where the tests run as root
 USER, PASSWORD = "app", "a secret with a space"
 # What no run may ever leave in the log.
 ALARMS = re.compile(r"runtime error|AddressSanitizer|LeakSanitizer|ThreadSanitizer|check failed|terminate called"
                     r"|Assertion .* failed")
 STOPS_WITHIN = 10  # seconds from SIGTERM to the end: a promise to service managers
+
+
+def is_instrumented():
+    return any(runtime in POSTRIDER.read_bytes() for runtime in (b"libasan", b"libtsan"))
 
 
 def is_root():

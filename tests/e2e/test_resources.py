@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from relay_process import INSTRUMENTED
+from relay_process import is_instrumented
 from submission import submit
 from waiting import wait_for
 
@@ -17,7 +17,7 @@ KIB_MAX = 50  # of an idle session with TLS
 WATCHED = 2  # seconds
 
 # UBSan looks at memory through a pipe: without descriptors it takes good objects for bad ones.
-pytestmark = pytest.mark.skipif(INSTRUMENTED,
+pytestmark = pytest.mark.skipif(is_instrumented(),
                                 reason="an instrumented relay needs other memory, and descriptors of its own")
 
 

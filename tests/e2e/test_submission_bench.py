@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from relay_process import INSTRUMENTED
+from relay_process import is_instrumented
 
-pytestmark = pytest.mark.skipif(INSTRUMENTED, reason="an instrumented relay is slow")
+pytestmark = pytest.mark.skipif(is_instrumented(), reason="an instrumented relay is slow")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
