@@ -122,8 +122,9 @@ constexpr Option kDeliveryRows[] = {
      .slot = PR_SLOT(config->delivery.chunking),
      .help = "Sends the text by BDAT (RFC 3030) in place of DATA where a host offers CHUNKING.",
      .more =
-         "The text then travels as it is, without stuffed dots, and no host can take part of it "
-         "for a command. Few hosts are as well tested there as with DATA."},
+         "The text then travels as it is, without stuffed dots. A host that offers it and does "
+         "not know BDAT takes the text for commands; the connection ends at its first word, and "
+         "the mail waits. Only for hosts that are known to be right."},
     {.section = "delivery",
      .key = "allow_special_addresses",
      .kind = Kind::kBool,

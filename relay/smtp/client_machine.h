@@ -132,6 +132,7 @@ class ClientSession::Machine {
   void on_recipient();
   void on_data();
   void on_text();
+  void refuse_bdat(const message::Status& status);
   void send_text();
   void await_next_reply(Step step);
   void decide(std::size_t recipient, message::Stage stage, const message::Status& status);

@@ -31,6 +31,10 @@ std::string in_brackets(const message::Address& address) {
   return "<" + address.to_string() + ">";
 }
 
+bool is_no_such_command(int code) {
+  return (code >= 500 && code <= 504) || code == 555;
+}
+
 std::string notify_value(std::uint8_t bits) {
   if ((bits & message::kNotifyNever) != 0) return "NEVER";
   std::string value;
@@ -211,6 +215,7 @@ void ClientSession::Machine::on_data() {
 
 void ClientSession::Machine::on_text() {
   const Status status = replies_.status();
+  if (uses_bdat() && is_no_such_command(status.code)) return refuse_bdat(status);
   const Step step = steps_[answered_ - 1];
   const bool early = step.batch > batches_sent_;
   if (status.code >= 300 && status.code < 400) {
@@ -231,6 +236,16 @@ void ClientSession::Machine::on_text() {
   // RFC 3030 section 2: behind a chunk that was refused the server wants RSET.
   reset_needed_ = uses_bdat() && status.code >= 400;
   if (text_under_way_) await_next_reply(step);
+}
+
+// The server reads the chunk as commands: nothing may follow it. No verdict on the mail.
+void ClientSession::Machine::refuse_bdat(const Status& status) {
+  end(Stage::kEndOfData,
+      {451,
+       {4, 5, 1},
+       "the server offers CHUNKING and does not know BDAT (delivery.chunking): " +
+           status.to_line()},
+      false);
 }
 
 // RFC 2033 section 4.2: the text has one more reply, as if one more command had been sent with it.

@@ -119,7 +119,8 @@ TEST(EncodeData, BareLineEndsNeverLeave) {
 TEST(EncodeBdat, SaysHowLongTheTextIsAndLeavesItAsItIs) {
   const auto joined = [](const std::string& text) {
     std::string all;
-    for (const Chunk& chunk : encode_bdat(message::Body(text)).value()) all += chunk.view();
+    const auto chunks = encode_bdat(message::Body(text));
+    for (const Chunk& chunk : chunks.value()) all += chunk.view();
     return all;
   };
   EXPECT_EQ(joined("a\r\n.b\r\n"), "BDAT 7 LAST\r\na\r\n.b\r\n");
