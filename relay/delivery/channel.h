@@ -58,6 +58,8 @@ class ChannelOwner {
   virtual ~ChannelOwner() = default;
   // Ready for carry() (or quit()), now or later.
   virtual void on_idle(Channel& channel) = 0;
+  // It quits: leaving() from now on.
+  virtual void on_leaving(Channel& channel) = 0;
   // The delivery is concluded.
   virtual void on_carried(Channel& channel, const Carried& carried) = 0;
   // The host refuses all of it in a way that another host may not: the owner finds one, or

@@ -52,6 +52,7 @@ class Lanes::Near final : public Channel {
   // What the other half tells.
   void became_ready(Target target);
   void became_idle(unsigned carried);
+  void left();
   void carried(const Carried& carried);
   void turned_away(Parcel parcel, std::vector<smtp::RecipientResult> results, AttemptFacts facts);
   void untouched(Parcel parcel);
@@ -80,6 +81,7 @@ class Lanes::Near final : public Channel {
   bool ready_ = false;
   bool idle_ = false;
   bool leaving_ = false;
+  bool retired_ = false;
   bool in_hand_ = false;    // a parcel is with the other half, or on its way
   std::optional<End> end_;  // came while in_hand_: the parcel that crossed it comes back first
   unsigned carried_ = 0;
@@ -121,6 +123,7 @@ class Lanes::Far final : public ChannelOwner {
 
   // ChannelOwner
   void on_idle(Channel& channel) override;
+  void on_leaving(Channel& channel) override;
   void on_carried(Channel& channel, const Carried& carried) override;
   void on_turned_away(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
                       AttemptFacts facts) override;
@@ -169,6 +172,7 @@ void Lanes::Near::carry(Parcel parcel, unsigned messages_max) {
 }
 
 void Lanes::Near::retire() {
+  retired_ = true;
   tell([](Far& far) { far.retire(); });
 }
 
@@ -185,8 +189,14 @@ void Lanes::Near::became_ready(Target target) {
 
 void Lanes::Near::became_idle(unsigned carried) {
   carried_ = carried;
+  if (retired_) return quit();  // the two have crossed
   idle_ = true;
   owner_.on_idle(*this);
+}
+
+void Lanes::Near::left() {
+  idle_ = false;
+  leaving_ = true;
 }
 
 void Lanes::Near::carried(const Carried& carried) {
@@ -207,7 +217,6 @@ void Lanes::Near::untouched(Parcel parcel) {
 
 void Lanes::Near::came_too_late(Parcel parcel) {
   in_hand_ = false;
-  leaving_ = true;
   owner_.on_untouched(*this, std::move(parcel));
   if (const auto end = std::exchange(end_, std::nullopt)) owner_.on_ended(*this, end->met);
 }
@@ -248,6 +257,10 @@ void Lanes::Far::on_idle(Channel& channel) {
     tell([target = channel.target()](Near& near) mutable { near.became_ready(std::move(target)); });
   }
   tell([carried = channel.carried()](Near& near) { near.became_idle(carried); });
+}
+
+void Lanes::Far::on_leaving(Channel&) {
+  tell([](Near& near) { near.left(); });
 }
 
 void Lanes::Far::on_carried(Channel&, const Carried& carried) {

@@ -170,6 +170,7 @@ void LocalChannel::fill_results(const message::Status& status) {
 void LocalChannel::quit() {
   set_idle(false);
   leaving_ = true;
+  owner_.on_leaving(*this);
   connection_->quit();
 }
 

@@ -421,7 +421,10 @@ void Site::on_turned_away(Channel& channel, Parcel parcel,
 }
 
 void Site::on_untouched(Channel&, Parcel parcel) {
-  if (!stopping_) loaded_.push_front(std::move(parcel));
+  if (stopping_) return;
+  loaded_.push_front(std::move(parcel));
+  // Not in this call, from within a channel: others may be idle.
+  has_come(shared_.clock.now() + Duration(1), shared_.clock.now());
 }
 
 void Site::on_closed_by_peer(unsigned messages, Duration idle) {

@@ -75,6 +75,9 @@ class Site final : public ChannelOwner, public Sharer {
 
   // ChannelOwner
   void on_idle(Channel& channel) override;
+
+  void on_leaving(Channel&) override {}
+
   void on_carried(Channel& channel, const Carried& carried) override;
   void on_turned_away(Channel& channel, Parcel parcel, std::vector<smtp::RecipientResult> results,
                       AttemptFacts facts) override;

@@ -27,6 +27,8 @@ class LanesTest : public DeliveryTest, public ChannelOwner {
 
   void on_idle(Channel&) override { ++idle_; }
 
+  void on_leaving(Channel&) override { ++leaving_; }
+
   void on_carried(Channel&, const Carried& carried) override {
     verdicts_ += carried.verdict ? 1 : 0;
   }
@@ -90,6 +92,7 @@ class LanesTest : public DeliveryTest, public ChannelOwner {
   std::unique_ptr<Lanes> lanes_;
   std::thread thread_;
   int idle_ = 0;
+  int leaving_ = 0;
   int verdicts_ = 0;
   std::string order_;
   std::string turned_away_by_;
@@ -141,6 +144,30 @@ TEST_F(LanesTest, WhatAHostTurnsAwayComesBack) {
   ASSERT_TRUE(run_until_ended());
   EXPECT_EQ(turned_away_by_, "127.0.0.1");
   EXPECT_TRUE(held_.valid());
+}
+
+TEST_F(LanesTest, TellsThatItsTimeIsUp) {
+  add_host().replies["QUIT"] = kSilence;
+  options_.idle_timeout = Milliseconds(20);
+  options_.timeouts.quit = Seconds(20);
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  ASSERT_TRUE(run_until([this] { return channel_->leaving(); }));
+  EXPECT_FALSE(channel_->idle());
+}
+
+// The report that it is idle and the word that it is to end cross.
+TEST_F(LanesTest, RetiredWhileItBecomesIdleItQuits) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  carry();
+  // The lane's half is idle again, and its report still waits to be read here.
+  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 1; }));
+  while (gauge(Metric::kConnectionsOutIdle) == 0) std::this_thread::yield();
+  channel_->retire();
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(idle_, 1);
 }
 
 // The connection has ended, and the site does not know it yet.

@@ -23,6 +23,8 @@ class LocalChannelTest : public DeliveryTest, public ChannelOwner {
 
   void on_idle(Channel&) override { ++idle_; }
 
+  void on_leaving(Channel&) override { ++leaving_; }
+
   void on_carried(Channel& channel, const Carried& carried) override {
     if (retire_) channel.retire();
     carried_ = carried;
@@ -99,6 +101,7 @@ class LocalChannelTest : public DeliveryTest, public ChannelOwner {
   std::vector<std::string> avoided_;
   std::shared_ptr<TlsSessions> sessions_ = std::make_shared<TlsSessions>();
   int idle_ = 0;
+  int leaving_ = 0;
   int untouched_ = 0;
   bool retire_ = false;
   bool ended_ = false;
@@ -129,6 +132,7 @@ TEST_F(LocalChannelTest, CarriesOneDeliveryAfterAnother) {
   EXPECT_EQ(counted(Metric::kConnectionsOut, "ok"), 1U);
   channel_->quit();
   EXPECT_TRUE(channel_->leaving());
+  EXPECT_EQ(leaving_, 1);
   EXPECT_FALSE(channel_->idle());
   ASSERT_TRUE(run_until_ended());
   EXPECT_FALSE(met_);
