@@ -53,6 +53,9 @@ class ScramExchange {
 
   [[nodiscard]] const std::string& user() const { return user_; }
 
+  // The next message is the proof of the password: respond() judges it.
+  [[nodiscard]] bool awaits_proof() const { return turn_ == Turn::kLast; }
+
   // What the server adds to the client's nonce; tests set it.
   void set_nonce(std::string nonce) { nonce_ = std::move(nonce); }
 

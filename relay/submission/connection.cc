@@ -212,7 +212,8 @@ void Connection::carry_out(const smtp::StartTls&) {
 }
 
 void Connection::begin_tls() {
-  tls_.emplace(tls::Engine::server(*listener_.tls.lock()));
+  auto context = *listener_.tls.lock();
+  tls_.emplace(tls::Engine::server(std::move(context)));
   own_deadline_ = now() + kHandshakeDeadline;
 }
 

@@ -97,7 +97,7 @@ void Connection::carry_out(const smtp::AskIdentity& action) {
 
 void Connection::carry_out(const smtp::AskScram& action) {
   // Others may have failed since the exchange began.
-  if (!action.first && put_off(scram_->user())) return;
+  if (!action.first && scram_->awaits_proof() && put_off(scram_->user())) return;
   if (action.first) scram_.emplace(receiver_.shared().authenticator.begin_scram());
   const auth::ScramExchange::Step step = scram_->respond(action.message);
   if (step == auth::ScramExchange::Step::kChallenge) {
