@@ -172,7 +172,7 @@ Result<void> CommitGroup::encode(Batch& batch, PlannedChange& change) {
   batch.erase(message_key(id));
   const std::uint32_t chunks = body_chunks(change.size);
   for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
-  add_to_tenant(change.queue->name().tenant, -1, change.size);
+  add_to_tenant(change.queue->tenant(), -1, change.size);
   after_.messages -= std::min<std::uint64_t>(1, after_.messages);
   after_.bytes -= std::min(change.size, after_.bytes);
   return {};

@@ -194,7 +194,7 @@ void CommitGroup::apply_change(DueIndex& index, const PlannedChange& change) {
   } else {
     index.count(queue, -1, -static_cast<std::int64_t>(change.size), change.on_hold());
   }
-  if (change.message_gone) core_.take_back_admission(queue.name().tenant, change.size);
+  if (change.message_gone) core_.take_back_admission(queue.tenant(), change.size);
   if (change.kind == PlannedChange::Kind::kQuarantined) core_.metrics.quarantined.add();
 }
 

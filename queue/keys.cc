@@ -71,6 +71,13 @@ std::optional<std::string> read_text(std::string_view& bytes) {
   return std::nullopt;
 }
 
+// Over what read_text() would read; for texts that are known to be well-formed.
+void skip_text(std::string_view& bytes) {
+  std::size_t at = bytes.find(kEscape);
+  while (bytes.at(at + 1) != kEnd) at = bytes.find(kEscape, at + 2);
+  bytes.remove_prefix(at + 2);
+}
+
 std::string key_of_id(char space, const MessageId& id, std::size_t more = 0) {
   std::string key;
   key.reserve(1 + kIdSize + more);
@@ -111,6 +118,11 @@ std::optional<QueueName> decode_queue_name(std::string_view& bytes) {
                  static_cast<Band>(rest[0])};
   bytes = rest.substr(1);
   return name;
+}
+
+std::string tenant_of(std::string_view queue) {
+  skip_text(queue);
+  return *read_text(queue);
 }
 
 std::string message_key(const MessageId& id) {

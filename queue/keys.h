@@ -41,6 +41,8 @@ struct QueueName {
 std::string encode(const QueueName& name);
 // The name at the front of `bytes`, which is advanced past it; nullopt if there is none.
 std::optional<QueueName> decode_queue_name(std::string_view& bytes);
+// Of an encoded name that decode_queue_name() takes: its tenant alone.
+std::string tenant_of(std::string_view queue);
 
 // One delivery of one message.
 struct DeliveryKey {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "queue/keys.h"
@@ -63,6 +64,8 @@ class QueueEntry {
     std::string_view rest = key();
     return *decode_queue_name(rest);
   }
+
+  [[nodiscard]] std::string tenant() const { return tenant_of(key()); }
 
   // The last octet of a name is its band.
   [[nodiscard]] Band band() const { return static_cast<Band>(key().back()); }

@@ -42,6 +42,7 @@ TEST(QueueName, ComesBackFromTheFrontOfMore) {
     const std::string bytes = encode(name) + "rest";
     std::string_view at = bytes;
     EXPECT_EQ(decode_queue_name(at), name);
+    EXPECT_EQ(tenant_of(encode(name)), name.tenant);
     EXPECT_EQ(at, "rest");
   }
 }
