@@ -137,7 +137,8 @@ std::optional<Denied> Intake::quota_denial(const smtp::ServerSession& session) c
 
 void Intake::begin(const IpAddress& client) {
   release();
-  share_ = shared_.texts.share(client);
+  if (!of_client_.is_of_memory()) of_client_ = shared_.texts.share(client);
+  share_ = of_client_.another();
   over_limit_ = TextLimit::kNone;
 }
 

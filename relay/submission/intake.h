@@ -65,7 +65,7 @@ class Intake {
   // Whether the user may send to one recipient more.
   [[nodiscard]] std::optional<Denied> quota_denial(const smtp::ServerSession& session) const;
 
-  // A message of this client's.
+  // A message of this client's, which is the same for all messages of one Intake.
   void begin(const IpAddress& client);
   // Copies the bytes: the one copy between the socket (or TLS) and the disk.
   void append(std::string_view bytes);
@@ -104,6 +104,7 @@ class Intake {
   message::HeaderScan scan_;
   std::string header_;
   bool header_too_large_ = false;
+  TextShare of_client_;  // holds nothing; each message's is made from it
   TextShare share_;
   TextLimit over_limit_ = TextLimit::kNone;
 };

@@ -72,6 +72,12 @@ class TextShare {
     return *this;
   }
 
+  // Of no memory until one is assigned.
+  [[nodiscard]] bool is_of_memory() const { return memory_ != nullptr; }
+
+  // One more of the same client; it holds nothing yet. No lock is taken for it.
+  [[nodiscard]] TextShare another() const { return {*memory_, of_client_}; }
+
   // They are held then, whatever comes back.
   TextLimit add(std::size_t octets);
 

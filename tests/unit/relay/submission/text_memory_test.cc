@@ -38,6 +38,20 @@ TEST_F(TextMemoryTest, WhatIsReleasedCanBeTakenAgain) {
   EXPECT_EQ(one.add(600), TextLimit::kNone);
 }
 
+TEST_F(TextMemoryTest, AShareMakesAnotherOfItsClient) {
+  TextShare another;
+  EXPECT_FALSE(another.is_of_memory());
+  {
+    TextShare one = share("192.0.2.1");
+    one.add(500);
+    another = one.another();
+    EXPECT_EQ(another.octets(), 0U);
+    EXPECT_EQ(another.add(101), TextLimit::kClient);
+  }
+  EXPECT_EQ(memory_.octets(), 101U);
+  EXPECT_EQ(memory_.clients(), 1U);
+}
+
 TEST_F(TextMemoryTest, AHostOfIpv6IsItsNetwork) {
   TextShare one = share("2001:db8::1");
   TextShare same = share("2001:db8::2");
