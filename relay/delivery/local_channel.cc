@@ -21,18 +21,16 @@ bool wants_new_connection(const smtp::TransactionDone& done) {
   });
 }
 
-// RFC 5321 section 5.1: where one host cannot serve, the others are tried before the mail waits.
-bool is_for_another_host(const policy::ReplyRules& replies,
-                         const std::vector<smtp::RecipientResult>& results) {
-  return std::ranges::all_of(results, [&replies](const smtp::RecipientResult& result) {
-    return replies.judge(result.stage, result.status).judgement.effect ==
-           policy::SiteEffect::kNextHost;
-  });
-}
-
-Carried assess(const policy::ReplyRules& replies,
-               const std::vector<smtp::RecipientResult>& results) {
+struct Assessment {
   Carried carried;
+  // RFC 5321 section 5.1: where one host cannot serve, the others are tried before the mail waits.
+  bool for_another_host = true;
+};
+
+Assessment assess(const policy::ReplyRules& replies,
+                  const std::vector<smtp::RecipientResult>& results) {
+  Assessment assessment;
+  Carried& carried = assessment.carried;
   for (const smtp::RecipientResult& result : results) {
     const policy::ReplyRules::Decision decision = replies.judge(result.stage, result.status);
     const policy::Judgement& judgement = decision.judgement;
@@ -44,8 +42,9 @@ Carried assess(const policy::ReplyRules& replies,
     carried.slow_down |= judgement.effect == policy::SiteEffect::kSlowDown;
     carried.verdict |= judgement.action != policy::Action::kRetryLater &&
                        judgement.effect == policy::SiteEffect::kNone;
+    assessment.for_another_host &= judgement.effect == policy::SiteEffect::kNextHost;
   }
-  return carried;
+  return assessment;
 }
 
 }  // namespace
@@ -216,14 +215,14 @@ void LocalChannel::on_transaction_done(smtp::TransactionDone done) {
 void LocalChannel::conclude_parcel() {
   Parcel parcel = *std::exchange(parcel_, std::nullopt);
   std::vector<smtp::RecipientResult> results = std::exchange(results_, {});
-  if (is_for_another_host(*options_.replies, results)) {
+  const Assessment assessment = assess(*options_.replies, results);
+  if (assessment.for_another_host) {
     note_health(target(), false);
     retired_ = true;
     return owner_.on_turned_away(*this, std::move(parcel), std::move(results), facts());
   }
-  const Carried carried = assess(*options_.replies, results);
   conclude(shared_, loop_, std::move(parcel.lease), std::move(results), facts());
-  owner_.on_carried(*this, carried);
+  owner_.on_carried(*this, assessment.carried);
 }
 
 void LocalChannel::note_health(const Target& target, bool works) {

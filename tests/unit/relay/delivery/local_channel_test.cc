@@ -86,6 +86,20 @@ class LocalChannelTest : public DeliveryTest, public ChannelOwner {
     return events().substr(before);
   }
 
+  // The second message of a connection, whose MAIL is answered so, was not begun.
+  void expect_back_from_reused(const std::string& answer) {
+    add_host().once["MAIL"] = {"250 2.1.0 Ok", answer};
+    dial();
+    ASSERT_TRUE(run_until_idle());
+    EXPECT_THAT(carry(), HasSubstr("250 2.0.0 Ok"));
+    ASSERT_TRUE(run_until_idle(2));
+    carry();
+    EXPECT_EQ(untouched_, 1);
+    EXPECT_TRUE(held_.valid());
+    EXPECT_TRUE(run_until_ended());
+    EXPECT_FALSE(met_);
+  }
+
   [[nodiscard]] Endpoint at(const std::string& ip) const {
     return {*IpAddress::parse(ip), options_.port};
   }
@@ -226,29 +240,11 @@ TEST_F(LocalChannelTest, KeepsTheTlsSessionForTheNext) {
 }
 
 TEST_F(LocalChannelTest, ALeaseThatAReusedConnectionDidNotBeginComesBack) {
-  add_host().once["MAIL"] = {"250 2.1.0 Ok", std::string(kClose)};
-  dial();
-  ASSERT_TRUE(run_until_idle());
-  EXPECT_THAT(carry(), HasSubstr("250 2.0.0 Ok"));
-  ASSERT_TRUE(run_until_idle(2));
-  carry();
-  EXPECT_EQ(untouched_, 1);
-  EXPECT_TRUE(held_.valid());
-  EXPECT_TRUE(run_until_ended());
-  EXPECT_FALSE(met_);
+  expect_back_from_reused(std::string(kClose));
 }
 
 TEST_F(LocalChannelTest, ALeaseThatAReusedConnectionHasNoRoomForComesBack) {
-  add_host().once["MAIL"] = {"250 2.1.0 Ok", "452 4.5.3 Too many messages sent"};
-  dial();
-  ASSERT_TRUE(run_until_idle());
-  EXPECT_THAT(carry(), HasSubstr("250 2.0.0 Ok"));
-  ASSERT_TRUE(run_until_idle(2));
-  carry();
-  EXPECT_EQ(untouched_, 1);
-  EXPECT_TRUE(held_.valid());
-  EXPECT_TRUE(run_until_ended());
-  EXPECT_FALSE(met_);
+  expect_back_from_reused("452 4.5.3 Too many messages sent");
 }
 
 TEST_F(LocalChannelTest, WithNoRoomOnAFreshConnectionThatIsAnAttempt) {
