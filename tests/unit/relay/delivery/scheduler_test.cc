@@ -37,6 +37,17 @@ class SchedulerTest : public DeliveryTest {
     schedulers_.clear();
   }
 
+  // So many deliveries to one destination, each on a connection of its own, whose texts the host
+  // has and does not answer.
+  bool carry_at_once(std::size_t count) {
+    add_host().replies["."] = kSilence;
+    options_.window.connections_first = count;
+    resolver_.routes["to.example"] = route_to({"127.0.0.1"});
+    serve();
+    for (std::size_t i = 0; i < count; ++i) submit();
+    return run_until([&] { return host_->messages.size() == count; });
+  }
+
   bool quiet() {
     return std::ranges::all_of(schedulers_, [](const auto& one) { return one->quiet(); });
   }
@@ -61,32 +72,17 @@ TEST_F(SchedulerTest, DeliversWhatIsDue) {
 }
 
 TEST_F(SchedulerTest, EveryWorkerCarriesForADestinationWithManyConnections) {
-  add_host().replies["."] = kSilence;
-  options_.window.connections_first = 8;
-  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
-  serve();
-  for (int i = 0; i < 8; ++i) submit();
-  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 8; }));
+  ASSERT_TRUE(carry_at_once(8));
   EXPECT_EQ(counted(Metric::kLaneDeliveries), 2U);  // of the four that the owner need not have
 }
 
 TEST_F(SchedulerTest, ItsOwnerAloneCarriesForADestinationWithFew) {
-  add_host().replies["."] = kSilence;
-  options_.window.connections_first = 4;
-  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
-  serve();
-  for (int i = 0; i < 4; ++i) submit();
-  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 4; }));
+  ASSERT_TRUE(carry_at_once(4));
   EXPECT_EQ(counted(Metric::kLaneDeliveries), 0U);
 }
 
 TEST_F(SchedulerTest, WhatLanesCarryEndsInOrder) {
-  add_host().replies["."] = kSilence;
-  options_.window.connections_first = 8;
-  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
-  serve();
-  for (int i = 0; i < 8; ++i) submit();
-  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 8; }));
+  ASSERT_TRUE(carry_at_once(8));
   shut_down();
   host_->say_to_all("250 2.0.0 Ok");
   EXPECT_TRUE(run_until([this] { return quiet() && events_of("delivered") == 8; }));
@@ -94,12 +90,7 @@ TEST_F(SchedulerTest, WhatLanesCarryEndsInOrder) {
 }
 
 TEST_F(SchedulerTest, WhatLanesCarryIsCut) {
-  add_host().replies["."] = kSilence;
-  options_.window.connections_first = 8;
-  resolver_.routes["to.example"] = route_to({"127.0.0.1"});
-  serve();
-  for (int i = 0; i < 8; ++i) submit();
-  ASSERT_TRUE(run_until([this] { return host_->messages.size() == 8; }));
+  ASSERT_TRUE(carry_at_once(8));
   shut_down();
   for (const auto& scheduler : schedulers_) scheduler->cut_off();
   EXPECT_EQ(gauge(Metric::kConnectionsOutOpen), 0);
