@@ -93,4 +93,4 @@ def check_all_delivered(relay, internet, acknowledged):
     internet.set(f"{HELD} rcpt=ok")
     relay.wait_queue_empty()
     check_nothing_lost(acknowledged, received_counts(internet))
-    assert "quarantine" not in relay.log()
+    assert "quarantine" not in relay.log(), "mail was quarantined"
