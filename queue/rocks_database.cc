@@ -18,6 +18,7 @@
 #include <rocksdb/utilities/table_properties_collectors.h>
 
 #include "queue/crc32c.h"
+#include "queue/rocks_environment.h"
 #include "queue/store_directory.h"
 #include "relay/base/log.h"
 
@@ -121,11 +122,12 @@ rocksdb::Options make_options(const RocksOptions& wanted,
   table.format_version = 5;
 
   rocksdb::Options options;
+  options.env = environment();
   options.create_if_missing = true;
   options.paranoid_checks = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   set_sizes(options, wanted);
-  // What is free is then what can be written: no log or table takes room ahead of its need.
+  // What is free is then what can be written: no table takes room ahead of its need, a log little.
   options.allow_fallocate = false;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.compression = rocksdb::kLZ4Compression;
@@ -169,7 +171,7 @@ Result<void> repair(const std::string& directory, const rocksdb::Options& option
 // The lock of the directory, taken and given back: whoever holds it is using the logs right now.
 Result<void> check_unused(const std::string& directory) {
   rocksdb::FileLock* lock = nullptr;
-  rocksdb::Env* env = rocksdb::Env::Default();
+  rocksdb::Env* env = environment();
   rocksdb::Status status = env->LockFile(directory + "/LOCK", &lock);
   if (is_lock_conflict(status)) {
     return failure("queue directory " + directory + " is in use by another postrider", EBUSY);
