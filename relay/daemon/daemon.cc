@@ -441,6 +441,8 @@ void Daemon::take_down() {
   certificates_.reset();
   users_.reset();
   authenticator_.reset();
+  if (submission_) submission_->handshaker.stop();
+  if (delivery_) delivery_->handshaker.stop();
   if (delivery_) delivery_->login_keys.stop();
   keys_.reset();  // what still waits for its signature is answered, and posted to loops that ended
   if (dns_thread_.joinable()) {

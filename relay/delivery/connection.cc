@@ -102,8 +102,24 @@ void Connection::on_data(std::string_view bytes) {
 }
 
 void Connection::receive_tls(std::string_view bytes) {
+  if (!tls_established_) return shake_hands(bytes);
   std::string plain;  // not kept: thousands of connections wait
-  const tls::Engine::State state = tls_->receive(bytes, plain);
+  tls_->receive(bytes, plain);
+  received_tls(plain);
+}
+
+void Connection::shake_hands(std::string_view bytes) {
+  stream_->pause();
+  shared_.handshaker.receive(tls_, std::string(bytes), loop_,
+                             [this, alive = alive_](const std::string& plain) {
+                               if (!*alive || ended_) return;
+                               stream_->resume();
+                               received_tls(plain);
+                             });
+}
+
+void Connection::received_tls(std::string_view plain) {
+  const tls::Engine::State state = tls_->state();
   flush_tls();
   if (state == tls::Engine::State::kFailed) {
     if (tls_established_) {
@@ -206,7 +222,8 @@ void Connection::start_tls() {
   // An address literal stands in brackets as a host; a certificate names the bare address.
   const Target& target = options_.target;
   const std::string name = target.host.starts_with('[') ? target.ip.to_string() : target.host;
-  tls_.emplace(tls::Engine::client(options_.hop->context, name, options_.resume));
+  tls_ = std::make_shared<tls::Engine>(
+      tls::Engine::client(options_.hop->context, name, options_.resume));
   std::string nothing;
   const tls::Engine::State state = tls_->receive({}, nothing);
   flush_tls();

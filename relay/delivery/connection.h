@@ -86,6 +86,9 @@ class Connection final : public event::StreamEvents {
 
   void on_timer();
   void receive_tls(std::string_view bytes);
+  void shake_hands(std::string_view bytes);
+  // Acts on what the engine has made of what came; `plain` is what it decrypted.
+  void received_tls(std::string_view plain);
   void drain();
   void drain_actions();
   void carry_out(smtp::SendChunks& action);
@@ -120,7 +123,7 @@ class Connection final : public event::StreamEvents {
   smtp::ClientOptions session_options_;
   smtp::ClientSession session_;
   std::optional<event::Stream> stream_;
-  std::optional<tls::Engine> tls_;
+  std::shared_ptr<tls::Engine> tls_;  // not touched while a step of its handshake is made
   std::optional<auth::ScramClient> scram_;
   event::Timer timer_;
   std::deque<Chunk> outgoing_;

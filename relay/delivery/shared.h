@@ -20,6 +20,7 @@
 #include "relay/delivery/sources.h"
 #include "relay/policy/tenant_weights.h"
 #include "relay/tls/context.h"
+#include "relay/tls/handshaker.h"
 
 namespace postrider::delivery {
 
@@ -40,7 +41,9 @@ struct Shared {
   Destinations destinations{options};
   AddressHealth health{};
   policy::TenantWeights tenant_weights = policy::parse_tenant_weights(options.tenant_weights);
-  auth::ScramKeyring login_keys{};  // stopped before the loops go
+  // Both stopped before the loops go.
+  auth::ScramKeyring login_keys{};
+  tls::Handshaker handshaker{"tls-out"};
 };
 
 }  // namespace postrider::delivery

@@ -112,8 +112,28 @@ void Connection::on_data(std::string_view bytes) {
 }
 
 void Connection::receive_tls(std::string_view bytes) {
+  if (!tls_established_) return shake_hands(bytes);
   plain_.clear();
-  const tls::Engine::State state = tls_->receive(bytes, plain_);
+  tls_->receive(bytes, plain_);
+  received_tls();
+}
+
+void Connection::shake_hands(std::string_view bytes) {
+  shaking_hands_ = true;
+  receiver_.shared().handshaker.receive(tls_, std::string(bytes), receiver_.loop(),
+                                        [&receiver = receiver_, id = id_](std::string plain) {
+                                          Connection* self = receiver.find(id);
+                                          if (self == nullptr) return;
+                                          self->shaking_hands_ = false;
+                                          self->plain_ = std::move(plain);
+                                          self->received_tls();
+                                        });
+  settle();
+}
+
+void Connection::received_tls() {
+  if (phase_ != Phase::kOpen) return settle();
+  const tls::Engine::State state = tls_->state();
   flush_tls();
   if (state == tls::Engine::State::kFailed) {
     handshake_.reset();
@@ -213,7 +233,7 @@ void Connection::carry_out(const smtp::StartTls&) {
 
 void Connection::begin_tls() {
   auto context = *listener_.tls.lock();
-  tls_.emplace(tls::Engine::server(std::move(context)));
+  tls_ = std::make_shared<tls::Engine>(tls::Engine::server(std::move(context)));
   own_deadline_ = now() + kHandshakeDeadline;
 }
 
@@ -304,8 +324,8 @@ void Connection::flush_tls() {
 void Connection::settle() {
   if (phase_ == Phase::kLingering && input_ended_ && stream_->unsent() == 0) phase_ = Phase::kGone;
   if (phase_ == Phase::kGone) return receiver_.remove(id_);
-  const bool read =
-      phase_ == Phase::kLingering || (session_.wants_input() && stream_->unsent() < kUnsentMax);
+  const bool read = phase_ == Phase::kLingering ||
+                    (!shaking_hands_ && session_.wants_input() && stream_->unsent() < kUnsentMax);
   if (read != reading_) {
     reading_ = read;
     read ? stream_->resume() : stream_->pause();

@@ -48,6 +48,9 @@ class Connection final : public event::StreamEvents {
   // Ends it without a word: nobody is there who would understand one.
   void drop(std::string_view reason, std::string_view words);
   void receive_tls(std::string_view bytes);
+  void shake_hands(std::string_view bytes);
+  // Acts on what the engine has made of what came; plain_ is what it decrypted.
+  void received_tls();
   void tls_opened();
   // Carries out what the session asks for until it waits; then settles.
   void drain();
@@ -108,11 +111,12 @@ class Connection final : public event::StreamEvents {
   Intake intake_;
   std::optional<auth::ScramExchange> scram_;  // the one in progress
   std::optional<event::Stream> stream_;
-  std::optional<tls::Engine> tls_;
+  std::shared_ptr<tls::Engine> tls_;  // not touched while shaking_hands_
   event::Timer timer_;
   event::Descriptor descriptor_;  // until start()
   Phase phase_ = Phase::kOpen;
   bool tls_established_ = false;
+  bool shaking_hands_ = false;  // a step of the handshake is made elsewhere; nothing is read
   bool reading_ = true;
   bool input_ended_ = false;                   // the peer will send nothing more
   TimePoint own_deadline_ = TimePoint::max();  // PROXY header, handshake or lingering

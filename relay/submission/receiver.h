@@ -28,6 +28,7 @@
 #include "relay/submission/options.h"
 #include "relay/submission/text_memory.h"
 #include "relay/tls/context.h"
+#include "relay/tls/handshaker.h"
 
 namespace postrider::submission {
 
@@ -67,6 +68,7 @@ struct Shared {
   TextMemory texts{options.bodies_in_flight_max, bodies_in_flight_per_client(options)};
   Gate gate{options.admission, metrics, clock};
   policy::Seats handshakes{options.handshakes_max};
+  tls::Handshaker handshaker{"tls-in"};  // stopped before the loops go
   policy::Bursts refusals;  // of replies, by reason
   policy::LoginGuard login_guard{options.login_guard};
   policy::QuotaLedger quota;

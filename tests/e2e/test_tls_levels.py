@@ -1,8 +1,10 @@
 """Levels of delivery.tls against MX hosts with and without good TLS."""
 
+import pathlib
+
 import pytest
 
-from submission import submit
+from submission import connect, submit
 
 NO_TLS, BROKEN, GOOD = "one.test tls=off", "one.test tls=broken", "one.test tls=on"
 
@@ -91,3 +93,17 @@ def test_a_host_that_insists_on_tls_is_not_reached_without(relay_at, internet):
 def test_starttls_refused_by_a_host_that_offered_it(relay_at, internet):
     internet.set("one.test starttls=454_4.7.0_not_now")
     assert delivered_over(relay_at("may"), internet) == ""
+
+
+def test_handshakes_have_threads_of_their_own(relay_at, internet):
+    """They begin with the first handshake of their direction."""
+    def threads():
+        tasks = pathlib.Path(f"/proc/{relay.process.pid}/task")
+        return {(task / "comm").read_text().strip() for task in tasks.iterdir()} & {"tls-in", "tls-out"}
+
+    relay = relay_at("encrypt")
+    assert threads() == set()
+    connect(relay).quit()
+    assert threads() == {"tls-in"}
+    assert delivered_over(relay, internet) == "TLSv1.3"
+    assert threads() == {"tls-in", "tls-out"}

@@ -150,7 +150,7 @@ struct Stream::Handle {
 // The relay's end of a wire. Callbacks may destroy the Stream, so each holds the line.
 class Stream::Handle::Line final : public sim::NearEnd, public std::enable_shared_from_this<Line> {
  public:
-  Line(Loop& loop, StreamEvents& user) : life_(loop.raw()->life), events_(&user) {}
+  Line(Loop& loop, StreamEvents& user) : loop_(loop), life_(loop.raw()->life), events_(&user) {}
 
   bool open(const Endpoint& to, const std::optional<IpAddress>& from, Error& error) {
     peer = to;
@@ -189,6 +189,14 @@ class Stream::Handle::Line final : public sim::NearEnd, public std::enable_share
 
   [[nodiscard]] std::size_t unsent() const { return unsent_; }
 
+  void pause() { paused_ = true; }
+
+  // What came meanwhile is told soon.
+  void resume() {
+    paused_ = false;
+    loop_.post([line = shared_from_this()] { line->tell_kept(); });
+  }
+
   // NearEnd
   void on_connected() override {
     if (!lives()) return;
@@ -202,13 +210,15 @@ class Stream::Handle::Line final : public sim::NearEnd, public std::enable_share
   void on_data(std::string_view bytes) override {
     if (!lives()) return;
     const auto held = shared_from_this();
-    events_->on_data(bytes);
+    kept_ += bytes;
+    tell_kept();
   }
 
   void on_end() override {
     if (!lives()) return;
     const auto held = shared_from_this();
-    events_->on_end();
+    end_kept_ = true;
+    tell_kept();
   }
 
   void on_failure(const Error& error) override {
@@ -253,6 +263,15 @@ class Stream::Handle::Line final : public sim::NearEnd, public std::enable_share
     events_->on_drained();
   }
 
+  void tell_kept() {
+    if (!kept_.empty() && lives() && !paused_) events_->on_data(std::exchange(kept_, {}));
+    if (end_kept_ && lives() && !paused_) {
+      end_kept_ = false;
+      events_->on_end();
+    }
+  }
+
+  Loop& loop_;
   std::shared_ptr<LoopLife> life_;
   StreamEvents* events_;  // null: the Stream is gone
   std::shared_ptr<Wire> wire_;
@@ -263,6 +282,9 @@ class Stream::Handle::Line final : public sim::NearEnd, public std::enable_share
   bool finishing_ = false;
   bool finished_ = false;
   bool owes_drained_ = false;
+  bool paused_ = false;
+  std::string kept_;  // came while paused
+  bool end_kept_ = false;
 };
 
 namespace {
@@ -306,6 +328,14 @@ void Stream::write(std::string bytes) {
 
 std::size_t Stream::unsent() const {
   return handle_->line->unsent();
+}
+
+void Stream::pause() {
+  handle_->line->pause();
+}
+
+void Stream::resume() {
+  handle_->line->resume();
 }
 
 void Stream::finish() {

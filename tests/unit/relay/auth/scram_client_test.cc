@@ -1,12 +1,11 @@
 #include "relay/auth/scram_client.h"
 
 #include <gmock/gmock.h>
-#include <mutex>
-#include <thread>
 
 #include "relay/auth/keyed_digest.h"
 #include "relay/auth/scram.h"
 #include "relay/base/ascii.h"
+#include "tests/unit/relay/base/later.h"
 
 namespace postrider::auth {
 namespace {
@@ -100,37 +99,6 @@ TEST(ScramClient, LogsInAtOurOwnServer) {
 TEST(ScramClient, ANonceIsUsedOnce) {
   EXPECT_NE(ScramClient("user").first(), ScramClient("user").first());
 }
-
-// Keeps what is posted until it is run.
-class Later final : public Executor {
- public:
-  void post(Task task) override {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-  }
-
-  // Runs what comes until `count` tasks have been run.
-  void run(std::size_t count) {
-    for (std::size_t done = 0; done < count; std::this_thread::yield()) {
-      std::vector<Task> ready;
-      {
-        const std::lock_guard lock(mutex_);
-        ready.swap(tasks_);
-      }
-      for (Task& task : ready) task();
-      done += ready.size();
-    }
-  }
-
-  [[nodiscard]] bool empty() {
-    const std::lock_guard lock(mutex_);
-    return tasks_.empty();
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<Task> tasks_;
-};
 
 TEST(ScramKeyring, DerivesOnceAndAnswersThroughTheExecutor) {
   Later later;
