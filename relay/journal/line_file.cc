@@ -68,6 +68,7 @@ Result<LineFile> LineFile::open(const std::string& path) {
   if (file.regular_ && ends_torn(path, file.size())) {
     file.torn_ = write_all(file.fd_.get(), "\n").error != 0;
   }
+  (void)file.size();
   return file;
 }
 
@@ -76,8 +77,10 @@ LineFile::Lost LineFile::append(std::string_view lines) {
     const Written ended = write_all(fd_.get(), "\n");
     if (ended.error != 0) return {count_lines(lines), ended.error};
     torn_ = false;
+    ++size_bound_;
   }
   const Written written = write_all(fd_.get(), lines);
+  size_bound_ += written.octets;
   const std::size_t whole = lines.substr(0, written.octets).rfind('\n') + 1;  // npos + 1 is 0
   if (whole < written.octets) torn_ = !cut_back(written.octets - whole);
   return {count_lines(lines.substr(whole)), written.error};
@@ -87,10 +90,11 @@ bool LineFile::cut_back(std::size_t octets) {
   return regular_ && ::ftruncate(fd_.get(), static_cast<off_t>(size() - octets)) == 0;
 }
 
-std::uint64_t LineFile::size() const {
+std::uint64_t LineFile::size() {
   FileFacts facts{};
   if (!regular_ || ::fstat(fd_.get(), &facts) != 0) return 0;
-  return static_cast<std::uint64_t>(facts.st_size);
+  size_bound_ = static_cast<std::uint64_t>(facts.st_size);
+  return size_bound_;
 }
 
 bool LineFile::is_at(const std::string& path) const {

@@ -64,7 +64,11 @@ class LineFile {
   [[nodiscard]] bool is_regular() const { return regular_; }
 
   // Octets in the file now; 0 unless it is regular.
-  [[nodiscard]] std::uint64_t size() const;
+  [[nodiscard]] std::uint64_t size();
+
+  // At least so many as in the file, unless others append to it too; asks nobody.
+  [[nodiscard]] std::uint64_t size_bound() const { return size_bound_; }
+
   // Whether `path` names this file: nobody has renamed or replaced it.
   [[nodiscard]] bool is_at(const std::string& path) const;
   // Removes all lines.
@@ -77,6 +81,7 @@ class LineFile {
 
   Descriptor fd_;
   bool regular_ = false;
+  std::uint64_t size_bound_ = 0;
   bool torn_ = false;  // the last line has no end, and could not be cut off
 };
 

@@ -195,7 +195,8 @@ void Writer::State::count_lost(Journal& journal, const LineFile::Lost& lost) con
 }
 
 void Writer::State::rotate_if_due(Journal& journal) {
-  if (options.rotate_size == 0 || !journal.file.is_regular() || !compressor.idle()) return;
+  if (options.rotate_size == 0 || journal.file.size_bound() <= journal.rotate_at) return;
+  if (!journal.file.is_regular() || !compressor.idle()) return;
   const std::uint64_t size = journal.file.size();
   if (size <= journal.rotate_at) return;
   const auto rotated = rotate(journal);

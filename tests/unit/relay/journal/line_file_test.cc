@@ -56,6 +56,18 @@ TEST_F(LineFileTest, AppendsAndCountsOctets) {
   EXPECT_EQ(read(), "three\n");
 }
 
+TEST_F(LineFileTest, BoundsItsSizeWithoutAskingForIt) {
+  std::ofstream(path()) << "torn";
+  LineFile file = open();
+  EXPECT_EQ(file.size_bound(), 5U);
+  file.append("one\n");
+  EXPECT_EQ(file.size_bound(), 9U);
+  fs::resize_file(path(), 0);  // as an outside tool does that has copied it
+  EXPECT_EQ(file.size_bound(), 9U);
+  EXPECT_EQ(file.size(), 0U);
+  EXPECT_EQ(file.size_bound(), 0U);
+}
+
 TEST_F(LineFileTest, EndsATornLastLineAtOpen) {
   std::ofstream(path()) << "whole\ntorn";
   EXPECT_EQ(open().size(), 11U);
