@@ -69,7 +69,7 @@ struct Shared {
   Gate gate{options.admission, metrics, clock};
   policy::Seats handshakes{options.handshakes_max};
   tls::Handshaker handshaker{"tls-in"};  // stopped before the loops go
-  policy::Bursts refusals;  // of replies, by reason
+  policy::Bursts refusals;               // of replies, by reason
   policy::LoginGuard login_guard{options.login_guard};
   policy::QuotaLedger quota;
   SigningMeters signing_meters{metrics};
