@@ -37,16 +37,17 @@ Backlog::Line& Backlog::line_of(const queue::Lease& lease) {
   return *line;
 }
 
-void Backlog::push(queue::Lease lease) {
+void Backlog::push(queue::Lease lease, TimePoint until) {
   Line& line = line_of(lease);
   const Age age{lease.message().id, lease.number()};
   // Whether its rate is ready is seen when it is looked for.
   if (line.leases.empty()) resting_.emplace(line.rate.ready_at(), line.member.id);
-  if (line.leases.try_emplace(age, std::move(lease)).second) ++size_;
+  overdue_at_ = empty() ? until : std::min(overdue_at_, until);
+  if (line.leases.try_emplace(age, Waiting{std::move(lease), until}).second) ++size_;
 }
 
-queue::Lease Backlog::pop(Line& line, std::map<Age, queue::Lease>::iterator which) {
-  queue::Lease lease = std::move(which->second);
+queue::Lease Backlog::pop(Line& line, ByAge::iterator which) {
+  queue::Lease lease = std::move(which->second.lease);
   line.leases.erase(which);
   --size_;
   if (line.leases.empty()) {
@@ -129,11 +130,30 @@ std::optional<Backlog::Late> Backlog::shed_late(TimePoint now) {
   return std::nullopt;
 }
 
+std::vector<queue::Lease> Backlog::take_overdue(TimePoint now) {
+  std::vector<queue::Lease> overdue;
+  if (now < overdue_at()) return overdue;
+  overdue_at_ = TimePoint::max();
+  for (const auto& [name, line] : lines_) {
+    for (auto next = line->leases.begin(); next != line->leases.end();) {
+      const auto one = next++;
+      if (one->second.until <= now) {
+        overdue.push_back(pop(*line, one));
+      } else {
+        overdue_at_ = std::min(overdue_at_, one->second.until);
+      }
+    }
+  }
+  overdue_at_ = std::max(overdue_at_, now + kOverduePause);
+  forget_idle(now);
+  return overdue;
+}
+
 std::vector<queue::Lease> Backlog::take_all() {
   std::vector<queue::Lease> all;
   all.reserve(size_);
   for (auto& [name, line] : lines_) {
-    for (auto& [age, lease] : line->leases) all.push_back(std::move(lease));
+    for (auto& [age, waiting] : line->leases) all.push_back(std::move(waiting.lease));
     line->leases.clear();
     turns_.leave(line->member);
   }

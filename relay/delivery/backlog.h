@@ -29,7 +29,8 @@ class Backlog {
   Backlog(const policy::Rate& queue_rate, const policy::TenantWeights& weights)
       : queue_rate_(queue_rate), weights_(&weights) {}
 
-  void push(queue::Lease lease);
+  // `until`: should it still wait then, take_overdue() has it.
+  void push(queue::Lease lease, TimePoint until = TimePoint::max());
   // The next whose queue may go now; counts against its rate. nullopt: see ready_at().
   std::optional<queue::Lease> take(TimePoint now);
   // When take() will have one; TimePoint::max(): nothing waits.
@@ -50,6 +51,12 @@ class Backlog {
 
   std::optional<Late> shed_late(TimePoint now);
 
+  // What has waited too long, without order; it is not looked for before overdue_at().
+  std::vector<queue::Lease> take_overdue(TimePoint now);
+
+  // No later than when some of what waits is overdue; max(): nothing waits.
+  [[nodiscard]] TimePoint overdue_at() const { return empty() ? TimePoint::max() : overdue_at_; }
+
   // Without order.
   std::vector<queue::Lease> take_all();
 
@@ -62,22 +69,32 @@ class Backlog {
   using Id = QueueTurns::Id;
   using Age = std::pair<queue::MessageId, std::uint32_t>;
 
+  struct Waiting {
+    queue::Lease lease;
+    TimePoint until;
+  };
+
+  using ByAge = std::map<Age, Waiting>;
+
   // A queue. With leases it stands in the order of turns, or rests until its rate lets the next
   // through. Without, it stays while its rate remembers something.
   struct Line {
     QueueTurns::Member member;
     std::string name;
-    std::map<Age, queue::Lease> leases;  // by age
+    ByAge leases;
     policy::RateLimit rate;
     policy::Appointments appointments;
   };
 
   Line& line_of(const queue::Lease& lease);
-  queue::Lease pop(Line& line, std::map<Age, queue::Lease>::iterator which);
+  queue::Lease pop(Line& line, ByAge::iterator which);
   void wake(TimePoint now);
   void forget(Line& line);
   void forget_idle(TimePoint now);
 
+  // Where all have the same lifetime some are overdue at any time, and finding them is a look at
+  // each that waits.
+  static constexpr Duration kOverduePause = Seconds(1);
   // Queues without leases that are remembered for their rate.
   static constexpr std::size_t kIdleMax = 1000;
 
@@ -90,6 +107,7 @@ class Backlog {
   Id last_id_ = 0;
   std::size_t idle_max_ = kIdleMax;
   std::size_t size_ = 0;
+  TimePoint overdue_at_ = TimePoint::max();  // of what waits, or has since the last look
 };
 
 }  // namespace postrider::delivery

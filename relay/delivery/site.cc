@@ -80,7 +80,11 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
     route_ = route;
     targets_ = std::move(list.targets);
   }
-  for (queue::Lease& lease : leases) backlog_.push(std::move(lease));
+  const WallTime wall = shared_.clock.wall();
+  for (queue::Lease& lease : leases) {
+    const auto left = std::max(lease.message().expires - wall, WallTime::duration(0));
+    backlog_.push(std::move(lease), active_at_ + left + kLastTurn);
+  }
   pump();
   shed(active_at_);
 }
@@ -132,6 +136,7 @@ void Site::pump() {
   wants_place_ = false;
   while (pump_once()) {
   }
+  end_overdue(shared_.clock.now());
   pumping_ = false;
   if (!provider_) return;
   // What it does not use is for others.
@@ -242,6 +247,15 @@ unsigned Site::messages_max(TimePoint now) {
   return learned == 0 ? allowed : std::min(allowed, learned);
 }
 
+void Site::end_overdue(TimePoint now) {
+  for (queue::Lease& lease : backlog_.take_overdue(now)) {
+    conclude_all(shared_, loop_, std::move(lease), Stage::kConnect,
+                 {451, {4, 4, 7}, "its lifetime ended while it waited for its turn at " + name_},
+                 {.site = name_});
+  }
+  has_come(backlog_.overdue_at(), now);
+}
+
 void Site::shed(TimePoint now) {
   if (stopping_) return;
   std::size_t keep = Backlog::kept_of(own_.messages());
@@ -255,10 +269,15 @@ void Site::shed(TimePoint now) {
 }
 
 void Site::put_off_until(queue::Lease lease, TimePoint until, TimePoint now) {
+  const message::Status status{451, {4, 4, 5}, "held back by this relay's own rate for " + name_};
+  const WallTime wall = shared_.clock.wall();
+  const WallTime expires = lease.message().expires;
+  if (expires <= wall) {
+    return conclude_all(shared_, loop_, std::move(lease), Stage::kConnect, status, {.site = name_});
+  }
   shared_.meters.held_back.add();
-  const auto wait = std::chrono::ceil<Milliseconds>(until - now);
-  put_off(shared_, loop_, std::move(lease), shared_.clock.wall() + wait,
-          {451, {4, 4, 5}, "held back by this relay's own rate for " + name_});
+  const WallTime due = wall + std::chrono::ceil<Milliseconds>(until - now);
+  put_off(shared_, loop_, std::move(lease), std::min(due, expires), status);
 }
 
 void Site::load(queue::Lease lease) {

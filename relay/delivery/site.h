@@ -99,6 +99,8 @@ class Site final : public ChannelOwner, public Sharer {
   std::unique_ptr<Channel> make_channel(std::vector<Target> targets);
   [[nodiscard]] unsigned messages_max(TimePoint now);
   void load(queue::Lease lease);
+  // Ends what has waited here beyond its lifetime.
+  void end_overdue(TimePoint now);
   // Puts off what a rate will not let through for a good while.
   void shed(TimePoint now);
   void put_off_until(queue::Lease lease, TimePoint until, TimePoint now);
@@ -128,6 +130,8 @@ class Site final : public ChannelOwner, public Sharer {
   static constexpr std::size_t kHomeConnections = 4;
   // After a connection could not be made while others work, the next is tried so much later.
   static constexpr Duration kDialPause = Seconds(1);
+  // What comes at the end of its lifetime, or behind it, has so long for a last attempt.
+  static constexpr Duration kLastTurn = Seconds(10);
 
   Shared& shared_;
   event::Loop& loop_;

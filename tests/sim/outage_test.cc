@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <map>
 
+#include "tests/sim/internet.h"
 #include "tests/sim/quiet_log.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/world.h"
@@ -97,6 +98,58 @@ TEST_F(Outages, ThatDoNotEndHoldNoMailBeyondItsLifetime) {
     world.drain(hours(25));
     world.check_over();
     EXPECT_EQ(world.ledger.ended("expired"), kLetters);
+    if (HasFailure()) break;
+  }
+}
+
+// One that takes a message a minute is given three thousand.
+class Overload : public Outages {
+ protected:
+  static constexpr Milliseconds kLifetime = hours(6);
+
+  void flood(World& world) {
+    world.start();
+    for (std::size_t i = 0; i < kLetters; ++i) {
+      world.submit({.to = {"slow.example"}, .from = "home.example"});
+      world.run_for(Duration(hours(1)) / static_cast<Duration::rep>(kLetters));
+    }
+    // What is under way then goes on, and what has just come has its last turn.
+    world.drain(kLifetime + minutes(5));
+    world.check_over();
+    EXPECT_EQ(world.ledger.ended("delivered") + world.ledger.ended("expired"), kLetters);
+  }
+};
+
+TEST_F(Overload, OfOurOwnRateEndsWithTheLifetime) {
+  for (const std::uint64_t seed : seeds(2)) {
+    SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
+    ProcessOptions options;
+    options.delivery.retry.lifetime = kLifetime;
+    options.delivery.sites = {{"slow.example", "", {.message_rate = policy::Rate{1, minutes(1)}}}};
+    World world(seed, options);
+    world.add_site({"home.example"}, {good_manners()});
+    world.add_site({"slow.example"}, {good_manners()});
+    flood(world);
+    // The rate is used up all the time.
+    EXPECT_GT(world.ledger.ended("delivered"), 6U * 60U);
+    if (HasFailure()) break;
+  }
+}
+
+TEST_F(Overload, OfATarpitEndsWithTheLifetime) {
+  for (const std::uint64_t seed : seeds(2)) {
+    SCOPED_TRACE("repeat with POSTRIDER_SEED=" + std::to_string(seed));
+    ProcessOptions options;
+    options.delivery.retry.lifetime = kLifetime;
+    options.delivery.sites = {{"slow.example", "", {.connections_max = 1}}};
+    World world(seed, options);
+    Manners tarpit;
+    tarpit.pipelining = false;
+    tarpit.think_from = tarpit.think_to = Seconds(15);
+    world.add_site({"home.example"}, {good_manners()});
+    world.add_site({"slow.example"}, {tarpit});
+    flood(world);
+    EXPECT_GT(world.ledger.ended("delivered"), 5U * 60U);
     if (HasFailure()) break;
   }
 }

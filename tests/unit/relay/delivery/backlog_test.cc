@@ -152,6 +152,28 @@ TEST_F(BacklogTest, KeepsWhatGoesWithinAWhile) {
   EXPECT_GT(Backlog::kept_of(policy::RateLimit()), 1'000'000'000U);
 }
 
+TEST_F(BacklogTest, WhatHasWaitedTooLongIsTakenOut) {
+  open();
+  const TimePoint now{Seconds(100)};
+  for (const int wait : {30, 10, 20}) backlog_.push(a_lease(), now + Seconds(wait));
+  EXPECT_EQ(backlog_.overdue_at(), now + Seconds(10));
+  EXPECT_THAT(backlog_.take_overdue(now + Seconds(9)), SizeIs(0));
+  EXPECT_THAT(backlog_.take_overdue(now + Seconds(20)), SizeIs(2));
+  EXPECT_EQ(backlog_.size(), 1U);
+  EXPECT_EQ(backlog_.overdue_at(), now + Seconds(30));
+  leases_out_.push_back(*backlog_.take(now));
+  EXPECT_EQ(backlog_.overdue_at(), TimePoint::max());
+}
+
+TEST_F(BacklogTest, WhatHasWaitedTooLongIsNotLookedForAllTheTime) {
+  open();
+  const TimePoint now{Seconds(100)};
+  for (const int wait : {1000, 1001}) backlog_.push(a_lease(), now + Milliseconds(wait));
+  EXPECT_THAT(backlog_.take_overdue(now + Milliseconds(1000)), SizeIs(1));
+  EXPECT_EQ(backlog_.overdue_at(), now + Milliseconds(2000));
+  EXPECT_THAT(backlog_.take_overdue(now + Milliseconds(2000)), SizeIs(1));
+}
+
 TEST_F(BacklogTest, GivesAllBack) {
   give("x@a.example", 2);
   give("x@b.example", 1);

@@ -67,6 +67,24 @@ TEST_F(LimitedSiteTest, WhatARateWillNotLetThroughSoonHoldsNoLease) {
   EXPECT_EQ(put_off, 5U);
 }
 
+TEST_F(LimitedSiteTest, WhatARateHoldsBackEndsWithItsLifetime) {
+  options_.message_rate = {1, Seconds(3600)};
+  options_.window.connections_first = 1;
+  add_host();
+  make_site();
+  give(some_leases(Backlog::kKeepMin + 2));
+  ASSERT_TRUE(run_until([&] { return host_->messages.size() == 1; }));
+  const Mail old{.sender = "", .notify = message::kNotifyNever, .lifetime = {}};
+  give(some_leases(2, old));
+  ASSERT_TRUE(run_until([&] { return events_of("expired") == 2; }));
+  const WallTime before = clock_.wall();
+  give(some_leases(1, {.to = {"b@ageing.example"}, .lifetime = Seconds(100)}));
+  ASSERT_TRUE(run_until([&] { return queue_->stats().leases == Backlog::kKeepMin; }));
+  const auto ageing = queue_->messages({.domain = "ageing.example"}, 10);
+  ASSERT_TRUE(ageing && ageing->messages.size() == 1);
+  EXPECT_LE(ageing->messages.front().deliveries.at(0).due, before + Seconds(101));
+}
+
 TEST_F(LimitedSiteTest, AConnectionRateSpreadsTheConnections) {
   options_.connection_rate = {5, Seconds(1)};
   options_.messages_per_connection_max = 1;
