@@ -66,21 +66,28 @@ void read_edns(std::string_view message, std::size_t at, DnsQuestion& question) 
   question.udp_size = std::max<std::size_t>(question.udp_size, read_u16(message, at + 3));
 }
 
+// `label` as DnsRecord::host.
+void put_name(std::string& out, const std::string& label) {
+  if (label == ".") {
+    out += '\0';
+    return;
+  }
+  if (!label.empty()) {
+    out += static_cast<char>(label.size());
+    out += label;
+  }
+  put_u16(out, kQuestionName);
+}
+
 void put_record(std::string& out, const DnsRecord& record) {
   std::string data;
-  if (record.type == DnsType::kMx) {
-    put_u16(data, record.preference);
-    if (record.host == ".") {
-      data += '\0';
-    } else {
-      data += static_cast<char>(record.host.size());
-      data += record.host;
-      put_u16(data, kQuestionName);
-    }
+  if (record.type == DnsType::kMx) put_u16(data, record.preference);
+  if (record.type == DnsType::kMx || record.type == DnsType::kCname) {
+    put_name(data, record.host);
   } else {
     data = record.address.bytes();
   }
-  put_u16(out, kQuestionName);
+  put_name(out, record.owner);
   put_u16(out, static_cast<std::uint16_t>(record.type));
   put_u16(out, kClassIn);
   put_u32(out, record.ttl);
@@ -148,9 +155,9 @@ std::string write_dns_reply(const DnsQuestion& question, const DnsReply& reply,
     const bool soa = reply.negative_ttl && !truncated;
     const std::size_t answers = truncated ? 0 : reply.answers.size();
     const unsigned all_flags = flags | (truncated ? kTruncated : 0U);
-    std::string out =
-        header(question.id, static_cast<std::uint16_t>(all_flags), 1,
-               static_cast<std::uint16_t>(answers), soa ? 1 : 0, question.edns ? 1 : 0);
+    std::string out = header(question.id, static_cast<std::uint16_t>(all_flags), 1,
+                             static_cast<std::uint16_t>(answers + (reply.damaged ? 1 : 0)),
+                             soa ? 1 : 0, question.edns ? 1 : 0);
     out += question.wire;
     for (std::size_t i = 0; i < answers; ++i) put_record(out, reply.answers[i]);
     if (soa) put_soa(out, *reply.negative_ttl);

@@ -12,7 +12,15 @@
 
 namespace postrider::bench {
 
-enum class DnsType : std::uint16_t { kA = 1, kNs = 2, kSoa = 6, kMx = 15, kAaaa = 28, kAny = 255 };
+enum class DnsType : std::uint16_t {
+  kA = 1,
+  kNs = 2,
+  kCname = 5,
+  kSoa = 6,
+  kMx = 15,
+  kAaaa = 28,
+  kAny = 255
+};
 
 enum class DnsCode : std::uint8_t {
   kNoError = 0,
@@ -20,6 +28,7 @@ enum class DnsCode : std::uint8_t {
   kServFail = 2,
   kNxDomain = 3,
   kNotImp = 4,
+  kRefused = 5,
 };
 
 struct DnsQuestion {
@@ -42,12 +51,15 @@ struct DnsRecord {
   std::uint32_t ttl = 0;
   IpAddress address;             // kA, kAaaa
   std::uint16_t preference = 0;  // kMx
-  std::string host;              // kMx: the label in front of the question's name; "." is the root
+  // kMx, kCname: a label in front of the question's name; "." is the root, "" that name itself.
+  std::string host;
+  std::string owner{};  // whose record it is, likewise
 };
 
 struct DnsReply {
   DnsCode code = DnsCode::kNoError;
   bool truncated = false;
+  bool damaged = false;  // it says that there is an answer more than there is
   std::vector<DnsRecord> answers;
   // Puts a SOA record with this TTL into the authority section, so that a missing name or record
   // can be cached (RFC 2308).

@@ -1,6 +1,7 @@
 #include "bench/sim/dns_zone.h"
 
 #include <string>
+#include <utility>
 
 namespace postrider::bench {
 
@@ -56,6 +57,20 @@ DnsReply null_mx_reply(const DnsQuestion& question, const DomainRule& rule) {
   return reply;
 }
 
+// The same records, of another name that the one asked for is an alias of.
+DnsReply behind_an_alias(DnsReply reply, std::uint32_t ttl) {
+  for (DnsRecord& record : reply.answers) record.owner = "alias";
+  reply.answers.insert(reply.answers.begin(), {DnsType::kCname, ttl, {}, 0, "alias"});
+  return reply;
+}
+
+DnsReply alias_loop(std::uint32_t ttl) {
+  DnsReply reply;
+  reply.answers.push_back({DnsType::kCname, ttl, {}, 0, "alias"});
+  reply.answers.push_back({DnsType::kCname, ttl, {}, 0, "", "alias"});
+  return reply;
+}
+
 std::optional<DnsReply> domain_reply(const DnsQuestion& question, DnsTransport transport,
                                      const DomainRule& rule) {
   switch (rule.dns) {
@@ -80,6 +95,20 @@ std::optional<DnsReply> domain_reply(const DnsQuestion& question, DnsTransport t
       reply.truncated = transport == DnsTransport::kUdp;
       return reply;
     }
+    case DnsMode::kRefused:
+      return only_code(DnsCode::kRefused);
+    case DnsMode::kDamaged: {
+      DnsReply reply = mx_reply(question, rule);
+      reply.damaged = true;
+      return reply;
+    }
+    case DnsMode::kNoEdns:
+      if (question.edns) return only_code(DnsCode::kFormErr);
+      break;
+    case DnsMode::kAlias:
+      return behind_an_alias(mx_reply(question, rule), rule.ttl);
+    case DnsMode::kAliasLoop:
+      return alias_loop(rule.ttl);
     case DnsMode::kOk:
       break;
   }
@@ -92,7 +121,9 @@ std::optional<DnsReply> answer_dns(const DnsQuestion& question, DnsTransport tra
                                    const RuleBook& book) {
   if (const auto host = book.find_host(question.name)) {
     if (host->rule->dns == DnsMode::kTimeout) return std::nullopt;
-    return address_reply(question, host->address, host->rule->ttl);
+    DnsReply reply = address_reply(question, host->address, host->rule->ttl);
+    if (host->rule->dns != DnsMode::kAlias) return reply;
+    return behind_an_alias(std::move(reply), host->rule->ttl);
   }
   if (const DomainRule* const rule = book.find(question.name)) {
     return domain_reply(question, transport, *rule);

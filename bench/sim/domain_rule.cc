@@ -44,14 +44,19 @@ Result<void> assign(T& target, const Result<T>& value) {
   return {};
 }
 
-constexpr std::array<Choice<DnsMode>, 8> kDnsModes = {{{"ok", DnsMode::kOk},
-                                                       {"nxdomain", DnsMode::kNxDomain},
-                                                       {"servfail", DnsMode::kServFail},
-                                                       {"timeout", DnsMode::kTimeout},
-                                                       {"nullmx", DnsMode::kNullMx},
-                                                       {"nomx", DnsMode::kNoMx},
-                                                       {"nodata", DnsMode::kNoData},
-                                                       {"truncate", DnsMode::kTruncate}}};
+constexpr std::array<Choice<DnsMode>, 13> kDnsModes = {{{"ok", DnsMode::kOk},
+                                                        {"nxdomain", DnsMode::kNxDomain},
+                                                        {"servfail", DnsMode::kServFail},
+                                                        {"timeout", DnsMode::kTimeout},
+                                                        {"nullmx", DnsMode::kNullMx},
+                                                        {"nomx", DnsMode::kNoMx},
+                                                        {"nodata", DnsMode::kNoData},
+                                                        {"truncate", DnsMode::kTruncate},
+                                                        {"refused", DnsMode::kRefused},
+                                                        {"damaged", DnsMode::kDamaged},
+                                                        {"noedns", DnsMode::kNoEdns},
+                                                        {"alias", DnsMode::kAlias},
+                                                        {"aliasloop", DnsMode::kAliasLoop}}};
 constexpr std::array<Choice<TlsMode>, 4> kTlsModes = {{{"on", TlsMode::kOn},
                                                        {"off", TlsMode::kOff},
                                                        {"broken", TlsMode::kBroken},
@@ -65,7 +70,7 @@ constexpr std::array<Choice<bool>, 2> kPreferences = {{{"ascending", false}, {"e
 constexpr std::array<Choice<bool>, 2> kOnOff = {{{"on", true}, {"off", false}}};
 
 Result<void> set_mx(DomainRule& rule, std::string_view value) {
-  static constexpr std::size_t kMaxHosts = 64;
+  static constexpr std::size_t kMaxHosts = 250;
   std::vector<IpAddress> addresses;
   for (const std::string_view part : ascii::split(value, ',')) {
     const auto address = IpAddress::parse(part);
@@ -87,7 +92,7 @@ Result<void> set_ttl(DomainRule& rule, std::string_view value) {
   return {};
 }
 
-constexpr std::array<Key, 13> kKeys = {{
+constexpr std::array<Key, 14> kKeys = {{
     {"mx", set_mx},
     {"ttl", set_ttl},
     {"mx-preference",
@@ -121,6 +126,10 @@ constexpr std::array<Key, 13> kKeys = {{
     {"connections",
      [](DomainRule& rule, std::string_view value) {
        return assign(rule.connections, parse_count(value));
+     }},
+    {"recipients",
+     [](DomainRule& rule, std::string_view value) {
+       return assign(rule.recipients, parse_count(value));
      }},
 }};
 

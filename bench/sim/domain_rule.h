@@ -28,6 +28,11 @@ enum class DnsMode {
   kNoMx,      // an address of the domain itself, no MX
   kNoData,    // the name exists and has no record
   kTruncate,  // over UDP only a hint to ask again over TCP
+  kRefused,
+  kDamaged,    // an answer with fewer records than it says
+  kNoEdns,     // FORMERR to whoever speaks EDNS
+  kAlias,      // the domain and its hosts are aliases (CNAME) of names with the records
+  kAliasLoop,  // aliases of each other
 };
 
 enum class TlsMode {
@@ -59,6 +64,7 @@ struct DomainRule {
   Milliseconds delay{0};
   std::uint64_t messages_per_connection = 0;  // 0: no limit
   std::uint64_t connections = 0;              // at a time and MX address; 0: no limit
+  std::uint64_t recipients = 1000;            // in a transaction
   std::shared_ptr<RuleCounters> counters = std::make_shared<RuleCounters>();
 
   // One `key=value`. The error names the key, and the nearest known one where it is unknown. The

@@ -1,5 +1,6 @@
 #include "bench/sim/sink_connection.h"
 
+#include <sys/socket.h>
 #include <utility>
 
 #include "relay/event/loop.h"
@@ -33,6 +34,7 @@ SinkConnection::~SinkConnection() {
 }
 
 void SinkConnection::open(event::Descriptor descriptor) {
+  socket_ = descriptor.get();
   auto stream = event::Stream::adopt(loop_, std::move(descriptor), *this);
   if (!stream) {
     over();
@@ -173,6 +175,9 @@ bool SinkConnection::carry_out(SinkOutput& output) {
       send(std::move(output.bytes));
       close_soon();
       return false;
+    case After::kReset:
+      reset();
+      return false;
     case After::kHang:
       send(std::move(output.bytes));
       mode_ = Mode::kDeaf;
@@ -214,6 +219,13 @@ void SinkConnection::close_soon() {
   }
   stream_->finish();
   timer().arm(Monotonic::now() + kLinger);
+}
+
+// With nothing to wait for at its end, closing a socket breaks the connection off.
+void SinkConnection::reset() {
+  const linger none{1, 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  over();
 }
 
 void SinkConnection::over() {

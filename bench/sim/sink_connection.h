@@ -64,6 +64,7 @@ class SinkConnection final : public event::StreamEvents {
   void start_tls();
   void on_tls_data(std::string_view bytes);
   void close_soon();
+  void reset();
   void over();
   void flood();
   event::Timer& timer();
@@ -81,6 +82,7 @@ class SinkConnection final : public event::StreamEvents {
   std::string plain_;
   std::unique_ptr<TlsLink> link_;
   std::optional<event::Timer> timer_;  // made when it is first needed
+  int socket_ = -1;                    // of stream_
   std::optional<event::Stream> stream_;
 };
 

@@ -223,7 +223,7 @@ void SinkSession::mail(std::string_view arguments) {
 std::optional<std::string> SinkSession::refusal_of_recipient(const std::string& recipient,
                                                              const DomainRule* rule) {
   if (rule == nullptr) return "550 5.7.1 not a domain of this simulation";
-  if (transaction_.recipients.size() >= kMaxRecipients) return "452 4.5.3 too many recipients";
+  if (transaction_.recipients.size() >= rule->recipients) return "452 4.5.3 too many recipients";
   if (const auto code = code_in_local_part(recipient)) return plain_reply(*code);
   if (rule->greylist.count() > 0 &&
       !world_.greylist.passes(transaction_.sender, recipient, rule->greylist, now_)) {
@@ -300,7 +300,7 @@ void SinkSession::accept_message() {
 
 void SinkSession::reset(std::string_view) {
   transaction_ = {};
-  say("250 2.0.0 ok", site().rule);
+  answer(Phase::kRset, site().rule, "250 2.0.0 ok");
 }
 
 void SinkSession::noop(std::string_view) {
@@ -308,7 +308,8 @@ void SinkSession::noop(std::string_view) {
 }
 
 void SinkSession::quit(std::string_view) {
-  say("221 2.0.0 bye", site().rule);
+  // What it asks for instead may have ended the dialogue already.
+  answer(Phase::kQuit, site().rule, "221 2.0.0 bye");
   stop(After::kClose);
 }
 
@@ -335,6 +336,9 @@ bool SinkSession::carry_out(const Step& step, Phase phase, const DomainRule& rul
     case Step::Act::kClose:
       stop(After::kClose);
       return false;
+    case Step::Act::kReset:
+      stop(After::kReset);
+      return false;
     case Step::Act::kCloseAfter:
       say(proper, &rule);
       stop(After::kClose);
@@ -350,6 +354,9 @@ bool SinkSession::carry_out(const Step& step, Phase phase, const DomainRule& rul
       return true;
     case Step::Act::kEndless:
       stop(After::kEndless, proper.substr(0, 3) + "-and another line of this reply\r\n");
+      return false;
+    case Step::Act::kLongLine:
+      stop(After::kEndless, "and on and on ");
       return false;
   }
   return false;

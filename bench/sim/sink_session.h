@@ -32,7 +32,7 @@ struct SinkWorld {
 };
 
 struct SinkOutput {
-  enum class After { kNothing, kStartTls, kBreakTls, kClose, kHang, kEndless };
+  enum class After { kNothing, kStartTls, kBreakTls, kClose, kReset, kHang, kEndless };
 
   std::string bytes;  // kEndless: to be sent over and over
   Milliseconds delay{0};
@@ -44,7 +44,6 @@ class SinkSession {
  public:
   // A longer command line ends the connection.
   static constexpr std::size_t kMaxLine = std::size_t{64} * 1024;
-  static constexpr std::size_t kMaxRecipients = 1000;
   // Bytes of a content that are kept when the log does not want the whole: enough for a header.
   static constexpr std::size_t kHeaderKeep = std::size_t{16} * 1024;
 

@@ -9,14 +9,16 @@ namespace postrider::bench {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Step::Act>, 7> kActs = {{
+constexpr std::array<std::pair<std::string_view, Step::Act>, 9> kActs = {{
     {"hang", Step::Act::kHang},
     {"close", Step::Act::kClose},
+    {"reset", Step::Act::kReset},
     {"closeafter", Step::Act::kCloseAfter},
     {"losereply", Step::Act::kLoseReply},
     {"garbage", Step::Act::kGarbage},
     {"drip", Step::Act::kDrip},
     {"endless", Step::Act::kEndless},
+    {"longline", Step::Act::kLongLine},
 }};
 
 }  // namespace
@@ -36,9 +38,10 @@ Result<Step> Step::parse(std::string_view text) {
   const auto code = ascii::parse_u64(text.substr(0, 3));
   const bool ends = text.size() == 3 || (text.size() > 4 && text[3] == '_');
   if (!code || text.size() < 3 || !ends || *code < 200 || *code > 599) {
-    return failure("'" + ascii::printable(text) +
-                   "' is neither a reply code with an optional _text nor one of hang, close, "
-                   "closeafter, losereply, garbage, drip, endless");
+    return failure(
+        "'" + ascii::printable(text) +
+        "' is neither a reply code with an optional _text nor one of hang, close, reset, "
+        "closeafter, losereply, garbage, drip, endless, longline");
   }
   Step step{Act::kReply, static_cast<int>(*code), std::string(text)};
   std::replace(step.reply.begin(), step.reply.end(), '_', ' ');

@@ -11,26 +11,28 @@
 
 namespace postrider::bench {
 
-enum class Phase { kGreeting, kEhlo, kStartTls, kMail, kRcpt, kData, kDot };
-constexpr std::size_t kPhaseCount = 7;
+enum class Phase { kGreeting, kEhlo, kStartTls, kMail, kRcpt, kData, kDot, kRset, kQuit };
+constexpr std::size_t kPhaseCount = 9;
 // The names of the phases as rules write them, by value of Phase.
 constexpr std::array<std::string_view, kPhaseCount> kPhaseNames = {
-    "greeting", "ehlo", "starttls", "mail", "rcpt", "data", "dot"};
+    "greeting", "ehlo", "starttls", "mail", "rcpt", "data", "dot", "rset", "quit"};
 
 struct Step {
   enum class Act {
     kReply,       // `reply`, and what its code means for the transaction; 421 closes behind it
     kHang,        // no answer, ever; the connection stays open
     kClose,       // closes without a word
+    kReset,       // the same by RST
     kCloseAfter,  // the proper reply, then closes
     kLoseReply,   // succeeds, and closes without saying so
     kGarbage,     // bytes that are no reply
     kDrip,        // the proper reply, one byte at a time
     kEndless,     // a reply whose last line never comes
+    kLongLine,    // a line that never ends
   };
 
-  // "CODE", "CODE_text_with_underscores" or the name of an act: hang, close, closeafter, losereply,
-  // garbage, drip, endless. Codes run from 200 to 599.
+  // "CODE", "CODE_text_with_underscores" or the name of an act: hang, close, reset, closeafter,
+  // losereply, garbage, drip, endless, longline. Codes run from 200 to 599.
   static Result<Step> parse(std::string_view text);
 
   Act act = Act::kReply;

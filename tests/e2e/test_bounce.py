@@ -1,5 +1,7 @@
 """What cannot be delivered comes back to its sender: once, readable for people and programs (RFC 3464)."""
 
+import re
+
 import pytest
 
 from reports import parse_report
@@ -138,7 +140,7 @@ def test_an_unknown_domain_bounces(relay, internet):
     assert "Remote-MTA" not in report.recipients[0]
 
 
-@pytest.mark.parametrize("dns", ["servfail", "timeout"])
+@pytest.mark.parametrize("dns", ["servfail", "timeout", "refused", "damaged", "aliasloop"])
 def test_a_failing_lookup_defers(new_relay, internet, dns):
     relay = new_relay(internet, dns={"query_timeout": "200ms", "tries": 1, "deadline": "2s", "failure_ttl": "1s"})
     internet.set("two.test dns=" + dns)
@@ -150,11 +152,33 @@ def test_a_failing_lookup_defers(new_relay, internet, dns):
     assert not relay.journal(event="bounced")
 
 
-@pytest.mark.parametrize("dns", ["nomx", "truncate"])
+@pytest.mark.parametrize("dns", ["nomx", "truncate", "noedns", "alias"])
 def test_unusual_answers_lead_to_the_host(relay, internet, dns):
     internet.set("two.test dns=" + dns)
     submit(relay, "ann@two.test")
     internet.wait_received("ann@two.test")
+
+
+def test_of_two_hundred_hosts_some_are_tried(new_relay, new_internet):
+    # None of them listens on the port that is used, that of the other internet.
+    names = new_internet("many.test mx=" + ",".join(f"@{number}" for number in range(1, 201)), "client.test mx=@4")
+    hosts = new_internet("other.test mx=@250")
+    relay = new_relay(names, delivery={"port": hosts.mx_port}, retry={"first_interval": "1h", "interval_max": "1h"})
+    queue = submit(relay, "ann@many.test")
+    relay.wait_journal(event="deferred", id=queue)
+    tried = set(re.findall(r"no connection host=(mx\d+\.many\.test)", relay.log()))
+    assert 1 < len(tried) <= 16
+    assert "mx1.many.test" in tried
+
+
+def test_an_address_of_a_family_that_leads_nowhere_costs_nothing(new_relay, new_internet):
+    internet = new_internet("six.test mx=::1,@2 listen=off", "two.test mx=@2", "client.test mx=@4")
+    relay = new_relay(internet)
+    submit(relay, "ann@six.test")
+    (received,) = internet.wait_received("ann@six.test")
+    assert received.mx == internet.address(2)
+    (delivered,) = relay.wait_journal(event="delivered")
+    assert delivered["attempts"] == 1
 
 
 # The relay listens on loopback; a wildcard stands for every address of the machine. The port of the MX hosts is

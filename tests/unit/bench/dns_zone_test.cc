@@ -50,7 +50,10 @@ class DnsZoneTest : public testing::Test {
                            "null.test dns=nullmx\nnx.test dns=nxdomain\nfail.test dns=servfail\n"
                            "slow.test dns=timeout\nnomx.test mx=127.0.0.4 dns=nomx\n"
                            "nodata.test mx=127.0.0.4 dns=nodata\n"
-                           "tcp.test mx=127.0.0.4 dns=truncate\nsix.test mx=::1\n")
+                           "tcp.test mx=127.0.0.4 dns=truncate\nsix.test mx=::1\n"
+                           "refused.test dns=refused\ndamaged.test mx=127.0.0.4 dns=damaged\n"
+                           "noedns.test mx=127.0.0.4 dns=noedns\n"
+                           "alias.test mx=127.0.0.4 dns=alias\nloop.test dns=aliasloop\n")
       : book_(*RuleBook::build(*parse_rule_text(rules, "test"))) {}
 
   std::optional<Answer> ask(const std::string& message,
@@ -108,9 +111,30 @@ TEST_F(DnsZoneTest, FaultsOfRules) {
   EXPECT_EQ(ask(query("fail.test", kMx))->code, 2U);
   EXPECT_FALSE(ask(query("slow.test", kMx)));
   EXPECT_EQ(ask(query("nodata.test", kA))->answers, 0U);
+  EXPECT_EQ(ask(query("refused.test", kMx))->code, 5U);
   const auto null_mx = ask(query("null.test", kMx));
   EXPECT_EQ(null_mx->answers, 1U);
   EXPECT_TRUE(null_mx->wire.ends_with(std::string("\x00\x03\x00\x00\x00", 5)));
+}
+
+TEST_F(DnsZoneTest, AnAnswerMayLackARecordThatItCounts) {
+  const auto damaged = ask(query("damaged.test", kMx));
+  EXPECT_EQ(damaged->answers, 2U);
+  EXPECT_TRUE(damaged->wire.ends_with(std::string("\x03mx1\xC0\x0C")));
+}
+
+TEST_F(DnsZoneTest, EdnsMayBeUnknown) {
+  EXPECT_EQ(ask(query("noedns.test", kMx, 1232))->code, 1U);
+  EXPECT_EQ(ask(query("noedns.test", kMx))->answers, 1U);
+}
+
+TEST_F(DnsZoneTest, NamesMayBeAliases) {
+  for (const auto& [name, type] : {std::pair("alias.test", kMx), std::pair("mx1.alias.test", kA)}) {
+    const auto answer = ask(query(name, type));
+    EXPECT_EQ(answer->answers, 2U);
+    EXPECT_THAT(answer->wire, HasSubstr(std::string("\x05") + "alias\xC0\x0C"));
+  }
+  EXPECT_EQ(ask(query("loop.test", kMx))->answers, 2U);
 }
 
 TEST_F(DnsZoneTest, WithoutMxTheDomainItselfHasAnAddress) {

@@ -26,7 +26,7 @@ TEST(DomainRule, ReadsEveryKey) {
   const DomainRule r = rule(
       "mx=127.0.0.2,127.0.0.3 ttl=7 mx-preference=equal dns=nullmx tls=required "
       "certificate=expired share=0.5 greylist=5s delay=100ms messages-per-connection=3 "
-      "connections=4 listen=off tickets=off");
+      "connections=4 recipients=5 listen=off tickets=off");
   EXPECT_EQ(r.mx.size(), 2U);
   EXPECT_EQ(r.mx[1].to_string(), "127.0.0.3");
   EXPECT_EQ(r.ttl, 7U);
@@ -38,6 +38,7 @@ TEST(DomainRule, ReadsEveryKey) {
   EXPECT_EQ(r.delay, Milliseconds(100));
   EXPECT_EQ(r.messages_per_connection, 3U);
   EXPECT_EQ(r.connections, 4U);
+  EXPECT_EQ(r.recipients, 5U);
   EXPECT_FALSE(r.listen);
   EXPECT_FALSE(r.tickets);
 }

@@ -148,9 +148,12 @@ TEST_F(SinkSessionTest, EveryActHasItsEnd) {
   };
   EXPECT_EQ(after_dot("hang"), After::kHang);
   EXPECT_EQ(after_dot("close"), After::kClose);
+  EXPECT_EQ(after_dot("reset"), After::kReset);
   EXPECT_EQ(after_dot("421"), After::kClose);
   EXPECT_EQ(after_dot("endless"), After::kEndless);
   EXPECT_THAT(last.bytes, StartsWith("250-"));
+  EXPECT_EQ(after_dot("longline"), After::kEndless);
+  EXPECT_THAT(last.bytes, Not(HasSubstr("\n")));
   EXPECT_EQ(after_dot("garbage"), After::kNothing);
   EXPECT_EQ(statistics_.messages, 0U);
   EXPECT_EQ(after_dot("drip"), After::kNothing);
@@ -160,6 +163,16 @@ TEST_F(SinkSessionTest, EveryActHasItsEnd) {
   EXPECT_EQ(after_dot("losereply"), After::kClose);
   EXPECT_EQ(said, "");
   EXPECT_EQ(statistics_.messages, 3U);
+}
+
+TEST_F(SinkSessionTest, RsetAndQuitHaveActsToo) {
+  rules("a.test mx=127.0.0.2 rset=451 quit=hang");
+  EXPECT_THAT(client("RSET\r\n"), StartsWith("451"));
+  EXPECT_EQ(client("QUIT\r\n"), "");
+  EXPECT_EQ(last.after, After::kHang);
+  rules("a.test mx=127.0.0.2 quit=500");
+  EXPECT_THAT(client("QUIT\r\n"), StartsWith("500"));
+  EXPECT_EQ(last.after, After::kClose);
 }
 
 TEST_F(SinkSessionTest, LocalPartsChooseReplies) {
