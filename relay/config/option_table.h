@@ -58,9 +58,9 @@ using Slot =
     std::variant<bool*, unsigned*, std::uint16_t*, std::uint64_t*, double*, Duration*,
                  Milliseconds*, Seconds*, std::string*, std::optional<IpAddress>*, Endpoint*,
                  std::vector<Endpoint>*, std::vector<Network>*, std::vector<std::string>*,
-                 log::Level*, smtp::ListenerMode*, smtp::Protocol*, policy::TlsLevel*,
-                 signing::Canonicalization*, policy::Then*, message::Band*, policy::Rate*,
-                 std::optional<policy::Rate>*>;
+                 log::Level*, smtp::ListenerMode*, smtp::Protocol*, smtp::LoginMechanism*,
+                 policy::TlsLevel*, signing::Canonicalization*, policy::Then*, message::Band*,
+                 policy::Rate*, std::optional<policy::Rate>*>;
 static_assert(std::is_same_v<std::size_t, std::uint64_t>, "one slot serves both");
 
 // Both ends belong to it. In the option's own unit: a number, octets, seconds, entries of a list.

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view kTlsLevels[] = {"none", "may", "encrypt", "verify"};
 constexpr std::string_view kProtocols[] = {"smtp", "lmtp"};
+constexpr std::string_view kMechanisms[] = {"first", "scram-sha-256", "plain", "login"};
 
 constexpr Option kDeliveryRows[] = {
     {.section = "delivery",
@@ -295,10 +296,8 @@ constexpr Option kDeliveryRows[] = {
      .key = "user",
      .kind = Kind::kText,
      .slot = PR_SLOT(route->user),
-     .help = "The name to log in with, by the first of AUTH SCRAM-SHA-256, PLAIN and LOGIN that is "
-             "offered; empty: no login.",
-     .more = "Needs a password, and tls at encrypt or verify. SCRAM never shows the password, and "
-             "a server that does not know it is refused.",
+     .help = "The name to log in with; empty: no login.",
+     .more = "Needs a password, and tls at encrypt or verify.",
      .example = "\"relay@example.com\""},
     {.section = "route",
      .key = "password",
@@ -312,6 +311,18 @@ constexpr Option kDeliveryRows[] = {
      .check = check_path,
      .help = "A file whose first line is that password, instead of password; read at the start.",
      .example = "\"/etc/postrider/smarthost.password\""},
+    {.section = "route",
+     .key = "mechanism",
+     .kind = Kind::kChoice,
+     .slot = PR_SLOT(route->mechanism),
+     .choices = kMechanisms,
+     .help = "By which AUTH mechanism; first: the first that is offered of scram-sha-256, plain "
+             "and login.",
+     .more = "SCRAM never shows the password, and a server that does not know it is refused; "
+             "scram-sha-256 alone keeps a password from whoever stands between at tls = "
+             "\"encrypt\", which checks no name. A login that was refused is not tried by another "
+             "mechanism: where a server offers SCRAM and has no verifier for this account, name "
+             "plain."},
 
     {.section = "retry",
      .key = "first_interval",

@@ -32,6 +32,7 @@ struct RouteOptions {
   std::string user;
   std::string password;
   std::string password_file;
+  smtp::LoginMechanism mechanism = smtp::LoginMechanism::kFirst;
 };
 
 // A provider of mail boxes, by the names of its mail hosts: a site belongs to it if all of its

@@ -1,11 +1,20 @@
 #include "relay/delivery/routes.h"
 
+#include <array>
 #include <utility>
 
 #include "relay/base/ascii.h"
 #include "relay/base/ip.h"
 
 namespace postrider::delivery {
+
+namespace {
+
+// In the names of sites, by LoginMechanism.
+constexpr std::array<std::string_view, 4> kMechanismMarks = {"", " by scram-sha-256", " by plain",
+                                                             " by login"};
+
+}  // namespace
 
 Hop mail_hosts(const Options& options, std::shared_ptr<const tls::Context> context) {
   Hop hop;
@@ -34,7 +43,8 @@ Hop smart_host(const RouteOptions& options, std::string password,
   if (hop.protocol == smtp::Protocol::kLmtp) hop.site += " lmtp";
   if (!options.user.empty()) {
     hop.site += " " + options.user;
-    hop.login = smtp::ClientLogin{options.user, std::move(password)};
+    hop.site += kMechanismMarks.at(static_cast<std::size_t>(options.mechanism));
+    hop.login = smtp::ClientLogin{options.user, std::move(password), options.mechanism};
   }
   return hop;
 }

@@ -19,10 +19,36 @@ constexpr std::size_t kCommandLineMax = 512;
 // Of a SCRAM exchange: our first, our proof, and that the server's is right.
 constexpr unsigned kScramMessages = 3;
 
-bool offers(const std::vector<std::string>& mechanisms, std::string_view name) {
-  return std::any_of(mechanisms.begin(), mechanisms.end(), [name](const std::string& mechanism) {
-    return ascii::iequals(mechanism, name);
-  });
+// Whether the server, which offers these, and the login allow a mechanism.
+class Choice {
+ public:
+  Choice(const std::vector<std::string>& offered, const ClientLogin& login)
+      : offered_(offered), login_(login) {}
+
+  [[nodiscard]] bool allows(LoginMechanism mechanism, std::string_view name) const {
+    if (login_.mechanism != mechanism && login_.mechanism != LoginMechanism::kFirst) return false;
+    return std::any_of(offered_.begin(), offered_.end(),
+                       [name](const std::string& one) { return ascii::iequals(one, name); });
+  }
+
+ private:
+  const std::vector<std::string>& offered_;
+  const ClientLogin& login_;
+};
+
+std::string_view nothing_to_use(LoginMechanism wanted) {
+  switch (wanted) {
+    case LoginMechanism::kFirst:
+      break;
+    case LoginMechanism::kScramSha256:
+      return "the server does not offer AUTH SCRAM-SHA-256, or name and password are not "
+             "printable ASCII";
+    case LoginMechanism::kPlain:
+      return "the server does not offer AUTH PLAIN";
+    case LoginMechanism::kLogin:
+      return "the server does not offer AUTH LOGIN";
+  }
+  return "the server offers none of AUTH SCRAM-SHA-256, PLAIN and LOGIN";
 }
 
 }  // namespace
@@ -33,20 +59,21 @@ void ClientSession::Machine::settle_auth() {
   const ClientLogin& login = *options_.login;
   if (!tls_) return end_locally(Stage::kAuth, "a login is not sent without TLS");
   auth_responses_.clear();
-  if (offers(capabilities_.auth, kScramMechanism) && ascii::is_printable(login.user) &&
-      ascii::is_printable(login.password)) {
+  const Choice choice(capabilities_.auth, login);
+  if (choice.allows(LoginMechanism::kScramSha256, kScramMechanism) &&
+      ascii::is_printable(login.user) && ascii::is_printable(login.password)) {
     actions_.push_back(AskScram{"", true});
-  } else if (offers(capabilities_.auth, "PLAIN")) {
+  } else if (choice.allows(LoginMechanism::kPlain, "PLAIN")) {
     std::string plain;
     plain.append(1, '\0').append(login.user).append(1, '\0').append(login.password);
     begin_auth("PLAIN", ascii::base64_encode(plain));
-  } else if (offers(capabilities_.auth, "LOGIN")) {
+  } else if (choice.allows(LoginMechanism::kLogin, "LOGIN")) {
     auth_command_ = "AUTH LOGIN";
     // Taken from the end.
     auth_responses_ = {ascii::base64_encode(login.password), ascii::base64_encode(login.user)};
     add_step(StepKind::kAuth);
   } else {
-    end_locally(Stage::kAuth, "the server offers none of AUTH SCRAM-SHA-256, PLAIN and LOGIN");
+    end_locally(Stage::kAuth, std::string(nothing_to_use(login.mechanism)));
   }
 }
 

@@ -54,10 +54,20 @@ struct ClientTimeouts {
   Duration quit = Seconds(5);
 };
 
+enum class LoginMechanism : std::uint8_t {
+  kFirst,  // the first that is offered of those below, in their order
+  kScramSha256,
+  kPlain,
+  kLogin,
+};
+
 // What to log in with at a server that wants it.
 struct ClientLogin {
   std::string user;
   std::string password;
+  // The only one that is used, or any. What is refused is not tried again by another: PLAIN would
+  // show the password to a server that has just failed to prove that it knows it.
+  LoginMechanism mechanism = LoginMechanism::kFirst;
 
   bool operator==(const ClientLogin&) const = default;
 };
@@ -65,8 +75,8 @@ struct ClientLogin {
 struct ClientOptions {
   std::string helo_name = "localhost";
   Protocol protocol = Protocol::kSmtp;
-  // With it the session logs in before it is ready, by the first of SCRAM-SHA-256, PLAIN and LOGIN
-  // that is offered, and over TLS alone; otherwise it fails at Stage::kAuth. SCRAM is left out
+  // With it the session logs in before it is ready, over TLS alone, by a mechanism that is offered
+  // and that it may use; otherwise it fails at Stage::kAuth. SCRAM is left out
   // where name or password are not printable ASCII (see auth::make_scram_verifier()).
   std::optional<ClientLogin> login;
   StartTlsUse start_tls = StartTlsUse::kIfOffered;

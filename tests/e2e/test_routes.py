@@ -68,18 +68,18 @@ def test_the_password_may_stand_in_a_file(relay_by, internet, directory):
     delivered(relay_by("submission", user=USER, password_file=str(file)), internet)
 
 
-@pytest.mark.parametrize(("user", "password", "works"), [
-    ("shop", "sesame", True), ("shop", "wrong", False),
+@pytest.mark.parametrize(("user", "password", "mechanism", "works"), [
+    ("shop", "sesame", "first", True), ("shop", "wrong", "first", False), ("shop", "sesame", "scram-sha-256", True),
     # Nothing but SCRAM is tried where it is offered, and this account has no verifier for it.
-    ("old", "sesame", False)])
-def test_a_login_by_scram(new_relay, internet, users, user, password, works):
+    ("old", "sesame", "first", False), ("old", "sesame", "plain", True), ("old", "sesame", "login", True)])
+def test_a_login_by_scram(new_relay, internet, users, user, password, mechanism, works):
     for name, options in (("shop", ()), ("old", ("--no-scram",))):
         done = tool("user", "add", name, "--sender", "*", *options, "--file", users, stdin="sesame\n")
         assert done.returncode == 0, done.stderr
     host = new_relay(internet, auth={"users_file": str(users)})
     relay = new_relay(internet, delivery={"ca_file": str(host.certificate.chain)}, route=[
         {"domain": "*", "host": "127.0.0.1", "port": host.ports["submission"], "tls": "verify", "user": user,
-         "password": password}])
+         "password": password, "mechanism": mechanism}])
     queue = submit(relay, "ann@one.test")
     if works:
         internet.wait_received("ann@one.test")

@@ -37,6 +37,10 @@ TEST(SmartHost, HasASiteOfItsOwnForEachLoginAndLevel) {
   EXPECT_NE(plain, app);
   EXPECT_NE(app, verified);
   EXPECT_EQ(app.find("secret"), std::string::npos);
+  options.mechanism = smtp::LoginMechanism::kScramSha256;
+  const Hop scram = smart_host(options, "", nullptr);
+  EXPECT_NE(scram.site, verified);
+  EXPECT_EQ(scram.login->mechanism, smtp::LoginMechanism::kScramSha256);
 }
 
 TEST(SmartHost, MayBeAMailStore) {

@@ -56,6 +56,22 @@ TEST_F(ClientAuthTest, ScramComesBeforeTheOthers) {
   EXPECT_TRUE(ready);
 }
 
+TEST_F(ClientAuthTest, TheMechanismMayBeNamed) {
+  const std::string all = "AUTH PLAIN LOGIN SCRAM-SHA-256";
+  options.login->mechanism = LoginMechanism::kPlain;
+  EXPECT_EQ(greet(all), "AUTH PLAIN AGFwcABzZWNyZXQ=\r\n");
+  server("235 ok");
+  EXPECT_TRUE(ready);
+}
+
+TEST_F(ClientAuthTest, ANamedMechanismIsTheOnlyOne) {
+  options.login->mechanism = LoginMechanism::kScramSha256;
+  EXPECT_EQ(greet("AUTH PLAIN LOGIN"), "QUIT\r\n");
+  EXPECT_FALSE(ready);
+  ASSERT_TRUE(ended);
+  EXPECT_NE(ended->status.text.find("does not offer AUTH SCRAM-SHA-256"), std::string::npos);
+}
+
 TEST_F(ClientAuthTest, ScramIsLeftOutWhereItWouldNeedPreparation) {
   options.login->password = "p\xc3\xa4ncil";
   EXPECT_EQ(greet("AUTH SCRAM-SHA-256 PLAIN").substr(0, 11), "AUTH PLAIN ");
