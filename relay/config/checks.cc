@@ -74,6 +74,7 @@ class Checker {
   void user(const std::string& prefix, const auth::User& user);
   void key(const std::string& prefix, signing::KeyOptions& key);
   void route(const std::string& prefix, delivery::RouteOptions& route);
+  void socket_of(const std::string& prefix, delivery::RouteOptions& route);
   void login_of(const std::string& prefix, const delivery::RouteOptions& route);
   // `prefix` + ".name", which must be there once in its section.
   void unique_name(const std::string& prefix, const std::string& name,
@@ -255,12 +256,26 @@ void Checker::route(const std::string& prefix, delivery::RouteOptions& route) {
     add(prefix + (is_set(prefix + ".domain") ? ".domain" : ".tenant"),
         fmt::format("'{}' is there twice{}", ascii::printable(route.domain, 60), whose));
   }
-  if (route.protocol == smtp::Protocol::kLmtp && !is_set(prefix + ".port")) {
+  if (route.host.starts_with(delivery::kSocketPrefix)) {
+    socket_of(prefix, route);
+  } else if (route.protocol == smtp::Protocol::kLmtp && !is_set(prefix + ".port")) {
     add(prefix + ".port", "missing; LMTP has no port of its own, servers often have it on 24");
   } else if (route.protocol == smtp::Protocol::kLmtp && route.port == 25) {
     add(prefix + ".port", "25 is that of SMTP, where LMTP must not be used (RFC 2033)");
   }
   login_of(prefix, route);
+}
+
+void Checker::socket_of(const std::string& prefix, delivery::RouteOptions& route) {
+  if (route.protocol != smtp::Protocol::kLmtp) {
+    add(prefix + ".protocol", "a socket of this machine is for lmtp");
+  }
+  if (is_set(prefix + ".port")) add(prefix + ".port", "a socket of this machine has none");
+  if (!is_set(prefix + ".tls")) route.tls = policy::TlsLevel::kNone;
+  if (route.tls != policy::TlsLevel::kNone) {
+    add(prefix + ".tls",
+        "nobody stands between this machine and a socket of its own; leave it out");
+  }
 }
 
 void Checker::login_of(const std::string& prefix, const delivery::RouteOptions& route) {

@@ -1,12 +1,14 @@
 // What a text option accepts beyond being a text.
 #include <algorithm>
 #include <fmt/format.h>
+#include <sys/un.h>
 
 #include "relay/auth/password.h"
 #include "relay/auth/scram.h"
 #include "relay/base/ascii.h"
 #include "relay/config/option_rows.h"
 #include "relay/config/option_value.h"
+#include "relay/delivery/options.h"
 #include "relay/message/address.h"
 #include "relay/message/envelope.h"
 #include "relay/policy/reply_rules.h"
@@ -58,8 +60,22 @@ Result<void> check_route_domain(std::string_view text) {
   return check_host_name(text.front() == '.' ? text.substr(1) : text);
 }
 
+namespace {
+
+Result<void> check_socket(std::string_view path) {
+  if (!path.starts_with('/')) return failure("the path of a socket begins with /");
+  const std::size_t most = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.size() > most) return failure(fmt::format("the path is longer than {} octets", most));
+  return check_path(path);
+}
+
+}  // namespace
+
 Result<void> check_route_host(std::string_view text) {
   if (text.empty()) return failure("must not be empty");
+  if (text.starts_with(delivery::kSocketPrefix)) {
+    return check_socket(text.substr(delivery::kSocketPrefix.size()));
+  }
   if (IpAddress::parse(text)) return {};
   return check_host_name(text);
 }

@@ -262,15 +262,18 @@ constexpr Option kDeliveryRows[] = {
      .check = check_route_host,
      .help =
          "The smart host or mail store: a name, whose addresses are used and no MX records, or an "
-         "IP address; needed.",
-     .more = "It may be anywhere, this machine and private networks included.",
+         "IP address, or, for lmtp, a socket of this machine as \"unix:/run/dovecot/lmtp\"; "
+         "needed.",
+     .more = "It may be anywhere, this machine and private networks included. The user the relay "
+             "becomes must be able to connect to a socket.",
      .example = "\"smtp.example.net\""},
     {.section = "route",
      .key = "port",
      .kind = Kind::kCount,
      .slot = PR_SLOT(route->port),
      .range = {1, 65'535},
-     .help = "Its port; needed where protocol is lmtp, which has none of its own."},
+     .help = "Its port; needed where protocol is lmtp, which has none of its own; none with a "
+             "socket."},
     {.section = "route",
      .key = "protocol",
      .kind = Kind::kChoice,
@@ -284,7 +287,7 @@ constexpr Option kDeliveryRows[] = {
      .kind = Kind::kChoice,
      .slot = PR_SLOT(route->tls),
      .choices = kTlsLevels,
-     .help = "What TLS it must offer, as in delivery.tls."},
+     .help = "What TLS it must offer, as in delivery.tls; none with a socket."},
     {.section = "route",
      .key = "implicit_tls",
      .kind = Kind::kBool,

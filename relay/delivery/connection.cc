@@ -45,9 +45,7 @@ Connection::~Connection() {
 
 void Connection::start() {
   own_deadline_ = now() + shared_.options.connect_timeout;
-  const IpAddress& ip = options_.target.ip;
-  auto stream = event::Stream::connect(loop_, Endpoint{ip, options_.hop->port},
-                                       options_.source->address_for(ip), *this);
+  auto stream = connect();
   if (stream) {
     stream_ = std::move(*stream);
   } else {
@@ -56,13 +54,19 @@ void Connection::start() {
   settle();
 }
 
+Result<event::Stream> Connection::connect() {
+  const Target& target = options_.target;
+  if (!target.path.empty()) return event::Stream::connect_local(loop_, target.path, *this);
+  return event::Stream::connect(loop_, Endpoint{target.ip, options_.hop->port},
+                                options_.source->address_for(target.ip), *this);
+}
+
 void Connection::connect_failed(std::string_view text) {
-  ended_ = smtp::Ended{Stage::kConnect,
-                       {0,
-                        {},
-                        "connect to " + options_.target.host + "[" +
-                            options_.target.ip.to_string() + "]: " + std::string(text)},
-                       false};
+  const Target& target = options_.target;
+  const std::string where =
+      target.path.empty() ? target.host + "[" + target.ip.to_string() + "]" : target.host;
+  ended_ = smtp::Ended{
+      Stage::kConnect, {0, {}, "connect to " + where + ": " + std::string(text)}, false};
 }
 
 void Connection::on_connected() {
@@ -333,7 +337,8 @@ std::string Connection::tls_text() const {
 }
 
 std::string Connection::source_text() const {
-  return connected_ ? stream_->local().ip.to_string() : std::string();
+  if (!connected_ || !options_.target.path.empty()) return {};
+  return stream_->local().ip.to_string();
 }
 
 std::optional<tls::Session> Connection::take_session() {

@@ -69,7 +69,7 @@ class Connection final : public event::StreamEvents {
 
   // "TLSv1.3 TLS_AES_256_GCM_SHA384", or "".
   [[nodiscard]] std::string tls_text() const;
-  // The local address; "" before the connection stands.
+  // The local address; "" before the connection stands, and where it has none.
   [[nodiscard]] std::string source_text() const;
   // The newest TLS session the peer gave; once.
   std::optional<tls::Session> take_session();
@@ -109,6 +109,7 @@ class Connection final : public event::StreamEvents {
   void lost(std::string_view reason);
   void encrypt_some();
   void flush_tls();
+  Result<event::Stream> connect();
   void connect_failed(std::string_view text);
   // Timer; telling the end. `this` may be gone after it.
   void settle();

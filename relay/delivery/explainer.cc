@@ -19,7 +19,8 @@ std::string route_text(std::string_view domain, const Hop& hop, const dns::Route
   } else {
     text = "mail hosts of " + std::string(domain);
   }
-  text += ", port " + std::to_string(hop.port) + ", TLS " + std::string(policy::name_of(hop.tls));
+  if (hop.path.empty()) text += ", port " + std::to_string(hop.port);
+  text += ", TLS " + std::string(policy::name_of(hop.tls));
   if (hop.implicit_tls) text += " from the first octet";
   if (hop.login) text += ", with a login";
   return hop.is_smart_host() ? text + " (route for " + hop.route + ")" : text;
@@ -89,11 +90,7 @@ Result<Explanation> Explainer::explain(const message::Address& address, const st
   const Hop& hop = parts_.routes.find(address.domain, tenant);
   auto found = wait_for<RoutePtr>(
       [&](Executor& reply_on, auto done) {
-        if (hop.is_smart_host()) {
-          parts_.resolver.resolve_host(hop.host, reply_on, std::move(done));
-        } else {
-          parts_.resolver.resolve(address.domain, reply_on, std::move(done));
-        }
+        find_route(parts_.resolver, address.domain, hop, reply_on, std::move(done));
       },
       "the DNS");
   if (!found) return failure(found.error());

@@ -182,7 +182,7 @@ AttemptFacts LocalChannel::facts() const {
   facts.site = options_.site;
   facts.replies = options_.replies;
   facts.host = connection_->target().host;
-  facts.ip = connection_->target().ip.to_string();
+  facts.ip = connection_->target().ip_text();
   facts.tls = connection_->tls_text();
   facts.source = connection_->source_text();
   facts.dsn_passed = connection_->session().capabilities().dsn;
@@ -226,6 +226,8 @@ void LocalChannel::conclude_parcel() {
 }
 
 void LocalChannel::note_health(const Target& target, bool works) {
+  // There is no other place to go to in place of a socket.
+  if (!target.path.empty()) return;
   shared_.health.note({target.ip, options_.hop->port}, works, shared_.clock.now());
 }
 
@@ -267,7 +269,7 @@ void LocalChannel::note_failure(const Target& target, const smtp::Ended& met) {
   shared_.meters.connections_failed.at(met.stage).add();
   log::info("delivery", "no connection",
             {{"host", target.host},
-             {"ip", target.ip.to_string()},
+             {"ip", target.ip_text()},
              {"stage", message::name_of(met.stage)},
              {"reason", met.status.to_line()}});
 }

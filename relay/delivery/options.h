@@ -19,11 +19,15 @@ namespace postrider::delivery {
 
 // Where mail goes instead of to the mail hosts of its domain. Those of the message's tenant come
 // before those for all; among either the nearest domain counts.
+// In front of the path of a socket of this machine, in place of a host.
+inline constexpr std::string_view kSocketPrefix = "unix:";
+
 struct RouteOptions {
   // "example.org", ".example.org" for all domains below it, "*" for all that have no other.
   std::string domain;
   std::string tenant;  // whose mail; "": that of all
-  std::string host;    // a name, whose addresses are used and no MX records, or an IP address
+  // A name, whose addresses are used and no MX records, or an IP address, or "unix:/path".
+  std::string host;
   std::uint16_t port = 587;
   smtp::Protocol protocol = smtp::Protocol::kSmtp;
   policy::TlsLevel tls = policy::TlsLevel::kEncrypt;

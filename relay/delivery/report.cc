@@ -152,7 +152,13 @@ std::optional<message::DsnAction> report_action(const Conclusion& conclusion, st
   return std::nullopt;
 }
 
-std::vector<message::DsnRecipient> report_recipients(const Conclusion& conclusion) {
+// RFC 3464 section 2.3.5: by its name in the DNS. Behind a socket is a server of this machine.
+const std::string& remote_mta(const Shared& shared, const AttemptFacts& facts) {
+  return facts.host.starts_with(kSocketPrefix) ? shared.host_name : facts.host;
+}
+
+std::vector<message::DsnRecipient> report_recipients(const Shared& shared,
+                                                     const Conclusion& conclusion) {
   std::vector<message::DsnRecipient> reported;
   // A report is never answered by a report (RFC 5321 section 6.1).
   if (conclusion.lease.message().envelope.sender.is_null()) return reported;
@@ -163,7 +169,7 @@ std::vector<message::DsnRecipient> report_recipients(const Conclusion& conclusio
     entry.recipient = conclusion.lease.recipients()[i];
     entry.action = *action;
     entry.status = shown_status(conclusion.results[i]);
-    entry.remote_mta = conclusion.facts.host;
+    entry.remote_mta = remote_mta(shared, conclusion.facts);
     if (*action == message::DsnAction::kDelayed) {
       entry.will_retry_until = conclusion.lease.message().expires;
     }
@@ -237,7 +243,7 @@ void wind_up(Shared& shared, Executor& executor, Conclusion conclusion) {
   conclusion.delay_due =
       !conclusion.lease.delay_reported() &&
       policy::is_delay_notice_due(shared.options.retry, message.released(), shared.clock.wall());
-  auto reported = report_recipients(conclusion);
+  auto reported = report_recipients(shared, conclusion);
   if (reported.empty() || conclusion.lease.body()) {
     return finish(shared, std::move(conclusion), std::move(reported));
   }

@@ -28,18 +28,24 @@ Hop smart_host(const RouteOptions& options, std::string password,
                std::shared_ptr<const tls::Context> context) {
   Hop hop;
   hop.host = ascii::lower(options.host);
-  if (const auto ip = IpAddress::parse(options.host)) {
+  hop.port = options.port;
+  if (options.host.starts_with(kSocketPrefix)) {
+    hop.host = options.host;
+    hop.path = options.host.substr(kSocketPrefix.size());
+    hop.port = 0;
+  } else if (const auto ip = IpAddress::parse(options.host)) {
     hop.host = (ip->is_v4() ? "[" : "[IPv6:") + ip->to_string() + "]";
   }
   hop.route = "domain " + options.domain;
   if (!options.tenant.empty()) hop.route = "tenant " + options.tenant + ", " + hop.route;
-  hop.port = options.port;
   hop.protocol = options.protocol;
   hop.tls = options.tls;
   hop.implicit_tls = options.implicit_tls;
   hop.context = std::move(context);
   // What tells connections apart that must not be shared.
-  hop.site = hop.host + ":" + std::to_string(hop.port) + " " + std::string(name_of(hop.tls));
+  hop.site = hop.host;
+  if (hop.path.empty()) hop.site += ":" + std::to_string(hop.port);
+  hop.site += " " + std::string(name_of(hop.tls));
   if (hop.protocol == smtp::Protocol::kLmtp) hop.site += " lmtp";
   if (!options.user.empty()) {
     hop.site += " " + options.user;

@@ -18,8 +18,11 @@
 namespace postrider::delivery {
 
 struct Hop {
-  // Of a smart host: a name, or an address literal; "": the mail hosts of the domain itself.
+  // Of a smart host: a name, or an address literal, or kSocketPrefix and a path; "": the mail hosts
+  // of the domain itself.
   std::string host;
+  // Of a socket of this machine; "": it has addresses.
+  std::string path;
   // Of a smart host: the site its mail waits at.
   std::string site;
   // The route that names it: "domain *" or "tenant shop, domain *".

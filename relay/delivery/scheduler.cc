@@ -61,11 +61,7 @@ void Scheduler::look_up(const std::string& name, const Hop& hop) {
   auto done = [this, name, &hop](const std::shared_ptr<const dns::Route>& route) {
     resolved(name, hop, route);
   };
-  if (hop.is_smart_host()) {
-    shared_.resolver.resolve_host(hop.host, loop_, std::move(done));
-  } else {
-    shared_.resolver.resolve(name, loop_, std::move(done));
-  }
+  find_route(shared_.resolver, name, hop, loop_, std::move(done));
 }
 
 void Scheduler::resolved(const std::string& name, const Hop& hop,

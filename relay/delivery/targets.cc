@@ -1,6 +1,7 @@
 #include "relay/delivery/targets.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace postrider::delivery {
 
@@ -21,6 +22,18 @@ const dns::Host* best_own(const dns::Route& route, const std::vector<Network>& o
 }
 
 }  // namespace
+
+void find_route(dns::Resolver& resolver, const std::string& domain, const Hop& hop,
+                Executor& reply_on, UniqueFunction<void(std::shared_ptr<const dns::Route>)> done) {
+  if (!hop.is_smart_host()) return resolver.resolve(domain, reply_on, std::move(done));
+  if (hop.path.empty()) return resolver.resolve_host(hop.host, reply_on, std::move(done));
+  auto route = std::make_shared<dns::Route>();
+  route->status = dns::RouteStatus::kFound;
+  route->site = hop.site;
+  route->hosts.push_back({hop.host, 0, {}, false});
+  route->detail = "a socket of this machine";
+  reply_on.post([route = std::move(route), done = std::move(done)]() mutable { done(route); });
+}
 
 Status verdict_of(const dns::Route& route, const Hop& hop) {
   if (hop.is_smart_host()) {
@@ -43,6 +56,7 @@ Status verdict_of(const dns::Route& route, const Hop& hop) {
 TargetList targets_of(const dns::Route& found, const Hop& hop, const Source& source,
                       const Options& options, const std::vector<Network>& own) {
   if (found.status != dns::RouteStatus::kFound) return {{}, verdict_of(found, hop)};
+  if (!hop.path.empty()) return {{{hop.host, {}, hop.path}}, {}};
 
   dns::Route route = found;
   if (const dns::Host* self = hop.is_smart_host() ? nullptr : best_own(found, own)) {

@@ -1,7 +1,8 @@
-// Targets: the addresses of a route in the order to be tried, and what a route without any means.
-// Pure.
+// Targets: the route of a hop, its addresses in the order to be tried, and what a route without any
+// means. Pure, but for what the resolver does.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ namespace postrider::delivery {
 struct Target {
   std::string host;  // MX host name, for SNI, certificate match and reports
   IpAddress ip;
+  std::string path{};  // of a socket of this machine, in place of an address; "": it has one
+
+  // For logs and reports; "": it is a socket.
+  [[nodiscard]] std::string ip_text() const { return path.empty() ? ip.to_string() : ""; }
 
   bool operator==(const Target&) const = default;
 };
@@ -25,6 +30,11 @@ struct TargetList {
   // Why it is empty; code 0 while it is not.
   message::Status verdict;
 };
+
+// The route of mail for `domain` that takes `hop`: what the DNS says of the domain, or of the smart
+// host; a socket of this machine is known without. `done` runs through `reply_on`, exactly once.
+void find_route(dns::Resolver& resolver, const std::string& domain, const Hop& hop,
+                Executor& reply_on, UniqueFunction<void(std::shared_ptr<const dns::Route>)> done);
 
 // What a route means that was not found.
 message::Status verdict_of(const dns::Route& route, const Hop& hop);

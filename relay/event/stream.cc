@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <span>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <utility>
 
 #include "relay/base/check.h"
@@ -98,10 +99,15 @@ struct Stream::Handle {
   }
 
   [[nodiscard]] Error broken(std::string_view verb, int status) const {
-    return uv_error(std::string(verb) + " " + peer.to_string(), status);
+    return uv_error(std::string(verb) + " " + (path.empty() ? peer.to_string() : path), status);
   }
 
-  uv_tcp_t uv{};
+  // They differ in how they are opened and connected, and in nothing else that is used here.
+  union {
+    uv_tcp_t uv{};
+    uv_pipe_t pipe;
+  };
+
   uv_connect_t connect_request{};
   uv_write_t write_request{};
   uv_shutdown_t shutdown_request{};
@@ -109,6 +115,7 @@ struct Stream::Handle {
   StreamEvents* events;  // null: the Stream is gone
   Endpoint peer;
   Endpoint local;
+  std::string path;            // of the peer's socket; "": TCP
   std::vector<Chunk> sending;  // pinned for write_request
   std::vector<Chunk> pending;  // none of them empty
   std::size_t pending_bytes = 0;
@@ -409,6 +416,24 @@ Result<Stream> Stream::connect(Loop& loop, const Endpoint& to, const std::option
       uv_tcp_connect(&handle.connect_request, &handle.uv,
                      reinterpret_cast<const sockaddr*>(&storage), &Handle::on_connect);
   if (status < 0) return failure(uv_error(what, status));
+  return stream;
+}
+
+Result<Stream> Stream::connect_local(Loop& loop, const std::string& path, StreamEvents& events) {
+  const std::string what = "connecting to " + path;
+  // libuv would cut it.
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return failure(what + ": longer than the path of a socket may be");
+  }
+  auto owned = std::make_unique<Handle>(loop, events);
+  if (const int status = uv_pipe_init(loop.raw(), &owned->pipe, 0); status < 0) {
+    return failure(uv_error(what, status));
+  }
+  owned->pipe.data = owned.get();
+  Stream stream(owned.release());
+  Handle& handle = *stream.handle_;
+  handle.path = path;
+  uv_pipe_connect(&handle.connect_request, &handle.pipe, path.c_str(), &Handle::on_connect);
   return stream;
 }
 

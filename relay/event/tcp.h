@@ -1,4 +1,5 @@
-// TCP: a listener that hands out descriptors, and a stream with a bounded view of its write queue.
+// TCP: a listener that hands out descriptors, and a stream with a bounded view of its write queue,
+// which may also lead to a socket of this machine.
 // No rule of mail or protocol here. Thread: loop-affine.
 #pragma once
 
@@ -106,6 +107,8 @@ class Stream {
   // reported through `events`; reading starts then. An immediate failure is returned instead.
   static Result<Stream> connect(Loop& loop, const Endpoint& to,
                                 const std::optional<IpAddress>& from, StreamEvents& events);
+  // The same to a socket of this machine, by its path. peer() and local() say nothing then.
+  static Result<Stream> connect_local(Loop& loop, const std::string& path, StreamEvents& events);
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
   Stream(const Stream&) = delete;

@@ -234,6 +234,7 @@ class Dovecot(MailServer):
     command = ("sh", "-c", "mkdir -p /shared/log && exec dovecot -F")
     PASSWORD = "of-the-mailbox"
     FULL = "eve"  # has room for 2 KiB
+    SOCKET = "lmtp"  # in the shared folder
 
     def __init__(self, directory, address, port, domain, certificate):
         self.imap_port, self.pop3_port = free_port(address), free_port(address)
@@ -267,6 +268,9 @@ userdb {{
 service lmtp {{
   inet_listener lmtp {{
     port = {self.port}
+  }}
+  unix_listener /shared/{self.SOCKET} {{
+    mode = 0666
   }}
 }}
 service imap-login {{

@@ -7,6 +7,7 @@ import pytest
 import private_root
 from bodies import BODIES
 from mail_servers import Dovecot
+from relay_process import tool
 from reports import parse_report
 from submission import SENDER, message, submit
 
@@ -32,6 +33,12 @@ def store(directory, internet, store_certificate):
     started = Dovecot(directory("store"), internet.address(1), internet.mx_port, DOMAIN, store_certificate)
     yield started
     started.close()
+
+
+@pytest.fixture
+def relay_at_socket(new_relay, internet, store):
+    path = store.root.shared / store.SOCKET
+    return new_relay(internet, route=[{"domain": DOMAIN, "host": f"unix:{path}", "protocol": "lmtp"}])
 
 
 @pytest.fixture
@@ -107,3 +114,30 @@ def test_a_connection_carries_one_message_after_another(relay_with, store):
         relay.wait_queue_empty()
     assert len(store.wait_mail("ann", 3)) == len(store.wait_mail("bob", 3)) == 3
     assert relay.metrics()["postrider_connections_reused_total"] == 2
+
+
+def test_messages_go_through_a_socket_of_this_machine(relay_at_socket, store, internet):
+    relay = relay_at_socket
+    content = message(b"Through a socket.\r\n")
+    for _ in range(2):
+        submit(relay, [f"ann@{DOMAIN}", f"nobody-here@{DOMAIN}"], content)
+        relay.wait_queue_empty()
+    stored = store.wait_mail("ann", 2)
+    assert [behind_trace(one, "ann") for one in stored] == [content, content]
+    record = relay.journal(event="delivered", recipient=f"ann@{DOMAIN}")[0]
+    assert record["host"].startswith("unix:/") and record["host"].endswith("/" + store.SOCKET)
+    assert not record.get("ip") and not record.get("tls")
+    fields = parse_report(internet.wait_received(SENDER)[0]).recipients[0]
+    assert fields["Remote-MTA"] == "dns; relay.client.test"
+    assert fields["Diagnostic-Code"].startswith("smtp; 550 5.1.1 ")
+    assert relay.metrics()["postrider_connections_reused_total"] >= 1
+    done = tool("explain", f"ann@{DOMAIN}", "--admin", relay.admin)
+    assert f"LMTP server {record['host']}, TLS none" in done.stdout
+
+
+def test_mail_waits_while_nobody_listens_at_the_socket(new_relay, internet, directory):
+    path = directory("socket") / "lmtp"
+    relay = new_relay(internet, route=[{"domain": DOMAIN, "host": f"unix:{path}", "protocol": "lmtp"}])
+    queue = submit(relay, f"ann@{DOMAIN}")
+    (deferred, *_) = relay.wait_journal(event="deferred", id=queue)
+    assert f"unix:{path}" in deferred["reply"] and "no such file" in deferred["reply"].lower()

@@ -305,6 +305,10 @@ Result<Stream> Stream::connect(Loop& loop, const Endpoint& to, const std::option
   return Stream(new Handle{std::move(line)});
 }
 
+Result<Stream> Stream::connect_local(Loop&, const std::string& path, StreamEvents&) {
+  return failure("connecting to " + path + ": the simulation has no sockets of a machine");
+}
+
 Stream::Stream(Stream&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
 
 Stream& Stream::operator=(Stream&& other) noexcept {

@@ -101,6 +101,17 @@ TEST(Checks, LmtpHasAPortOfItsOwn) {
       ElementsAre("12: route.port: 25 is that of SMTP, where LMTP must not be used (RFC 2033)"));
 }
 
+TEST(Checks, ASocketIsForLmtpAndHasNeitherPortNorTls) {
+  const std::string to = "domain = \"*\"\nhost = \"unix:/run/dovecot/lmtp\"\n";
+  EXPECT_THAT(route_problems(to + "protocol = \"lmtp\"\n"), IsEmpty());
+  EXPECT_THAT(route_problems(to + "protocol = \"lmtp\"\ntls = \"none\"\n"), IsEmpty());
+  EXPECT_THAT(route_problems(to), ElementsAre(HasSubstr("is for lmtp")));
+  EXPECT_THAT(route_problems(to + "protocol = \"lmtp\"\nport = 24\ntls = \"verify\"\n"),
+              ElementsAre(HasSubstr("route.port: "), HasSubstr("route.tls: ")));
+  EXPECT_THAT(route_problems("domain = \"*\"\nhost = \"unix:lmtp\"\nprotocol = \"lmtp\"\n"),
+              ElementsAre(HasSubstr("begins with /")));
+}
+
 TEST(Checks, ALoginOfARouteNeedsAPasswordAndTls) {
   const std::string to = "domain = \"*\"\nhost = \"smtp.example\"\n";
   EXPECT_THAT(route_problems(to + "user = \"u\"\npassword = \"p\"\n"), IsEmpty());

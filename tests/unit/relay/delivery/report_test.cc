@@ -174,6 +174,15 @@ TEST_F(ReportTest, OneVerdictForAll) {
   EXPECT_EQ(counted(Metric::kRecipientsBounced, "route"), 2U);
 }
 
+TEST_F(ReportTest, AServerBehindASocketHasTheNameOfThisMachine) {
+  AttemptFacts facts;
+  facts.host = "unix:/run/lmtp";
+  end(a_lease(), {{Stage::kRecipient, kNobody}}, facts);
+  const queue::Lease report = take_report();
+  ASSERT_TRUE(report.valid());
+  EXPECT_THAT(report.body()->to_string(), HasSubstr("Remote-MTA: dns; relay.example\r\n"));
+}
+
 TEST_F(ReportTest, PuttingOffIsNoAttempt) {
   queue::Lease lease = a_lease();
   const queue::MessageId id = lease.message().id;

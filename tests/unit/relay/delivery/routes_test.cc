@@ -52,6 +52,18 @@ TEST(SmartHost, MayBeAMailStore) {
   EXPECT_NE(lmtp.site, smtp.site);
 }
 
+TEST(SmartHost, MayBeASocketOfThisMachine) {
+  RouteOptions options = to("unix:/run/Dovecot/lmtp");
+  options.protocol = smtp::Protocol::kLmtp;
+  options.tls = policy::TlsLevel::kNone;
+  const Hop hop = smart_host(options, "", nullptr);
+  EXPECT_TRUE(hop.is_smart_host());
+  EXPECT_EQ(hop.path, "/run/Dovecot/lmtp");
+  EXPECT_EQ(hop.host, "unix:/run/Dovecot/lmtp");
+  EXPECT_EQ(hop.site, "unix:/run/Dovecot/lmtp none lmtp");
+  EXPECT_EQ(hop.port, 0);
+}
+
 TEST(Routes, TheNearestEntryCounts) {
   Routes routes{Hop{}};
   EXPECT_FALSE(routes.find("example.org", "").is_smart_host());

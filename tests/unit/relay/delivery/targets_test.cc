@@ -35,6 +35,17 @@ std::vector<std::string> shown(const TargetList& list) {
   return all;
 }
 
+class NoResolver final : public dns::Resolver {
+ public:
+  using Done = UniqueFunction<void(std::shared_ptr<const dns::Route>)>;
+
+  void resolve(std::string, Executor&, Done) override { ADD_FAILURE() << "asked"; }
+
+  void resolve_host(std::string, Executor&, Done) override { ADD_FAILURE() << "asked"; }
+
+  void stop() override {}
+};
+
 TargetList all_targets(const dns::Route& route, const Options& options,
                        const std::vector<std::string>& own = {}) {
   std::vector<Network> networks;
@@ -135,6 +146,24 @@ TEST(TargetsOf, ASmartHostMayBeAnywhere) {
   const std::vector<Network> own = {*Network::parse("127.0.0.1")};
   EXPECT_THAT(shown(targets_of(route, hop, {}, {}, own)),
               ElementsAre("relay 10.0.0.1", "relay 127.0.0.1"));
+}
+
+TEST(TargetsOf, ASocketIsFoundWithoutTheDns) {
+  Hop hop;
+  hop.host = "unix:/run/lmtp";
+  hop.path = "/run/lmtp";
+  hop.site = "unix:/run/lmtp none lmtp";
+  NoResolver resolver;
+  InlineExecutor here;
+  std::shared_ptr<const dns::Route> route;
+  find_route(resolver, "to.example", hop, here, [&](auto found) { route = std::move(found); });
+  ASSERT_TRUE(route);
+  EXPECT_EQ(route->status, dns::RouteStatus::kFound);
+  EXPECT_EQ(route->site, hop.site);
+  const auto list = targets_of(*route, hop, *Sources({}, "").pool("").front(), {}, {});
+  ASSERT_EQ(list.targets.size(), 1U);
+  EXPECT_EQ(list.targets[0].path, "/run/lmtp");
+  EXPECT_EQ(list.targets[0].ip_text(), "");
 }
 
 TEST(TargetsOf, WithoutASmartHostInTheDnsMailWaits) {

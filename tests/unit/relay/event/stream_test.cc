@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <random>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "relay/event/timer.h"
 #include "tests/unit/relay/event/event_fixture.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace postrider::event {
 namespace {
@@ -27,6 +29,29 @@ std::vector<Chunk> chunks_of(const std::string& text, std::size_t size) {
   for (std::size_t at = 0; at < text.size(); at += size) chunks.push_back(whole.slice(at, size));
   return chunks;
 }
+
+// A listening socket of this machine, in a folder of its own.
+class LocalSocket {
+ public:
+  LocalSocket() : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path().copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+    EXPECT_EQ(::listen(socket_.get(), 1), 0);
+  }
+
+  [[nodiscard]] std::string path() const { return folder_ / "socket"; }
+
+  [[nodiscard]] Descriptor accept() const {
+    return Descriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+
+ private:
+  TemporaryFolder folder_;
+  Descriptor socket_;
+};
 
 class StreamTest : public EventTest {
  protected:
@@ -114,6 +139,26 @@ TEST_F(StreamTest, AdoptFailsForWhatIsNotConnected) {
   EXPECT_FALSE(Stream::adopt(*loop_, std::move(unconnected), near_));
   turn(3);
   EXPECT_EQ(near_.failures, 0);
+}
+
+TEST_F(StreamTest, ConnectsToASocketOfThisMachine) {
+  const LocalSocket socket;
+  near_.stream.emplace(*Stream::connect_local(*loop_, socket.path(), near_));
+  ASSERT_TRUE(run_until([&] { return near_.connected; }));
+  far_.stream.emplace(*Stream::adopt(*loop_, socket.accept(), far_));
+  near_.stream->write("ping");
+  ASSERT_TRUE(run_until([&] { return far_.data == "ping"; }));
+  far_.stream->write("pong");
+  far_.stream->finish();
+  ASSERT_TRUE(run_until([&] { return near_.data == "pong" && near_.ended; }));
+  EXPECT_EQ(near_.failures, 0);
+}
+
+TEST_F(StreamTest, ASocketOfThisMachineThatIsNotThereFails) {
+  near_.stream.emplace(*Stream::connect_local(*loop_, "/nowhere/lmtp", near_));
+  ASSERT_TRUE(run_until([&] { return near_.failures == 1; }));
+  EXPECT_THAT(near_.failure->text(), HasSubstr("connecting to /nowhere/lmtp: "));
+  EXPECT_FALSE(Stream::connect_local(*loop_, "/" + std::string(108, 'x'), near_));
 }
 
 TEST_F(StreamTest, ARefusedConnectionFailsOnce) {
