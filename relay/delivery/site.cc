@@ -48,14 +48,12 @@ Site::Site(Shared& shared, event::Loop& loop, SiteOfSource what)
               wake_at_ = TimePoint::max();
               pump();
             }),
-      backlog_(limits_.queue_rate.value, shared.tenant_weights),
-      active_at_(shared.clock.now()),
-      alive_(std::make_shared<bool>(true)) {
+      waiting_(shared, loop, name_, limits_.queue_rate.value, [this] { pump(); }),
+      active_at_(shared.clock.now()) {
   shared_.meters.sites.add(1);
 }
 
 Site::~Site() {
-  *alive_ = false;
   if (provider_) {
     // The line first: it is not to be told of its own places.
     provider_->leave_line(*this);
@@ -80,18 +78,14 @@ void Site::accept(const std::shared_ptr<const dns::Route>& route,
     route_ = route;
     targets_ = std::move(list.targets);
   }
-  const WallTime wall = shared_.clock.wall();
-  for (queue::Lease& lease : leases) {
-    const auto left = std::max(lease.message().expires - wall, WallTime::duration(0));
-    backlog_.push(std::move(lease), active_at_ + left + kLastTurn);
-  }
+  for (queue::Lease& lease : leases) waiting_.push(std::move(lease));
   pump();
-  shed(active_at_);
+  waiting_.shed(own_, provider_.get(), active_at_);
 }
 
 void Site::shut_down() {
   stopping_ = true;
-  take_all();
+  waiting_.close();
   wake_.disarm();
   if (provider_) provider_->leave_line(*this);
   // Those that have not reached anybody carry nothing that could be lost.
@@ -110,7 +104,7 @@ void Site::shut_down() {
 }
 
 bool Site::quiet() const {
-  return channels_.empty() && waiting() == 0;
+  return channels_.empty() && waiting_.size() == 0;
 }
 
 SiteState Site::state() const {
@@ -121,13 +115,9 @@ SiteState Site::state() const {
   };
   const auto idle = std::ranges::count_if(channels_, [](const auto& c) { return c->idle(); });
   return {channels_.size(),   static_cast<std::size_t>(idle),
-          window_.limit(now), waiting(),
+          window_.limit(now), waiting_.size(),
           cap_.messages(now), until(window_.opens_at()),
           until(send_at()),   window_.held_at().value_or(0)};
-}
-
-std::size_t Site::waiting() const {
-  return backlog_.size() + loaded_.size() + loading_;
 }
 
 void Site::pump() {
@@ -136,7 +126,9 @@ void Site::pump() {
   wants_place_ = false;
   while (pump_once()) {
   }
-  end_overdue(shared_.clock.now());
+  const TimePoint now = shared_.clock.now();
+  waiting_.end_overdue(now);
+  has_come(waiting_.overdue_at(), now);
   pumping_ = false;
   if (!provider_) return;
   // What it does not use is for others.
@@ -145,7 +137,7 @@ void Site::pump() {
 }
 
 bool Site::pump_once() {
-  if (waiting() == 0) return false;
+  if (waiting_.size() == 0) return false;
   const TimePoint now = shared_.clock.now();
   const std::size_t allowed = window_.limit(now);
   if (allowed == 0 && channels_.empty()) {
@@ -171,56 +163,46 @@ bool Site::has_come(TimePoint at, TimePoint now) {
 }
 
 bool Site::carry_one() {
-  for (auto parcel = loaded_.begin(); parcel != loaded_.end(); ++parcel) {
-    Channel* idle = idle_channel(*parcel);
-    if (idle == nullptr) {
-      if (parcel->turned_away_by.empty()) return false;  // then none is idle
-      continue;
-    }
-    Parcel taken = std::move(*parcel);
-    loaded_.erase(parcel);
-    const TimePoint now = shared_.clock.now();
-    own_.sent(now);
-    if (provider_) provider_->sent(now);
-    idle->carry(std::move(taken), messages_max(now));
-    return true;
-  }
-  return false;
+  if (waiting_.first() == nullptr || idle_channel() == nullptr) return false;
+  Channel* idle = nullptr;
+  auto parcel = waiting_.take([this, &idle](const Parcel& one) {
+    idle = idle_channel(one);
+    return idle != nullptr;
+  });
+  if (!parcel) return false;
+  const TimePoint now = shared_.clock.now();
+  own_.sent(now);
+  if (provider_) provider_->sent(now);
+  idle->carry(*std::move(parcel), messages_max(now));
+  return true;
 }
 
 // As many have their bodies in memory as there are connections that could soon take them.
 bool Site::load_one(TimePoint now) {
-  if (backlog_.empty() || loading_ + loaded_.size() >= channels_.size()) return false;
-  auto lease = backlog_.take(now);
-  if (!lease) {
-    has_come(backlog_.ready_at(now), now);
-    return false;
-  }
-  if (lease->body()) {
-    loaded_.push_back({*std::move(lease), {}});
-  } else {
-    load(*std::move(lease));
-  }
-  return true;
+  const std::size_t at_hand = waiting_.at_hand();
+  if (at_hand == waiting_.size() || at_hand >= channels_.size()) return false;
+  if (waiting_.load_one(now)) return true;
+  has_come(waiting_.ready_at(now), now);
+  return false;
 }
 
 bool Site::open_one(std::size_t allowed, TimePoint now) {
-  const bool none_ready = loaded_.empty() && loading_ == 0;
-  if (none_ready && !has_come(backlog_.ready_at(now), now)) return false;
-  const auto idle = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
-  const bool handed_on = !loaded_.empty() && !loaded_.front().turned_away_by.empty();
+  if (waiting_.at_hand() == 0 && !has_come(waiting_.ready_at(now), now)) return false;
+  Channel* const idle = idle_channel();
+  const Parcel* const first = waiting_.first();
+  const bool handed_on = first != nullptr && !first->turned_away_by.empty();
   // What is idle suits all but what its host has turned away.
-  if (idle != channels_.end() && !handed_on) return false;
-  if (dialing() >= waiting()) return false;
+  if (idle != nullptr && !handed_on) return false;
+  if (dialing() >= waiting_.size()) return false;
   if (channels_.size() >= allowed) {
-    if (idle == channels_.end()) return false;
-    (*idle)->quit();
+    if (idle == nullptr) return false;
+    idle->quit();
     return true;
   }
   if (!may_dial(now)) return false;
   std::vector<Target> targets = targets_;
   if (handed_on) {
-    std::erase_if(targets, [this](const Target& t) { return !loaded_.front().may_go_to(t); });
+    std::erase_if(targets, [first](const Target& t) { return !first->may_go_to(t); });
     if (targets.empty()) targets = targets_;  // the route has changed meanwhile
   }
   own_.opened(*this, now);
@@ -247,62 +229,6 @@ unsigned Site::messages_max(TimePoint now) {
   return learned == 0 ? allowed : std::min(allowed, learned);
 }
 
-void Site::end_overdue(TimePoint now) {
-  for (queue::Lease& lease : backlog_.take_overdue(now)) {
-    conclude_all(shared_, loop_, std::move(lease), Stage::kConnect,
-                 {451, {4, 4, 7}, "its lifetime ended while it waited for its turn at " + name_},
-                 {.site = name_});
-  }
-  has_come(backlog_.overdue_at(), now);
-}
-
-void Site::shed(TimePoint now) {
-  if (stopping_) return;
-  std::size_t keep = Backlog::kept_of(own_.messages());
-  if (provider_) keep = std::min(keep, Backlog::kept_of(provider_->messages()));
-  while (auto lease = backlog_.shed(keep)) {
-    TimePoint until = own_.appoint(keep, now);
-    if (provider_) until = std::max(until, provider_->appoint(keep, now));
-    put_off_until(*std::move(lease), until, now);
-  }
-  while (auto late = backlog_.shed_late(now)) put_off_until(std::move(late->lease), late->at, now);
-}
-
-void Site::put_off_until(queue::Lease lease, TimePoint until, TimePoint now) {
-  const message::Status status{451, {4, 4, 5}, "held back by this relay's own rate for " + name_};
-  const WallTime wall = shared_.clock.wall();
-  const WallTime expires = lease.message().expires;
-  if (expires <= wall) {
-    return conclude_all(shared_, loop_, std::move(lease), Stage::kConnect, status, {.site = name_});
-  }
-  shared_.meters.held_back.add();
-  const WallTime due = wall + std::chrono::ceil<Milliseconds>(until - now);
-  put_off(shared_, loop_, std::move(lease), std::min(due, expires), status);
-}
-
-void Site::load(queue::Lease lease) {
-  ++loading_;
-  shared_.queue.read_body(std::move(lease), [this, alive = alive_, &loop = loop_](
-                                                queue::Lease loaded, Result<void> read) mutable {
-    loop.post([this, alive = std::move(alive), loaded = std::move(loaded),
-               read = std::move(read)]() mutable {
-      if (!*alive) return;
-      --loading_;
-      if (stopping_) return;
-      if (read) {
-        loaded_.push_back({std::move(loaded), {}});
-      } else {
-        log::error("delivery", "a message cannot be read",
-                   {{"id", loaded.message().id.to_string()}, {"error", read.error().text()}});
-        // The queue puts damaged messages aside; a failing disk is tried again later.
-        put_off(shared_, loop_, std::move(loaded), shared_.clock.wall() + std::chrono::minutes(1),
-                {451, {4, 3, 0}, "the message could not be read from the queue"});
-      }
-      pump();
-    });
-  });
-}
-
 bool Site::may_dial(TimePoint now) {
   TimePoint at = std::max(next_dial_, own_.open_at());
   if (provider_) at = std::max(at, provider_->open_at());
@@ -317,9 +243,9 @@ void Site::on_place() {
 }
 
 bool Site::give_way() {
-  const auto idle = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
-  if (idle == channels_.end()) return false;
-  (*idle)->quit();
+  Channel* const idle = idle_channel();
+  if (idle == nullptr) return false;
+  idle->quit();
   return true;
 }
 
@@ -331,6 +257,11 @@ void Site::connection_gone() {
 std::size_t Site::staying() const {
   return static_cast<std::size_t>(
       std::ranges::count_if(channels_, [](const auto& c) { return !c->leaving(); }));
+}
+
+Channel* Site::idle_channel() const {
+  const auto found = std::ranges::find_if(channels_, [](const auto& c) { return c->idle(); });
+  return found == channels_.end() ? nullptr : found->get();
 }
 
 Channel* Site::idle_channel(const Parcel& parcel) {
@@ -350,34 +281,13 @@ std::size_t Site::dialing() const {
 void Site::put_off_waiting() {
   const auto wait =
       std::chrono::duration_cast<Milliseconds>(window_.opens_at() - shared_.clock.now());
-  const WallTime now = shared_.clock.wall();
-  const WallTime base = now + std::max(wait, Milliseconds(0));
-  for (queue::Lease& lease : take_all()) {
-    const WallTime expires = lease.message().expires;
-    if (expires <= now) {
-      conclude_all(shared_, loop_, std::move(lease), last_stage_, last_failure_,
-                   {.site = name_, .replies = &replies_});
-      continue;
-    }
-    // Spread over a quarter of the wait, so that they do not all return in one instant.
-    const auto spread = Milliseconds(shared_.random.below(
-        static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count() / 4, 1000))));
-    put_off(shared_, loop_, std::move(lease), std::min(base + spread, expires), last_failure_);
-  }
+  waiting_.put_off_all(wait, last_stage_, last_failure_, replies_);
 }
 
 void Site::fail_waiting(const smtp::Ended& met, const Target& target) {
-  for (queue::Lease& lease : take_all()) {
-    conclude_all(
-        shared_, loop_, std::move(lease), met.stage, met.status,
-        {.site = name_, .host = target.host, .ip = target.ip.to_string(), .replies = &replies_});
-  }
-}
-
-std::vector<queue::Lease> Site::take_all() {
-  std::vector<queue::Lease> all = backlog_.take_all();
-  for (Parcel& parcel : std::exchange(loaded_, {})) all.push_back(std::move(parcel.lease));
-  return all;
+  waiting_.fail_all(
+      met.stage, met.status,
+      {.site = name_, .host = target.host, .ip = target.ip_text(), .replies = &replies_});
 }
 
 void Site::on_idle(Channel& channel) {
@@ -434,14 +344,14 @@ void Site::on_turned_away(Channel& channel, Parcel parcel,
   log::info("delivery", "a host turned a message away, trying the next",
             {{"id", parcel.lease.message().id.to_string()},
              {"host", channel.target().host},
-             {"ip", channel.target().ip.to_string()},
+             {"ip", channel.target().ip_text()},
              {"reason", results.front().status.to_line()}});
-  loaded_.push_front(std::move(parcel));
+  waiting_.put_back(std::move(parcel));
 }
 
 void Site::on_untouched(Channel&, Parcel parcel) {
   if (stopping_) return;
-  loaded_.push_front(std::move(parcel));
+  waiting_.put_back(std::move(parcel));
   // Not in this call, from within a channel: others may be idle.
   has_come(shared_.clock.now() + Duration(1), shared_.clock.now());
 }

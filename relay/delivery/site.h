@@ -1,12 +1,10 @@
 // Site: the deliveries bound for one set of MX hosts from one source, and the connections that
-// carry them. Owns the window, the limits and the TLS sessions. What is due waits here only in
-// memory, as leases; what a rate will not let through for a while is put off, so that it holds no
-// lease.
+// carry them. Owns the window, the limits and the TLS sessions. What is due waits in its
+// WaitingRoom; the site says when some of it may go, and over which connection.
 //
 // Thread: loop-affine; one worker owns a site.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,10 +13,10 @@
 #include "dns/resolver.h"
 #include "queue/queue.h"
 #include "relay/delivery/allowance.h"
-#include "relay/delivery/backlog.h"
 #include "relay/delivery/channel.h"
 #include "relay/delivery/lanes.h"
 #include "relay/delivery/shared.h"
+#include "relay/delivery/waiting_room.h"
 #include "relay/event/timer.h"
 #include "relay/policy/connection_cap.h"
 #include "relay/policy/window.h"
@@ -98,15 +96,8 @@ class Site final : public ChannelOwner, public Sharer {
   bool open_one(std::size_t allowed, TimePoint now);
   std::unique_ptr<Channel> make_channel(std::vector<Target> targets);
   [[nodiscard]] unsigned messages_max(TimePoint now);
-  void load(queue::Lease lease);
-  // Ends what has waited here beyond its lifetime.
-  void end_overdue(TimePoint now);
-  // Puts off what a rate will not let through for a good while.
-  void shed(TimePoint now);
-  void put_off_until(queue::Lease lease, TimePoint until, TimePoint now);
   // Whether `at` has come; arms the timer if not.
   bool has_come(TimePoint at, TimePoint now);
-  [[nodiscard]] std::size_t waiting() const;
   // As a reply, last_failure_, asked for it: nothing more is sent for a while, and no connection
   // kept.
   void rest(Duration time);
@@ -115,6 +106,8 @@ class Site final : public ChannelOwner, public Sharer {
   [[nodiscard]] TimePoint send_at() const;
   void connection_gone();
   [[nodiscard]] std::size_t staying() const;
+  // One that is idle; null: none is.
+  [[nodiscard]] Channel* idle_channel() const;
   // One that is idle and whose host may be given the parcel.
   [[nodiscard]] Channel* idle_channel(const Parcel& parcel);
   [[nodiscard]] std::size_t dialing() const;
@@ -122,7 +115,6 @@ class Site final : public ChannelOwner, public Sharer {
   // Of those staying, the ones whose host has greeted us.
   [[nodiscard]] std::size_t standing() const { return staying() - dialing(); }
 
-  std::vector<queue::Lease> take_all();
   void put_off_waiting();
   void fail_waiting(const smtp::Ended& met, const Target& target);
 
@@ -130,8 +122,6 @@ class Site final : public ChannelOwner, public Sharer {
   static constexpr std::size_t kHomeConnections = 4;
   // After a connection could not be made while others work, the next is tried so much later.
   static constexpr Duration kDialPause = Seconds(1);
-  // What comes at the end of its lifetime, or behind it, has so long for a last attempt.
-  static constexpr Duration kLastTurn = Seconds(10);
 
   Shared& shared_;
   event::Loop& loop_;
@@ -153,9 +143,7 @@ class Site final : public ChannelOwner, public Sharer {
   event::Timer wake_;
   TimePoint wake_at_ = TimePoint::max();
   TimePoint next_dial_{};  // max(): when the connections being tried have an outcome
-  Backlog backlog_;
-  std::deque<Parcel> loaded_;  // taken from it, their bodies are in memory; they go first
-  std::size_t loading_ = 0;
+  WaitingRoom waiting_;
   bool wants_place_ = false;
   std::vector<std::unique_ptr<Channel>> channels_;
   message::Stage last_stage_ = message::Stage::kConnect;  // where last_failure_ was met
@@ -163,7 +151,6 @@ class Site final : public ChannelOwner, public Sharer {
   TimePoint active_at_;
   bool pumping_ = false;
   bool stopping_ = false;
-  std::shared_ptr<bool> alive_;  // false once destroyed: for answers that come later
 };
 
 }  // namespace postrider::delivery
