@@ -125,6 +125,27 @@ def test_ret_hdrs_returns_the_header_alone(relay, internet):
     assert "A line that stays away." not in report.mail.as_string()
 
 
+def test_a_large_message_is_returned_as_its_header(new_relay, internet):
+    relay = new_relay(internet, delivery={"report_full_max": "1KiB"})
+    content = message(b"A line that stays away.\r\n" * 100, subject="The header")
+    report, _ = bounce_of(relay, internet, "reject-550@one.test", content=content, mail_options=["RET=FULL"])
+    assert report.returned.get_content_type() == "text/rfc822-headers"
+    assert "The header" in report.returned.as_string()
+    assert len(report.received.content) < len(content) + 1024
+
+
+def test_what_a_host_says_cannot_forge_a_report(relay, internet):
+    internet.set("one.test rcpt=550_5.1.1_no\x1b[2J\x07\rFinal-Recipient:_rfc822;_eve@two.test\r\r\xa0")
+    report, bounced = bounce_of(relay, internet, "ann@one.test")
+    (fields,) = report.recipients
+    assert fields[FINAL] == "rfc822; ann@one.test"
+    assert fields["Status"] == "5.1.1"
+    assert "eve@two.test" in fields["Diagnostic-Code"]
+    for text in fields["Diagnostic-Code"], report.text, bounced["reply"]:
+        assert all(" " <= letter < "\x7f" or letter in "\r\n\t" for letter in text), text
+    assert b"\x1b" not in report.received.content and b"\r\r" not in report.received.content
+
+
 @pytest.mark.parametrize(("dns", "status"), [("nxdomain", "5.1.2"), ("nullmx", "5.1.10"), ("nodata", "5.4.4")])
 def test_a_domain_without_mail_bounces(relay, internet, dns, status):
     internet.set("two.test dns=" + dns)

@@ -187,6 +187,16 @@ def test_private_addresses_bounce_where_they_are_not_allowed(new_relay, internet
     assert internet.stats()["connections"] == 0
 
 
+@pytest.mark.parametrize("literal", ["[127.0.0.1]", "[10.1.2.3]", "[0.0.0.0]", "[169.254.1.1]", "[IPv6:::1]",
+                                     "[IPv6:fe80::1]", "[IPv6:::ffff:127.0.0.1]"])
+def test_address_literals_of_private_places_bounce_where_they_are_not_allowed(new_relay, internet, literal):
+    relay = new_relay(internet, delivery={"allow_special_addresses": False})
+    queue = submit(relay, f"ann@{literal}", sender="")
+    (bounced,) = relay.wait_journal(event="bounced", id=queue)
+    assert bounced["reply"].startswith(("550 5.4.4 ", "554 5.4.6 "))  # 5.4.6: the relay itself
+    assert "ip" not in bounced
+
+
 @pytest.mark.parametrize("recipient", ["ann", "ann@", "@one.test", "ann@one..test", "a b@one.test", "ann@-.test",
                                        "<ann@one.test", "ann@one.test>x", "ann@[127.0.0.1", "ann@one.test\x00"])
 def test_a_malformed_recipient_is_refused(relay, recipient):
