@@ -13,12 +13,12 @@ from submission import SENDER, connect, send, submit
 from waiting import wait_for
 
 PHASES = ("greeting", "ehlo", "starttls", "mail", "rcpt", "data", "dot")
-# A drip is the proper reply, and takes longer than the phase may: five octets a second.
+# A drip is the proper reply, five octets a second: most take longer than the phase may.
 NO_VERDICT = ("close", "reset", "garbage", "hang", "drip", "endless", "longline", "421_4.3.2_not_now", "451_4.3.0_later")
 FINAL = "554_5.7.1_no"
 AT_ONCE = {"mail", "rcpt", "data", "dot"}  # where a 5xx is about the mail; before, it is about the host
-# In place of TLS these get a plain text dialogue at level may.
-WITHOUT_TLS = {"garbage", "451_4.3.0_later", FINAL}
+# Behind these replies to STARTTLS the dialogue goes on without, at level may.
+WITHOUT_TLS = {"451_4.3.0_later", FINAL}
 TIMEOUTS = {f"{phase}_timeout": "2s" for phase in ("greeting", "hello", "start_tls", "mail", "recipient", "data", "text",
                                                    "end_of_data")}
 CONTROL = 30  # messages
@@ -32,6 +32,7 @@ class Case:
         self.mended = f"{self.domain} {phase}=ok"
         self.recipient = f"ann@{self.domain}"
         self.bounces = act == FINAL and phase in AT_ONCE
+        self.repeats = self.domain == "dot-drip.test"  # taken, and its reply comes too late (RFC 1047)
 
 
 def all_cases():
@@ -74,14 +75,15 @@ def test_hostile_hosts_hold_up_their_own_mail_alone_and_lose_none(new_relay, new
     bounced = sorted(queue[record["id"]].domain for record in records_of(relay, queue, "bounced"))
     assert bounced == sorted(case.domain for case in cases if case.bounces)
     early = {queue[record["id"]].domain for record in records_of(relay, queue, "delivered")}
-    early.discard("data-drip.test")  # the shortest reply; behind others of a pipelined group it may take a little longer
-    assert early == {case.domain for case in cases if case.phase == "starttls" and case.act in WITHOUT_TLS}
+    may_be_early = {case.domain for case in cases if case.act == "drip"}  # in a pipelined group a reply has a little more
+    assert early - may_be_early == {case.domain for case in cases if case.phase == "starttls" and case.act in WITHOUT_TLS}
 
     for case in cases:
         internet.set(case.mended)
     relay.wait_queue_empty()
     for case in cases:
-        assert len(internet.received(case.recipient)) == (0 if case.bounces else 1), case.domain
+        copies = len(internet.received(case.recipient))
+        assert copies == (0 if case.bounces else 1) or case.repeats and copies > 1, case.domain
     reports = [parse_report(received) for received in internet.received(SENDER)]
     told = sorted(fields["Final-Recipient"] for report in reports for fields in report.recipients)
     assert told == sorted(f"rfc822; {case.recipient}" for case in cases if case.bounces)
