@@ -23,7 +23,7 @@ void AddressHealth::note(const Endpoint& address, bool works, TimePoint now) {
     std::erase_if(avoided, [now](const auto& entry) { return entry.second <= now; });
     if (avoided.size() >= kRememberedMax) return;
   }
-  avoided[address] = now + kAvoidFor;
+  avoided[address] = now + avoid_for_;
 }
 
 }  // namespace postrider::delivery

@@ -1,6 +1,8 @@
-// AddressHealth: the addresses that lately could not be connected to, or turned mail away. Known to
-// every site that uses them, on every worker: each tries such an address last. Bounded: where more
-// are down than it remembers, those that are forgotten cost a try each. Thread: any (one mutex).
+// AddressHealth: the addresses at which something failed lately, known to every site that uses
+// them, on every worker. Of one kind are those that could not be connected to, or turned mail away:
+// each site tries them last. Of another are those whose TLS fails: where plaintext will do, it is
+// not tried again meanwhile. Bounded: where more fail than it remembers, those that are forgotten
+// cost a try each. Thread: any (one mutex).
 #pragma once
 
 #include <cstddef>
@@ -15,9 +17,12 @@ namespace postrider::delivery {
 
 class AddressHealth {
  public:
-  // An address that failed is tried last for so long.
   static constexpr Duration kAvoidFor = Seconds(60);
+  static constexpr Duration kAvoidTlsFor = std::chrono::minutes(10);
   static constexpr std::size_t kRememberedMax = 10'000;
+
+  // What failed is avoided for so long.
+  explicit AddressHealth(Duration avoid_for = kAvoidFor) : avoid_for_(avoid_for) {}
 
   [[nodiscard]] bool is_avoided(const Endpoint& address, TimePoint now) const {
     return avoided_until(address, now).has_value();
@@ -36,6 +41,7 @@ class AddressHealth {
     TimePoint sweep_at{};  // where it is full, the old are not looked for with every new one
   };
 
+  const Duration avoid_for_;
   mutable Guarded<State> state_;
 };
 

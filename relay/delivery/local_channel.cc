@@ -60,7 +60,7 @@ LocalChannel::LocalChannel(Shared& shared, event::Loop& loop, ChannelOwner& owne
   // Not the ranges form: Clang 14 does not compile it with this standard library.
   std::stable_partition(targets_.begin(), targets_.end(),
                         [this, now = shared.clock.now()](const Target& target) {
-                          return !shared_.health.is_avoided({target.ip, options_.hop->port}, now);
+                          return !shared_.health.is_avoided(endpoint_of(target), now);
                         });
 }
 
@@ -85,7 +85,7 @@ void LocalChannel::dial_next() {
 void LocalChannel::dial(std::size_t target) {
   target_ = target;
   const Target& to = targets_[target];
-  ConnectionOptions options{to, start_tls_use(), options_.sessions->take(to), options_.hop,
+  ConnectionOptions options{to, start_tls_use(to), options_.sessions->take(to), options_.hop,
                             options_.source};
   attempts_.push_back(
       {target, std::make_unique<Connection>(shared_, loop_, *this, std::move(options))});
@@ -106,12 +106,19 @@ void LocalChannel::on_connected(Connection& connection) {
   }
 }
 
-smtp::StartTlsUse LocalChannel::start_tls_use() const {
+Endpoint LocalChannel::endpoint_of(const Target& target) const {
+  return {target.ip, options_.hop->port};
+}
+
+smtp::StartTlsUse LocalChannel::start_tls_use(const Target& target) const {
   switch (options_.hop->tls) {
     case policy::TlsLevel::kNone:
       return smtp::StartTlsUse::kNever;
     case policy::TlsLevel::kMay:
-      return plaintext_once_ ? smtp::StartTlsUse::kNever : smtp::StartTlsUse::kIfOffered;
+      return plaintext_once_ ||
+                     shared_.tls_health.is_avoided(endpoint_of(target), shared_.clock.now())
+                 ? smtp::StartTlsUse::kNever
+                 : smtp::StartTlsUse::kIfOffered;
     case policy::TlsLevel::kEncrypt:
     case policy::TlsLevel::kVerify:
       break;
@@ -228,7 +235,7 @@ void LocalChannel::conclude_parcel() {
 void LocalChannel::note_health(const Target& target, bool works) {
   // There is no other place to go to in place of a socket.
   if (!target.path.empty()) return;
-  shared_.health.note({target.ip, options_.hop->port}, works, shared_.clock.now());
+  shared_.health.note(endpoint_of(target), works, shared_.clock.now());
 }
 
 void LocalChannel::on_ended(Connection& connection, const smtp::Ended& ended) {
@@ -258,6 +265,7 @@ void LocalChannel::on_ended(Connection& connection, const smtp::Ended& ended) {
   if (met.stage == Stage::kHandshake && !plaintext_once_ &&
       policy::after_tls_failure(options_.hop->tls) == policy::AfterTlsFailure::kPlaintextOnce) {
     note_failure(target(), met);
+    shared_.tls_health.note(endpoint_of(target()), false, shared_.clock.now());
     plaintext_once_ = true;
     return dial(target_);
   }

@@ -76,7 +76,8 @@ class LocalChannel final : public Channel, public ConnectionOwner {
   void give_up(std::size_t target, const smtp::Ended& met);
   void set_idle(bool idle);
   [[nodiscard]] AttemptFacts facts() const;
-  [[nodiscard]] smtp::StartTlsUse start_tls_use() const;
+  [[nodiscard]] Endpoint endpoint_of(const Target& target) const;
+  [[nodiscard]] smtp::StartTlsUse start_tls_use(const Target& target) const;
 
   Shared& shared_;
   event::Loop& loop_;

@@ -40,6 +40,7 @@ struct Shared {
   Sources sources{options, host_name};
   Destinations destinations{options};
   AddressHealth health{};
+  AddressHealth tls_health{AddressHealth::kAvoidTlsFor};
   policy::TenantWeights tenant_weights = policy::parse_tenant_weights(options.tenant_weights);
   // Both stopped before the loops go.
   auth::ScramKeyring login_keys{};

@@ -21,6 +21,15 @@ TEST(AddressHealth, AnAddressThatFailedIsAvoidedForAWhile) {
   EXPECT_FALSE(health.is_avoided(at(1), now + AddressHealth::kAvoidFor));
 }
 
+TEST(AddressHealth, TheTimeMayBeAnother) {
+  AddressHealth health(Seconds(600));
+  const Endpoint address{*IpAddress::parse("192.0.2.1"), 25};
+  const TimePoint now{Seconds(100)};
+  health.note(address, false, now);
+  EXPECT_TRUE(health.is_avoided(address, now + Seconds(599)));
+  EXPECT_FALSE(health.is_avoided(address, now + Seconds(600)));
+}
+
 TEST(AddressHealth, OneThatWorksIsNotAvoided) {
   AddressHealth health;
   const TimePoint now{Seconds(100)};

@@ -192,6 +192,19 @@ TEST_F(LocalChannelTest, TriesPlaintextOnceAfterAFailedHandshake) {
   EXPECT_THAT(carry(), Not(HasSubstr(R"("tls")")));
 }
 
+TEST_F(LocalChannelTest, AHandshakeThatFailedIsRemembered) {
+  add_host().breaks_handshakes = true;
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  channel_.reset();
+  host_->breaks_handshakes = false;
+  host_->tls = tls::server_context(identity_);
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_EQ(host_->connections, 3U);
+  EXPECT_EQ(host_->handshakes, 0U);
+}
+
 TEST_F(LocalChannelTest, NeverTriesPlaintextWhereTlsIsRequired) {
   add_host().breaks_handshakes = true;
   options_.tls = policy::TlsLevel::kEncrypt;
