@@ -37,10 +37,12 @@ constexpr Option kDeliveryRows[] = {
      .slot = PR_SLOT(config->delivery.tls),
      .choices = kTlsLevels,
      .help = "What TLS a destination must offer.",
-     .more = "none: TLS is never used. may: used where it is offered, the certificate is not "
-             "checked, plaintext otherwise (RFC 7435). encrypt: required, the certificate is not "
-             "checked. verify: required, and chain and name must be right; few destinations on the "
-             "internet pass that."},
+     .more =
+         "none: TLS is never used. may: used where it is offered, the certificate is not "
+         "checked, plaintext otherwise (RFC 7435), for ten minutes where a handshake has failed. "
+         "encrypt: required, the certificate is not "
+         "checked. verify: required, and chain and name must be right; few destinations on the "
+         "internet pass that."},
     {.section = "delivery",
      .key = "ca_file",
      .kind = Kind::kPath,
@@ -332,7 +334,10 @@ constexpr Option kDeliveryRows[] = {
      .kind = Kind::kDuration,
      .slot = PR_SLOT(config->delivery.retry.first_interval),
      .range = {100 * kMillisecond, kDay},
-     .help = "The wait after the first attempt that failed for the time being."},
+     .help = "The wait after the first attempt that failed for the time being.",
+     .more = "A host may say another in its reply (\"try again in 10 minutes\"): a longer one is "
+             "kept to at any time, up to interval_max, a shorter one, of ten seconds at least, "
+             "after the first attempt alone."},
     {.section = "retry",
      .key = "growth",
      .kind = Kind::kNumber,

@@ -8,6 +8,7 @@
 #include "relay/base/log.h"
 #include "relay/journal/record.h"
 #include "relay/message/dsn.h"
+#include "relay/policy/asked_wait.h"
 #include "relay/policy/failure.h"
 #include "relay/policy/retry_schedule.h"
 
@@ -237,6 +238,17 @@ void finish(Shared& shared, Conclusion conclusion, std::vector<message::DsnRecip
   shared.queue.finish(std::move(conclusion.lease), std::move(completion));
 }
 
+// The longest that a host has asked for.
+std::optional<Seconds> asked_wait(const Conclusion& conclusion) {
+  std::optional<Seconds> longest;
+  if (conclusion.facts.host.empty()) return longest;  // our own words
+  for (const smtp::RecipientResult& result : conclusion.results) {
+    if (result.status.code / 100 != 4) continue;
+    longest = std::max(longest, policy::asked_wait(result.status.text));
+  }
+  return longest;
+}
+
 // What remains once the fates are known: the report, which quotes the message, and the completion.
 void wind_up(Shared& shared, Executor& executor, Conclusion conclusion) {
   const queue::Message& message = conclusion.lease.message();
@@ -270,9 +282,9 @@ void conclude(Shared& shared, Executor& executor, queue::Lease lease,
               std::vector<smtp::RecipientResult> results, AttemptFacts facts) {
   Conclusion conclusion{std::move(lease), std::move(results), std::move(facts)};
   const queue::Message& message = conclusion.lease.message();
-  conclusion.next_attempt =
-      policy::next_attempt(shared.options.retry, conclusion.lease.attempts() + 1,
-                           shared.clock.wall(), message.expires, shared.random);
+  conclusion.next_attempt = policy::next_attempt(
+      shared.options.retry, conclusion.lease.attempts() + 1, shared.clock.wall(), message.expires,
+      shared.random, asked_wait(conclusion));
   for (const smtp::RecipientResult& result : conclusion.results) {
     conclusion.fates.push_back(
         fate_of(result, conclusion.facts.replies, conclusion.next_attempt.has_value()));

@@ -18,10 +18,30 @@ Milliseconds retry_interval(const RetryOptions& options, unsigned attempts, Rand
   return Milliseconds(std::max<std::int64_t>(1, std::llround(spread)));
 }
 
+namespace {
+
+constexpr Milliseconds kSoonest = Seconds(10);
+
+Milliseconds as_asked(const RetryOptions& options, unsigned attempts, Milliseconds by_itself,
+                      Seconds asked, Random& random) {
+  const Milliseconds wait = std::min(Milliseconds(asked), options.interval_max);
+  // Only ever later.
+  const double spread = std::clamp(options.jitter, 0.0, 1.0) * random.unit();
+  const Milliseconds spread_wait =
+      wait + Milliseconds(std::llround(spread * static_cast<double>(wait.count())));
+  if (wait > by_itself) return spread_wait;
+  return attempts > 1 ? by_itself : std::min(by_itself, std::max(spread_wait, kSoonest));
+}
+
+}  // namespace
+
 std::optional<WallTime> next_attempt(const RetryOptions& options, unsigned attempts, WallTime now,
-                                     WallTime expires, Random& random) {
+                                     WallTime expires, Random& random,
+                                     std::optional<Seconds> asked) {
   if (now >= expires) return std::nullopt;
-  return std::min(expires, now + retry_interval(options, attempts, random));
+  Milliseconds wait = retry_interval(options, attempts, random);
+  if (asked) wait = as_asked(options, attempts, wait, *asked, random);
+  return std::min(expires, now + wait);
 }
 
 bool is_delay_notice_due(const RetryOptions& options, WallTime released, WallTime now) {

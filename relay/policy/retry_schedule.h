@@ -28,8 +28,13 @@ Milliseconds retry_interval(const RetryOptions& options, unsigned attempts, Rand
 
 // When to try again; never later than `expires`, so that one last attempt is made there. nullopt:
 // `now` is at or past `expires`, the attempt just made was the last.
+//
+// Where the host has asked for a wait, it is not tried before that, up to the longest interval; and
+// sooner than by itself behind the first attempt alone, though not at once: greylisting ends then,
+// and a host that always asks for a moment gains nothing.
 std::optional<WallTime> next_attempt(const RetryOptions& options, unsigned attempts, WallTime now,
-                                     WallTime expires, Random& random);
+                                     WallTime expires, Random& random,
+                                     std::optional<Seconds> asked = std::nullopt);
 
 // Whether a delivery that has to wait on, and might have left at `released`, has waited long enough
 // for its sender to be told.

@@ -1,5 +1,7 @@
 """What fails for the time being is tried again; in the end it is given up, and the sender told."""
 
+import datetime
+
 import pytest
 
 from relay_process import IN_MEMORY
@@ -51,6 +53,15 @@ def test_waits_between_attempts_grow(new_relay, internet):
     assert [first["attempts"], second["attempts"], third["attempts"]] == [1, 2, 3]
     waits = [later["delay"] - earlier["delay"] for earlier, later in ((first, second), (second, third))]
     assert 0.19 < waits[0] and 0.79 < waits[1]
+
+
+def test_a_host_may_say_when_to_come_again(new_relay, internet):
+    relay = new_relay(internet, retry={"first_interval": "300ms", "interval_max": "1h"})
+    internet.set("one.test rcpt=450_4.7.1_Greylisted,_try_again_in_5_minutes")
+    queue = submit(relay, "ann@one.test")
+    (deferred,) = relay.wait_journal(event="deferred", id=queue)
+    tried, again = (datetime.datetime.fromisoformat(deferred[name].replace("Z", "+00:00")) for name in ("time", "next"))
+    assert 299 <= (again - tried).total_seconds() <= 331
 
 
 def test_greylisting_ends_in_delivery(new_relay, new_internet):

@@ -183,6 +183,22 @@ TEST_F(ReportTest, AServerBehindASocketHasTheNameOfThisMachine) {
   EXPECT_THAT(report.body()->to_string(), HasSubstr("Remote-MTA: dns; relay.example\r\n"));
 }
 
+TEST_F(ReportTest, AHostMaySayWhenToComeAgain) {
+  queue::Lease lease = lease_of({.to = {"a@to.example", "b@to.example"}});
+  const queue::MessageId id = lease.message().id;
+  const WallTime before = clock_.wall();
+  end(std::move(lease),
+      {{Stage::kRecipient, {450, {4, 7, 1}, "Greylisted, try again in 20 minutes"}},
+       {Stage::kRecipient, kBusy}},
+      spoken_to_mx());
+  ASSERT_TRUE(run_until_ended());
+  const auto found = queue_->message(id);
+  ASSERT_TRUE(found && *found);
+  const WallTime due = (*found)->deliveries.at(0).due;
+  EXPECT_GE(due, before + std::chrono::minutes(20));
+  EXPECT_LE(due, clock_.wall() + std::chrono::minutes(21));
+}
+
 TEST_F(ReportTest, PuttingOffIsNoAttempt) {
   queue::Lease lease = a_lease();
   const queue::MessageId id = lease.message().id;

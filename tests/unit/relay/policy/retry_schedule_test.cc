@@ -18,6 +18,12 @@ class RetryScheduleTest : public testing::Test {
     return next_attempt(options_, attempts, now, expires_, random_);
   }
 
+  // The wait where the host has asked for one.
+  Milliseconds asked(Seconds wait, unsigned attempts = 1) {
+    const WallTime now{};
+    return *next_attempt(options_, attempts, now, expires_, random_, wait) - now;
+  }
+
   RetryOptions options_;
   SeededRandom random_{1};
   WallTime expires_{hours(1000)};
@@ -68,6 +74,34 @@ TEST_F(RetryScheduleTest, JitterSpreads) {
     most = std::max(most, one);
   }
   EXPECT_GT(most - least, Seconds(50));
+}
+
+TEST_F(RetryScheduleTest, AHostMayAskForALongerWait) {
+  options_.jitter = 0;
+  EXPECT_EQ(asked(minutes(30)), minutes(30));
+  EXPECT_EQ(asked(minutes(30), 2), minutes(30));
+  EXPECT_EQ(asked(minutes(30), 5), minutes(80));
+  EXPECT_EQ(asked(hours(20)), hours(4));
+}
+
+TEST_F(RetryScheduleTest, BehindTheFirstAttemptAlsoForAShorterOne) {
+  options_.jitter = 0;
+  EXPECT_EQ(asked(Seconds(60)), Seconds(60));
+  EXPECT_EQ(asked(Seconds(60), 2), minutes(10));
+  EXPECT_EQ(asked(Seconds(1)), Seconds(10));
+  options_.first_interval = Seconds(5);
+  EXPECT_EQ(asked(Seconds(1)), Seconds(5));
+}
+
+TEST_F(RetryScheduleTest, WhatIsAskedForIsSpreadTowardsLaterOnly) {
+  Milliseconds most{0};
+  for (int i = 0; i < 200; ++i) {
+    const Milliseconds wait = asked(minutes(30));
+    ASSERT_GE(wait, minutes(30));
+    most = std::max(most, wait);
+  }
+  EXPECT_GT(most, minutes(31));
+  EXPECT_LE(most, minutes(33));
 }
 
 TEST_F(RetryScheduleTest, AnIntervalIsNeverZero) {
