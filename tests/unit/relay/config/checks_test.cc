@@ -109,7 +109,7 @@ TEST(Checks, ASocketIsForLmtpAndHasNeitherPortNorTls) {
   EXPECT_THAT(route_problems(to + "protocol = \"lmtp\"\nport = 24\ntls = \"verify\"\n"),
               ElementsAre(HasSubstr("route.port: "), HasSubstr("route.tls: ")));
   EXPECT_THAT(route_problems("domain = \"*\"\nhost = \"unix:lmtp\"\nprotocol = \"lmtp\"\n"),
-              ElementsAre(HasSubstr("begins with /")));
+              Contains(HasSubstr("begins with /")));
 }
 
 TEST(Checks, ALoginOfARouteNeedsAPasswordAndTls) {
