@@ -218,12 +218,26 @@ void Core::read_body(Lease lease, Queue::BodyDone done) {
   {
     auto work = reader_work.lock();
     if (!work->closed) {
-      work->bodies.push_back({std::move(lease), std::move(done)});
+      work->bodies.emplace_back(BodyRequest{std::move(lease), std::move(done)});
       reader_signal.notify();
       return;
     }
   }
   done(std::move(lease), Result<void>(failure("the queue is stopping")));
+}
+
+void Core::read_piece(const Lease& lease, std::uint32_t number, Queue::PieceDone done) {
+  const Message& message = lease.message();
+  PR_CHECK(number * Queue::kPieceSize < message.size, message.id.to_string());
+  {
+    auto work = reader_work.lock();
+    if (!work->closed) {
+      work->bodies.emplace_back(PieceRequest{message.id, message.size, number, std::move(done)});
+      reader_signal.notify();
+      return;
+    }
+  }
+  done(failure("the queue is stopping"));
 }
 
 void Core::start_job(AdminOp::Kind kind, Selector selector,

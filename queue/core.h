@@ -71,6 +71,13 @@ struct BodyRequest {
   Queue::BodyDone done;
 };
 
+struct PieceRequest {
+  MessageId id;
+  std::uint64_t size = 0;  // of the whole body
+  std::uint32_t number = 0;
+  Queue::PieceDone done;
+};
+
 // A remove(), retry_now(), hold() or release(): the reader finds what matches, a bounded step at a
 // time, and the commit thread does it.
 struct Job {
@@ -83,7 +90,7 @@ struct Job {
 };
 
 struct ReaderWork {
-  std::deque<BodyRequest> bodies;
+  std::deque<std::variant<BodyRequest, PieceRequest>> bodies;
   std::deque<std::shared_ptr<Job>> jobs;
   bool closed = false;
 };
@@ -124,6 +131,7 @@ class Core {
   void submit(Submission submission, SubmitDone done);
   void finish(Lease lease, Completion completion);
   void read_body(Lease lease, Queue::BodyDone done);
+  void read_piece(const Lease& lease, std::uint32_t number, Queue::PieceDone done);
   void start_job(AdminOp::Kind kind, Selector selector,
                  UniqueFunction<void(Result<std::uint64_t>)> done);
   // The job's next step, and its answer.

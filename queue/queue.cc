@@ -152,6 +152,15 @@ void Queue::read_body(Lease lease, BodyDone done) {
   state_->core.read_body(std::move(lease), std::move(done));
 }
 
+void Queue::read_piece(const Lease& lease, std::uint32_t number, PieceDone done) {
+  state_->core.read_piece(lease, number, std::move(done));
+}
+
+void Queue::condemn(const Lease& lease) {
+  PR_CHECK(lease.valid());
+  state_->core.condemn(LeaseParts::key(lease), "its body is damaged or missing");
+}
+
 void Queue::remove(Selector selector, ChangeDone done) {
   state_->core.start_job(AdminOp::Kind::kRemove, std::move(selector), std::move(done));
 }

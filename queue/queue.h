@@ -42,8 +42,8 @@ struct Options {
   // Submissions waiting for the commit thread; beyond, kBusy. Octets bound the bodies they hold.
   std::size_t commit_waiting_max = 10'000;
   std::size_t commit_waiting_bytes_max = 256U << 20;
-  // Changes by operators waiting or under way; one beyond fails. (The bodies that wait for the
-  // reader thread are bounded by leases_max, since each comes with a lease.)
+  // Changes by operators waiting or under way; one beyond fails. (The bodies and pieces that wait
+  // for the reader thread are bounded by leases_max, since each comes with a lease.)
   std::size_t changes_waiting_max = 100;
   // A commit group ends at so many submissions and completions, or octets.
   std::size_t group_max = 512;
@@ -307,9 +307,19 @@ class Queue {
 
   // Loads the body into the lease, on the reader thread, and gives the lease back there: `done`
   // only posts. With lease.body() present it calls back at once. A damaged or missing body is an
-  // error.
+  // error, and the delivery condemned.
   using BodyDone = UniqueFunction<void(Lease, Result<void>)>;
   void read_body(Lease lease, BodyDone done);
+  // Octets of a piece of a body; the last one is shorter. What is larger than one need not be held
+  // whole: it can be read a piece at a time.
+  static constexpr std::size_t kPieceSize = 256U << 10;
+  // Piece 0, 1, ... of the body of a lease's message, read and verified on the reader thread:
+  // `done` only posts. The lease may end before it is answered. With an error that is_damage(),
+  // whoever still has the lease condemns it.
+  using PieceDone = UniqueFunction<void(Result<message::Body>)>;
+  void read_piece(const Lease& lease, std::uint32_t number, PieceDone done);
+  // Its body is damaged: when the lease ends, those not delivered go into quarantine.
+  void condemn(const Lease& lease);
 
   // Removes what matches and is not leased; what is leased is removed when its attempt ends without
   // a delivery. `done` (commit thread) gets the number of messages that matched.

@@ -16,6 +16,18 @@ constexpr std::size_t kTurnsPerStep = 16;
 constexpr std::size_t kJobMatches = 256;
 constexpr std::size_t kJobLooks = 1024;
 
+Error stopping() {
+  return Error("the queue is stopping");
+}
+
+void refuse(BodyRequest request) {
+  request.done(std::move(request.lease), Result<void>(failure(stopping())));
+}
+
+void refuse(PieceRequest request) {
+  request.done(failure(stopping()));
+}
+
 // The place right behind a position.
 Position after(const Position& position) {
   Position next = position;
@@ -65,33 +77,48 @@ void Reader::pause(const Error& error) {
 bool Reader::read_bodies() {
   bool worked = false;
   for (std::size_t i = 0; i < kBodiesPerStep; ++i) {
-    BodyRequest request;
+    std::variant<BodyRequest, PieceRequest> request;
     {
       auto work = core_.reader_work.lock();
       if (work->bodies.empty()) break;
       request = std::move(work->bodies.front());
       work->bodies.pop_front();
     }
-    read_body(std::move(request));
+    std::visit([this](auto& one) { read(std::move(one)); }, request);
     worked = true;
   }
   return worked;
 }
 
-void Reader::read_body(BodyRequest request) {
-  auto body = load_body(request.lease);
-  if (!body) return request.done(std::move(request.lease), Result<void>(failure(body.error())));
+void Reader::read(BodyRequest request) {
+  const Message& message = request.lease.message();
+  auto body = load_chunks(message.id, message.size, 0, body_chunks(message.size));
+  if (!body) {
+    if (is_damage(body.error())) {
+      core_.condemn(LeaseParts::key(request.lease), body.error().text());
+    }
+    return request.done(std::move(request.lease), Result<void>(failure(body.error())));
+  }
   LeaseParts::set_body(request.lease, core_.track(*body));
   request.done(std::move(request.lease), Result<void>());
 }
 
-Result<message::Body> Reader::load_body(const Lease& lease) {
-  const Message& message = lease.message();
+void Reader::read(PieceRequest request) {
+  constexpr std::uint32_t kChunks = Queue::kPieceSize / kBodyChunkSize;
+  static_assert(Queue::kPieceSize % kBodyChunkSize == 0);
+  const std::uint32_t first = request.number * kChunks;
+  const std::uint32_t end = std::min(first + kChunks, body_chunks(request.size));
+  auto piece = load_chunks(request.id, request.size, first, end);
+  if (!piece) return request.done(failure(piece.error()));
+  request.done(core_.track(*piece));
+}
+
+// What does not verify, is missing or has not its length is_damage().
+Result<message::Body> Reader::load_chunks(const MessageId& id, std::uint64_t size,
+                                          std::uint32_t first, std::uint32_t end) {
   message::Body body;
-  const std::uint32_t chunks = body_chunks(message.size);
-  bool whole = true;
-  for (std::uint32_t number = 0; number < chunks && whole; ++number) {
-    const std::string key = body_key(message.id, number);
+  for (std::uint32_t number = first; number < end; ++number) {
+    const std::string key = body_key(id, number);
     auto stored = core_.store.get(key);
     if (!stored && !is_damage(stored.error())) {
       core_.metrics.store_errors.add();
@@ -99,13 +126,13 @@ Result<message::Body> Reader::load_body(const Lease& lease) {
     }
     std::optional<Chunk> chunk;
     if (stored && *stored) chunk = open_body_chunk(key, **stored);
-    whole = chunk.has_value();
-    if (whole) body.append(std::move(*chunk));
+    const std::uint64_t before = std::uint64_t{number} * kBodyChunkSize;
+    if (!chunk || chunk->size() != std::min<std::uint64_t>(kBodyChunkSize, size - before)) {
+      return failure("the body of " + id.to_string() + " is damaged or missing", EBADMSG);
+    }
+    body.append(std::move(*chunk));
   }
-  if (whole && body.size() == message.size) return body;
-  const std::string why = "the body of " + message.id.to_string() + " is damaged or missing";
-  core_.condemn(LeaseParts::key(lease), why);
-  return failure(why);
+  return body;
 }
 
 // --- jobs ---
@@ -318,7 +345,7 @@ Result<std::shared_ptr<const Message>> Reader::load_message(const DeliveryKey& d
 }
 
 void Reader::close() {
-  std::deque<BodyRequest> bodies;
+  std::deque<std::variant<BodyRequest, PieceRequest>> bodies;
   std::deque<std::shared_ptr<Job>> jobs;
   {
     auto work = core_.reader_work.lock();
@@ -326,10 +353,8 @@ void Reader::close() {
     bodies.swap(work->bodies);
     jobs.swap(work->jobs);
   }
-  for (BodyRequest& request : bodies) {
-    request.done(std::move(request.lease), Result<void>(failure("the queue is stopping")));
-  }
-  for (const auto& job : jobs) core_.end_job(*job, failure("the queue is stopping"));
+  for (auto& request : bodies) std::visit([](auto& one) { refuse(std::move(one)); }, request);
+  for (const auto& job : jobs) core_.end_job(*job, failure(stopping()));
 }
 
 }  // namespace postrider::queue

@@ -34,8 +34,10 @@ class Reader {
   struct Turn;
 
   bool read_bodies();
-  void read_body(BodyRequest request);
-  Result<message::Body> load_body(const Lease& lease);
+  void read(BodyRequest request);
+  void read(PieceRequest request);
+  Result<message::Body> load_chunks(const MessageId& id, std::uint64_t size, std::uint32_t first,
+                                    std::uint32_t end);
   bool run_jobs();
   bool run(const std::shared_ptr<Job>& job);
   bool give_turns();

@@ -154,6 +154,114 @@ TEST(Damage, ADamagedBodyIsNeverDelivered) {
   }
 }
 
+// A lease on a text of `size` octets that is on disk alone.
+class Pieces : public ::testing::Test {
+ protected:
+  static Options no_body_in_memory() {
+    Options options;
+    options.lease_bytes_max = 0;
+    return options;
+  }
+
+  Lease lease_on(std::size_t size) {
+    text_.resize(size);
+    for (std::size_t i = 0; i < size; ++i) text_[i] = static_cast<char>('a' + i % 23);
+    world_.submit({"b@example.com"}, text_);
+    return world_.take();
+  }
+
+  // What was read; nullopt where nothing came.
+  std::optional<Result<message::Body>> piece(const Lease& lease, std::uint32_t number) {
+    std::optional<Result<message::Body>> answer;
+    world_.core->read_piece(lease, number,
+                            [&answer](Result<message::Body> read) { answer = std::move(read); });
+    world_.settle();
+    return answer;
+  }
+
+  World world_{no_body_in_memory()};
+  std::string text_;
+};
+
+TEST_F(Pieces, MakeTheTextAndOneAloneIsHeld) {
+  for (const std::size_t more : {std::size_t{0}, std::size_t{1}, kBodyChunkSize}) {
+    Lease lease = lease_on(2 * Queue::kPieceSize + more);
+    std::string read;
+    for (std::uint32_t number = 0; read.size() < text_.size(); ++number) {
+      const auto one = piece(lease, number);
+      ASSERT_TRUE(one && *one);
+      read += (*one)->to_string();
+      EXPECT_LE(world_.core->stats().lease_bytes, Queue::kPieceSize);
+    }
+    EXPECT_TRUE(read == text_) << more;
+    EXPECT_EQ(world_.core->stats().lease_bytes, 0U);
+    world_.finish(std::move(lease), Fate::kDelivered);
+  }
+}
+
+TEST_F(Pieces, WhatDoesNotVerifyIsDamageAndForTheHolderOfTheLeaseToCondemn) {
+  for (const std::string value : {"garbage", ""}) {
+    Lease lease = lease_on(2 * Queue::kPieceSize);
+    const auto before = world_.core->metrics.quarantined.value();
+    overwrite(world_, body_key(lease.message().id, 6), value);
+    EXPECT_TRUE(*piece(lease, 0));
+    const auto damaged = piece(lease, 1);
+    ASSERT_TRUE(damaged && !*damaged);
+    EXPECT_TRUE(is_damage(damaged->error()));
+    world_.core->condemn(LeaseParts::key(lease), damaged->error().text());
+    world_.finish(std::move(lease), Fate::kDeferred);
+    EXPECT_EQ(world_.core->metrics.quarantined.value(), before + 1);
+    world_.advance(hours(1));
+    EXPECT_TRUE(world_.leases.empty());
+  }
+}
+
+TEST_F(Pieces, AChunkThatIsAnothersIsDamage) {
+  const Lease lease = lease_on(2 * Queue::kPieceSize);
+  const auto other = world_.store.get(body_key(lease.message().id, 2));
+  overwrite(world_, body_key(lease.message().id, 1), std::string((**other).view()));
+  const auto damaged = piece(lease, 0);
+  EXPECT_TRUE(damaged && !*damaged && is_damage(damaged->error()));
+}
+
+TEST_F(Pieces, ADiskThatFailsIsNoDamage) {
+  const Lease lease = lease_on(2 * Queue::kPieceSize);
+  world_.fail("get");
+  const auto failed = piece(lease, 0);
+  ASSERT_TRUE(failed && !*failed);
+  EXPECT_FALSE(is_damage(failed->error()));
+  EXPECT_TRUE(*piece(lease, 0));
+}
+
+TEST_F(Pieces, TheLeaseMayEndBeforeTheAnswer) {
+  Lease lease = lease_on(2 * Queue::kPieceSize);
+  std::optional<Result<message::Body>> answer;
+  world_.core->read_piece(lease, 1,
+                          [&answer](Result<message::Body> read) { answer = std::move(read); });
+  Completion completion;
+  completion.fates = {Fate::kBounced};
+  world_.core->finish(std::move(lease), std::move(completion));
+  while (world_.committer->step()) {
+  }
+  world_.settle();
+  ASSERT_TRUE(answer);
+  EXPECT_FALSE(*answer);
+  EXPECT_EQ(world_.core->metrics.quarantined.value(), 0U);
+}
+
+TEST_F(Pieces, AnEndingQueueAnswersToo) {
+  Lease lease = lease_on(2 * Queue::kPieceSize);
+  int answers = 0;
+  const auto expect_none = [&answers](const Result<message::Body>& read) {
+    EXPECT_FALSE(read);
+    ++answers;
+  };
+  world_.core->read_piece(lease, 0, expect_none);
+  world_.reader->close();
+  world_.core->read_piece(lease, 0, expect_none);
+  EXPECT_EQ(answers, 2);
+}
+
 TEST(Damage, ALeaseOnItThatIsJustDroppedPutsItAsideToo) {
   World world;
   const MessageId id = deferred(world);
