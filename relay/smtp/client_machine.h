@@ -11,12 +11,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "relay/smtp/client_session.h"
+#include "relay/smtp/data_codec.h"
 #include "relay/smtp/reply.h"
 
 namespace postrider::smtp {
@@ -34,6 +36,8 @@ class ClientSession::Machine {
   void tls_failed(std::string_view reason, TimePoint now);
   void scram_message(std::string_view message, TimePoint now);
   void scram_failed(std::string_view reason, TimePoint now);
+  void text(const message::Body& piece, TimePoint now);
+  void text_failed(std::string_view reason, TimePoint now);
   void connection_lost(std::string_view reason, TimePoint now);
   void sent(TimePoint now);
   void tick(TimePoint now);
@@ -49,6 +53,8 @@ class ClientSession::Machine {
   [[nodiscard]] unsigned transactions() const { return transactions_; }
 
  private:
+  // The batch of a text whose last piece has not been given out.
+  static constexpr std::size_t kNoBatch = std::numeric_limits<std::size_t>::max();
   // On top of a reply's time, for each command of a pipelined group that is answered before it.
   static constexpr Duration kPipelinedAllowance = Seconds(2);
 
@@ -133,7 +139,9 @@ class ClientSession::Machine {
   void on_data();
   void on_text();
   void refuse_bdat(const message::Status& status);
+  std::optional<message::Status> encode_text();
   void send_text();
+  void ask_text();
   void await_next_reply(Step step);
   void decide(std::size_t recipient, message::Stage stage, const message::Status& status);
   void decide_rest(message::Stage stage, const message::Status& status);
@@ -179,6 +187,8 @@ class ClientSession::Machine {
   // The transaction.
   Transaction transaction_;
   std::optional<std::vector<Chunk>> text_;  // encoded
+  std::optional<TextEncoder> encoder_;      // or of one that comes in pieces, until the last
+  bool text_asked_ = false;
   std::vector<Verdict> verdicts_;
   std::vector<RecipientResult> results_;
   bool any_answer_ = false;      // some step of it was answered

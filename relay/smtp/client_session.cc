@@ -50,6 +50,14 @@ void ClientSession::scram_failed(std::string_view reason, TimePoint now) {
   machine_->scram_failed(reason, now);
 }
 
+void ClientSession::text(const message::Body& piece, TimePoint now) {
+  machine_->text(piece, now);
+}
+
+void ClientSession::text_failed(std::string_view reason, TimePoint now) {
+  machine_->text_failed(reason, now);
+}
+
 void ClientSession::connection_lost(std::string_view reason, TimePoint now) {
   machine_->connection_lost(reason, now);
 }
@@ -282,6 +290,7 @@ void ClientSession::Machine::sent(TimePoint now) {
     Step& step = steps_[at];
     if (step.batch == batches_sent_) step.due = now + patience(step);
   }
+  if (encoder_ && text_under_way_ && !text_asked_ && batches_sent_ == batches_) ask_text();
 }
 
 TimePoint ClientSession::Machine::deadline() const {
@@ -395,11 +404,12 @@ void ClientSession::Machine::end(Stage stage, Status status, bool orderly) {
   phase_ = Phase::kEnded;
   forget_steps();
   commands_.clear();
-  // An invitation that nobody has seen yet is withdrawn.
+  // What nobody has been asked yet is not asked any more.
   const auto unseen = actions_.begin() + static_cast<std::ptrdiff_t>(actions_given_);
   actions_.erase(std::remove_if(unseen, actions_.end(),
                                 [](const ClientAction& action) {
-                                  return std::holds_alternative<Ready>(action);
+                                  return std::holds_alternative<Ready>(action) ||
+                                         std::holds_alternative<AskText>(action);
                                 }),
                  actions_.end());
   actions_.push_back(Ended{stage, std::move(status), orderly});

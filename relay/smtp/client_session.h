@@ -24,6 +24,7 @@
 #include "relay/message/body.h"
 #include "relay/message/envelope.h"
 #include "relay/message/status.h"
+#include "relay/smtp/data_codec.h"
 #include "relay/smtp/server_session.h"
 
 namespace postrider::smtp {
@@ -93,6 +94,9 @@ struct Transaction {
   message::Envelope envelope;
   std::vector<message::Recipient> recipients;  // at least one
   message::Body body;
+  // Given, the text is not in `body` and comes in pieces, as AskText asks for them. It is not
+  // empty.
+  std::optional<TextFacts> pieces{};
 };
 
 struct RecipientResult {
@@ -114,6 +118,9 @@ struct SendChunks {
 
 // The server's next message of a SCRAM exchange, or where it is `first` none: answer with
 // scram_message() or scram_failed(). (AskScram of server_session.h.)
+
+// The next piece of the transaction's text is wanted: answer with text() or text_failed().
+struct AskText {};
 
 // The session is ready for send(): greeting, EHLO and TLS are through, or the last transaction has
 // ended and another may follow.
@@ -139,7 +146,8 @@ struct Ended {
   bool orderly = false;  // we quit, or the peer closed between transactions
 };
 
-using ClientAction = std::variant<SendChunks, StartTls, AskScram, Ready, TransactionDone, Ended>;
+using ClientAction =
+    std::variant<SendChunks, StartTls, AskScram, AskText, Ready, TransactionDone, Ended>;
 
 class ClientSession {
  public:
@@ -163,6 +171,11 @@ class ClientSession {
   // one was right; or why there is none, which ends the session.
   void scram_message(std::string_view message, TimePoint now);
   void scram_failed(std::string_view reason, TimePoint now);
+  // The answer to AskText, at any time: the next piece, or why there is none. A text that cannot
+  // be had to its end is never ended: the session ends within it, and no server takes what it got
+  // for the message. What comes after the session's end is passed over.
+  void text(const message::Body& piece, TimePoint now);
+  void text_failed(std::string_view reason, TimePoint now);
   // The peer closed, or the connection broke; `reason` for the status text.
   void connection_lost(std::string_view reason, TimePoint now);
   // All chunks of a SendChunks have reached the kernel; the reply's time runs from here. Call it

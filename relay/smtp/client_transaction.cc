@@ -20,8 +20,13 @@ bool is_sendable(std::string_view text, bool utf8) {
   return !message::has_control(text) && (utf8 || message::is_ascii(text));
 }
 
-bool is_seven_bit(const message::Body& body) {
-  const auto& chunks = body.chunks();
+std::uint64_t size_of(const Transaction& transaction) {
+  return transaction.pieces ? transaction.pieces->size : transaction.body.size();
+}
+
+bool is_seven_bit(const Transaction& transaction) {
+  if (transaction.pieces) return transaction.pieces->seven_bit;
+  const auto& chunks = transaction.body.chunks();
   return std::all_of(chunks.begin(), chunks.end(),
                      [](const Chunk& chunk) { return message::is_ascii(chunk.view()); });
 }
@@ -55,7 +60,7 @@ void ClientSession::Machine::begin_transaction() {
   const std::size_t count = transaction_.recipients.size();
   verdicts_.assign(count, Verdict::kOpen);
   results_.assign(count, RecipientResult{});
-  any_answer_ = text_under_way_ = text_cut_short_ = false;
+  any_answer_ = text_under_way_ = text_cut_short_ = text_asked_ = false;
   if (phase_ == Phase::kEnded) {
     break_off(Stage::kMail, {0, {}, "the session had ended"});
     return;
@@ -87,7 +92,7 @@ void ClientSession::Machine::begin_transaction() {
 // Why this peer cannot have this message, as far as we can tell ourselves.
 std::optional<Status> ClientSession::Machine::local_refusal() {
   const message::Envelope& envelope = transaction_.envelope;
-  const std::size_t size = transaction_.body.size();
+  const std::uint64_t size = size_of(transaction_);
   if (capabilities_.size_max > 0 && size > capabilities_.size_max) {
     return Status{552,
                   {5, 3, 4},
@@ -95,7 +100,7 @@ std::optional<Status> ClientSession::Machine::local_refusal() {
                       std::to_string(capabilities_.size_max)};
   }
   // What counts is the text: a client may say 8BITMIME of one that is plain, or forget to say it.
-  if (!capabilities_.eight_bit_mime && !is_seven_bit(transaction_.body)) {
+  if (!capabilities_.eight_bit_mime && !is_seven_bit(transaction_)) {
     return Status{554, {5, 6, 3}, "message is 8bit and the server does not offer 8BITMIME"};
   }
   if (envelope.smtputf8 && !capabilities_.smtputf8) {
@@ -104,8 +109,16 @@ std::optional<Status> ClientSession::Machine::local_refusal() {
   if (!is_sendable(envelope.sender.to_string(), envelope.smtputf8)) {
     return Status{553, {5, 1, 7}, "sender address cannot be written in SMTP"};
   }
-  text_ = uses_bdat() ? encode_bdat(transaction_.body) : encode_data(transaction_.body);
-  if (!text_) return Status{554, {5, 6, 0}, "message text holds a bare CR or LF"};
+  return encode_text();
+}
+
+std::optional<Status> ClientSession::Machine::encode_text() {
+  if (!transaction_.pieces) {
+    text_ = uses_bdat() ? encode_bdat(transaction_.body) : encode_data(transaction_.body);
+  } else if (transaction_.pieces->canonical) {
+    encoder_.emplace(*transaction_.pieces, uses_bdat());
+  }
+  if (!text_ && !encoder_) return Status{554, {5, 6, 0}, "message text holds a bare CR or LF"};
   return std::nullopt;
 }
 
@@ -122,7 +135,7 @@ void ClientSession::Machine::refuse_unsendable() {
 void ClientSession::Machine::append_mail() {
   const message::Envelope& envelope = transaction_.envelope;
   commands_ += "MAIL FROM:" + in_brackets(envelope.sender);
-  if (capabilities_.size) commands_ += " SIZE=" + std::to_string(transaction_.body.size());
+  if (capabilities_.size) commands_ += " SIZE=" + std::to_string(size_of(transaction_));
   if (envelope.eight_bit && capabilities_.eight_bit_mime) commands_ += " BODY=8BITMIME";
   if (envelope.smtputf8) commands_ += " SMTPUTF8";
   // RFC 6710 section 4.2: also where nobody asked for one.
@@ -151,11 +164,46 @@ void ClientSession::Machine::send_text() {
   if (any(Verdict::kAccepted)) {
     if (is_lmtp()) steps_[sent_ - 1].recipient = first_accepted();
     text_under_way_ = true;
+    if (encoder_) {
+      steps_[sent_ - 1].batch = text_batch_ = kNoBatch;
+      return ask_text();
+    }
     push_chunks(std::move(*text_));
   } else {
     push_chunks({lone_dot()});
   }
   text_.reset();
+  encoder_.reset();
+}
+
+void ClientSession::Machine::ask_text() {
+  text_asked_ = true;
+  actions_.push_back(AskText{});
+}
+
+void ClientSession::Machine::text(const message::Body& piece, TimePoint now) {
+  if (!std::exchange(text_asked_, false)) return;
+  now_ = now;
+  auto chunks = encoder_->encode(piece);
+  if (!chunks) {
+    const Status status{451, {4, 3, 0}, "the message text is not what it was"};
+    return end(Stage::kEndOfData, status, false);
+  }
+  if (encoder_->done()) {
+    encoder_.reset();
+    text_batch_ = batches_ + 1;
+    // By LMTP there may be more than one: a reply that came before the text was sent.
+    for (Step& step : steps_) {
+      if (step.batch == kNoBatch) step.batch = text_batch_;
+    }
+  }
+  push_chunks(std::move(*chunks));
+}
+
+void ClientSession::Machine::text_failed(std::string_view reason, TimePoint now) {
+  if (!std::exchange(text_asked_, false)) return;
+  now_ = now;
+  end(Stage::kEndOfData, {451, {4, 3, 0}, std::string(reason)}, false);
 }
 
 // --- Replies ---
@@ -315,6 +363,8 @@ void ClientSession::Machine::report(TransactionDone done) {
   phase_ = Phase::kReady;
   transaction_ = {};
   text_.reset();
+  encoder_.reset();
+  text_asked_ = false;
   verdicts_.clear();
   results_.clear();
 }

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "relay/message/utf8.h"
+
 namespace postrider::smtp {
 
 std::string_view describe_defect(std::uint8_t defects) {
@@ -108,6 +110,7 @@ namespace {
 constexpr std::string_view kDot = ".";
 constexpr std::string_view kEnd = ".\r\n";
 constexpr std::string_view kBrokenEnd = "\r\n.\r\n";
+constexpr std::string_view kLineEnd = "\r\n";
 
 // Runs up to this long between two stuffed dots are copied: a slice with its own reference would
 // weigh as much as the text, and a hostile body is all such runs.
@@ -129,6 +132,8 @@ class GatherList {
       copy(chunk.view().substr(offset, length));
     }
   }
+
+  void add(const Chunk& chunk) { add_slice(chunk, 0, chunk.size()); }
 
   void add_static(std::string_view text) {
     if (copied_.empty()) {
@@ -175,19 +180,36 @@ void stuff(const Chunk& chunk, bool line_start, GatherList& out) {
   out.add_slice(chunk, begin, text.size() - begin);
 }
 
+void stuff(const message::Body& text, TextCheck& check, GatherList& out) {
+  for (const Chunk& chunk : text.chunks()) {
+    stuff(chunk, check.at_line_start(), out);
+    check.feed(chunk.view());
+  }
+}
+
+bool is_canonical(const TextCheck& check) {
+  return (check.defects() & (kDefectBareLf | kDefectBareCr)) == 0;
+}
+
+// Text that ends within a line is given the line end that the final dot needs before it.
+std::string_view data_end(bool ends_line) {
+  return ends_line ? kEnd : kBrokenEnd;
+}
+
+// A text is lines: without BINARYMIME it ends with one.
+std::string bdat_command(std::uint64_t size, bool ends_line) {
+  return "BDAT " + std::to_string(size + (ends_line ? 0 : kLineEnd.size())) + " LAST\r\n";
+}
+
 }  // namespace
 
 std::optional<std::vector<Chunk>> encode_data(const message::Body& body) {
   TextCheck check(std::numeric_limits<std::size_t>::max());
   GatherList out;
-  for (const Chunk& chunk : body.chunks()) {
-    stuff(chunk, check.at_line_start(), out);
-    check.feed(chunk.view());
-  }
+  stuff(body, check, out);
   check.finish();
-  if ((check.defects() & (kDefectBareLf | kDefectBareCr)) != 0) return std::nullopt;
-  // Text that ends within a line is given the line end that the final dot needs before it.
-  out.add_static(check.at_line_start() ? kEnd : kBrokenEnd);
+  if (!is_canonical(check)) return std::nullopt;
+  out.add_static(data_end(check.at_line_start()));
   return out.take();
 }
 
@@ -195,14 +217,48 @@ std::optional<std::vector<Chunk>> encode_bdat(const message::Body& body) {
   TextCheck check(std::numeric_limits<std::size_t>::max());
   for (const Chunk& chunk : body.chunks()) check.feed(chunk.view());
   check.finish();
-  if ((check.defects() & (kDefectBareLf | kDefectBareCr)) != 0) return std::nullopt;
-  // A text is lines: without BINARYMIME it ends with one.
-  const std::string_view line_end = check.at_line_start() ? "" : "\r\n";
+  if (!is_canonical(check)) return std::nullopt;
   std::vector<Chunk> out;
-  out.emplace_back("BDAT " + std::to_string(body.size() + line_end.size()) + " LAST\r\n");
+  out.emplace_back(bdat_command(body.size(), check.at_line_start()));
   out.insert(out.end(), body.chunks().begin(), body.chunks().end());
-  if (!line_end.empty()) out.push_back(static_chunk(line_end));
+  if (!check.at_line_start()) out.push_back(static_chunk(kLineEnd));
   return out;
+}
+
+void TextSurvey::feed(const message::Body& piece) {
+  for (const Chunk& chunk : piece.chunks()) {
+    check_.feed(chunk.view());
+    facts_.seven_bit = facts_.seven_bit && message::is_ascii(chunk.view());
+  }
+  facts_.size += piece.size();
+}
+
+TextFacts TextSurvey::finish() {
+  check_.finish();
+  facts_.canonical = is_canonical(check_);
+  facts_.ends_line = check_.at_line_start();
+  return facts_;
+}
+
+std::optional<std::vector<Chunk>> TextEncoder::encode(const message::Body& piece) {
+  GatherList out;
+  if (bdat_ && given_ == 0) out.add(Chunk(bdat_command(facts_.size, facts_.ends_line)));
+  if (bdat_) {
+    for (const Chunk& chunk : piece.chunks()) {
+      out.add(chunk);
+      check_.feed(chunk.view());
+    }
+  } else {
+    stuff(piece, check_, out);
+  }
+  given_ += piece.size();
+  if (done()) check_.finish();
+  if (given_ > facts_.size || piece.size() == 0 || !is_canonical(check_)) return std::nullopt;
+  if (!done()) return out.take();
+  if (check_.at_line_start() != facts_.ends_line) return std::nullopt;
+  if (!bdat_) out.add_static(data_end(facts_.ends_line));
+  if (bdat_ && !facts_.ends_line) out.add_static(kLineEnd);
+  return out.take();
 }
 
 Chunk lone_dot() {

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,46 @@ std::optional<std::vector<Chunk>> encode_data(const message::Body& body);
 
 // `body` as one chunk, the last, with its BDAT command in front (RFC 3030); nullopt as above.
 std::optional<std::vector<Chunk>> encode_bdat(const message::Body& body);
+
+// What has to be known of a text before the first octet of it is sent.
+struct TextFacts {
+  std::uint64_t size = 0;
+  bool seven_bit = true;
+  bool canonical = true;  // no bare CR or LF
+  bool ends_line = true;  // there is nothing in it, or a CRLF at its end
+};
+
+// Finds them out while a text passes by, in pieces of any size.
+class TextSurvey {
+ public:
+  void feed(const message::Body& piece);
+  // The text is over.
+  TextFacts finish();
+
+ private:
+  TextCheck check_{std::numeric_limits<std::size_t>::max()};
+  TextFacts facts_;
+};
+
+// encode_data() and encode_bdat() for a text that comes in pieces and is never there as a whole.
+class TextEncoder {
+ public:
+  // `facts` are those of the whole text, which is canonical and not empty.
+  TextEncoder(const TextFacts& facts, bool bdat) : facts_(facts), bdat_(bdat) {}
+
+  // The next piece as it is sent; the last one with the end of the text behind it. Nullopt: the
+  // text is not what `facts` says, and must not be ended.
+  std::optional<std::vector<Chunk>> encode(const message::Body& piece);
+
+  // The end has been given out.
+  [[nodiscard]] bool done() const { return given_ == facts_.size; }
+
+ private:
+  TextFacts facts_;
+  bool bdat_;
+  std::uint64_t given_ = 0;
+  TextCheck check_{std::numeric_limits<std::size_t>::max()};
+};
 
 // The "." CRLF that ends a text of no lines (RFC 2920 section 3.1).
 Chunk lone_dot();

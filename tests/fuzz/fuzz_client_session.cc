@@ -3,6 +3,7 @@
 // behind the text, by LMTP one for each.
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -39,6 +40,8 @@ class Run {
   }
 
  private:
+  static constexpr std::string_view kText = "secret\r\n.\r\n";
+
   static smtp::ClientOptions options_of(std::uint8_t choice) {
     smtp::ClientOptions options;
     options.start_tls = static_cast<smtp::StartTlsUse>(choice % 3);
@@ -62,8 +65,9 @@ class Run {
     require(!send.chunks.empty());
     std::string bytes;
     for (const Chunk& chunk : send.chunks) bytes += chunk.view();
-    require(bytes.size() >= 2 && bytes.substr(bytes.size() - 2) == "\r\n");
-    if (bytes.find("secret") != std::string::npos) {
+    const bool within_text = given_ > 0 && given_ < kText.size();
+    require(within_text || (bytes.size() >= 2 && bytes.substr(bytes.size() - 2) == "\r\n"));
+    if (bytes.find("secret") != std::string::npos || (given_ == kText.size() && !text_sent_)) {
       text_sent_ = true;
       line_ends_ = 0;  // what is left of the piece that invited the text is no reply to it
     }
@@ -85,6 +89,14 @@ class Run {
     session_.scram_message(asked.first ? "hello" : "proof", now_);
   }
 
+  void take(const smtp::AskText& /*action*/) {
+    require(sending_ && given_ < kText.size());
+    if (input_.empty()) return session_.text_failed("gone", now_);
+    const std::string piece(kText.substr(given_, 3));
+    given_ += piece.size();
+    session_.text(message::Body(piece), now_);
+  }
+
   void take(const smtp::Ready& /*action*/) {
     require(!sending_);
     if (++transactions_ > 4) {
@@ -95,7 +107,15 @@ class Run {
     transaction.envelope.sender = {"a", "b.test"};
     transaction.envelope.eight_bit = (choice_ & 32) != 0;
     transaction.recipients = {{{"one", "d.test"}}, {{"two", "d.test"}}, {{"three", "d.test"}}};
-    transaction.body = message::Body(std::string("secret\r\n.\r\n"));
+    const message::Body text{std::string(kText)};
+    if (transactions_ % 2 == 1) {
+      transaction.body = text;
+    } else {
+      smtp::TextSurvey survey;
+      survey.feed(text);
+      transaction.pieces = survey.finish();
+    }
+    given_ = 0;
     sending_ = true;
     text_sent_ = false;
     session_.send(std::move(transaction), now_);
@@ -128,6 +148,7 @@ class Run {
   TimePoint now_ = TimePoint(Seconds(3600));
   bool sending_ = false;
   bool text_sent_ = false;
+  std::size_t given_ = 0;      // of a text that comes in pieces
   std::size_t line_ends_ = 0;  // that came since
   int asked_ = 0;
   bool ended_ = false;

@@ -56,10 +56,29 @@ class ClientFixture : public testing::Test {
       transaction.recipients.push_back({{std::move(local), "d.test"}, 0, ""});
     }
     transaction.body = message::Body(std::move(text));
+    transaction.pieces = std::exchange(text_in_pieces_, std::nullopt);
     said.clear();
     ready = false;
     done.reset();
     session().send(std::move(transaction), now);
+    drain();
+    return said;
+  }
+
+  // The same with a text that comes in pieces.
+  std::string send_in_pieces(std::vector<std::string> recipients,
+                             const std::vector<std::string>& pieces) {
+    TextSurvey survey;
+    for (const std::string& piece : pieces) survey.feed(message::Body(piece));
+    text_in_pieces_ = survey.finish();
+    return send(std::move(recipients), "");
+  }
+
+  // Answers the session's question for text; returns what it said then.
+  std::string piece(std::string text) {
+    said.clear();
+    text_asked = false;
+    session().text(message::Body(std::move(text)), now);
     drain();
     return said;
   }
@@ -110,6 +129,7 @@ class ClientFixture : public testing::Test {
   bool ready = false;
   bool tls_wanted = false;
   std::optional<AskScram> scram_asked;
+  bool text_asked = false;
   std::optional<TransactionDone> done;
   std::optional<Ended> ended;
 
@@ -124,12 +144,15 @@ class ClientFixture : public testing::Test {
 
   void take(const AskScram& asked) { scram_asked = asked; }
 
+  void take(const AskText& /*action*/) { text_asked = true; }
+
   void take(const Ready& /*action*/) { ready = true; }
 
   void take(const TransactionDone& what) { done = what; }
 
   void take(const Ended& what) { ended = what; }
 
+  std::optional<TextFacts> text_in_pieces_;
   std::optional<ClientSession> session_;
 };
 

@@ -137,6 +137,123 @@ TEST_F(ClientTransactionTest, A421InPlaceOfTheFirstAnswer) {
   EXPECT_EQ(ended->status.code, 421);
 }
 
+class ClientPiecesTest : public ClientFixture {
+ protected:
+  // Up to the 354, or by BDAT the last recipient.
+  void open(const std::string& keywords = "PIPELINING\n8BITMIME\nSIZE",
+            const std::vector<std::string>& pieces = {".a\r\n", "b\r\n", ".c\r\n"}) {
+    hello(keywords);
+    said_ = send_in_pieces({"one"}, pieces);
+    server("250 ok");
+    server("250 ok");
+    if (!options.chunking) server("354 go on");
+  }
+
+  std::string said_;
+};
+
+TEST_F(ClientPiecesTest, EachIsAskedForWhenTheOneBeforeIsSent) {
+  open();
+  EXPECT_EQ(said_, "MAIL FROM:<a@b.test> SIZE=11\r\nRCPT TO:<one@d.test>\r\nDATA\r\n");
+  EXPECT_TRUE(text_asked);
+  reports_sent = false;
+  EXPECT_EQ(piece(".a\r\n"), "..a\r\n");
+  EXPECT_FALSE(text_asked);
+  session().sent(now);
+  drain();
+  EXPECT_TRUE(text_asked);
+  reports_sent = true;
+  EXPECT_EQ(piece("b\r\n"), "b\r\n");
+  EXPECT_EQ(piece(".c\r\n"), "..c\r\n.\r\n");
+  EXPECT_FALSE(text_asked);
+  server("250 thanks");
+  EXPECT_EQ(result(0), "250 at end-of-data");
+  EXPECT_TRUE(ready);
+}
+
+TEST_F(ClientPiecesTest, ByBdatTheyAreOneChunk) {
+  options.chunking = true;
+  open("PIPELINING\nCHUNKING", {".a\r\n", "b"});
+  EXPECT_EQ(piece(".a\r\n"), "BDAT 7 LAST\r\n.a\r\n");
+  EXPECT_EQ(piece("b"), "b\r\n");
+  server("250 thanks");
+  EXPECT_EQ(result(0), "250 at end-of-data");
+}
+
+TEST_F(ClientPiecesTest, OneThatCannotBeHadEndsTheSessionWithoutTheDot) {
+  open();
+  EXPECT_EQ(piece(".a\r\n"), "..a\r\n");
+  said.clear();
+  session().text_failed("the disk is gone", now);
+  drain();
+  EXPECT_EQ(said, "");
+  EXPECT_EQ(result(0), "451 at end-of-data");
+  EXPECT_FALSE(done->final_reply_lost);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status.text, "the disk is gone");
+}
+
+TEST_F(ClientPiecesTest, SoDoesATextThatHasChanged) {
+  open();
+  EXPECT_EQ(piece("a\n\r\n"), "");
+  EXPECT_EQ(result(0), "451 at end-of-data");
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(ClientPiecesTest, ARefusalWithinTheTextStandsAndEndsTheSession) {
+  open();
+  piece(".a\r\n");
+  server("552 too much");
+  EXPECT_EQ(result(0), "552 at end-of-data");
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(piece("b\r\n"), "");  // was on its way
+}
+
+TEST_F(ClientPiecesTest, AnAcceptanceWithinTheTextIsNone) {
+  open();
+  piece(".a\r\n");
+  server("250 thanks");
+  EXPECT_EQ(result(0), "0 at end-of-data");
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(ClientPiecesTest, ALossWithinTheTextIsNoLossBehindTheDot) {
+  open();
+  piece(".a\r\n");
+  session().connection_lost("closed", now);
+  drain();
+  EXPECT_FALSE(done->final_reply_lost);
+}
+
+TEST_F(ClientPiecesTest, TheWholeTextHasItsTime) {
+  open();
+  advance(options.timeouts.text - Seconds(1));
+  EXPECT_FALSE(ended);
+  piece(".a\r\n");
+  advance(Seconds(1));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status.text, "timed out sending the message text");
+}
+
+TEST_F(ClientPiecesTest, NobodyIsAskedWhereNobodyIsToGetIt) {
+  hello("PIPELINING");
+  send_in_pieces({"one"}, {"a\r\n"});
+  server("250 ok");
+  server("550 unknown");
+  EXPECT_EQ(server("354 go on"), ".\r\n");
+  EXPECT_FALSE(text_asked);
+}
+
+TEST_F(ClientPiecesTest, WhatIsKnownOfTheTextDecidesBeforeItIsSent) {
+  hello("PIPELINING\nSIZE 5");
+  EXPECT_EQ(send_in_pieces({"one"}, {"abc\r\n", "d\r\n"}), "");
+  EXPECT_EQ(result(0), "552 at mail");
+  EXPECT_EQ(send_in_pieces({"one"}, {"\xc3\r\n"}), "");
+  EXPECT_EQ(result(0), "554 at mail");
+  EXPECT_EQ(send_in_pieces({"one"}, {"a\n"}), "");
+  EXPECT_EQ(result(0), "554 at mail");
+}
+
 TEST_F(ClientTransactionTest, AThousandRecipients) {
   hello("PIPELINING");
   std::vector<std::string> recipients;
@@ -201,6 +318,20 @@ TEST_F(ClientLmtpTest, TheFirstReplyMayComeEarly) {
   EXPECT_EQ(result(1), "250 at end-of-data");
   EXPECT_TRUE(ready);
   EXPECT_FALSE(ended);
+}
+
+TEST_F(ClientLmtpTest, TheFirstReplyMayComeBeforeTheLastPiece) {
+  hello("PIPELINING");
+  send_in_pieces({"1", "2"}, {"a\r\n", "b\r\n"});
+  raw("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  piece("a\r\n");
+  server("452 full");
+  EXPECT_EQ(piece("b\r\n"), "b\r\n.\r\n");
+  EXPECT_LE(session().deadline(), now + options.timeouts.end_of_data + Seconds(2));
+  server("250 saved");
+  EXPECT_EQ(result(0), "452 at end-of-data");
+  EXPECT_EQ(result(1), "250 at end-of-data");
+  EXPECT_TRUE(ready);
 }
 
 TEST_F(ClientLmtpTest, ReplyTimeIsThatOfOneAndTwoSecondsForEachBefore) {

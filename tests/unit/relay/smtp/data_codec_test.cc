@@ -1,5 +1,6 @@
 #include "relay/smtp/data_codec.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <random>
 #include <string>
@@ -153,6 +154,66 @@ TEST(EncodeData, AHostileBodyDoesNotMakeEndlessSlices) {
   ASSERT_TRUE(chunks.has_value());
   EXPECT_LT(chunks->size(), 20U);
   EXPECT_EQ(decode(encode(message::Body(text))).text, text);
+}
+
+// Of `text` in pieces of so many octets; "(none)" where it must not be ended.
+std::string encode_in_pieces(std::string_view text, std::size_t size, bool bdat,
+                             const TextFacts& facts) {
+  TextEncoder encoder(facts, bdat);
+  std::string wire;
+  while (!encoder.done()) {
+    const auto chunks = encoder.encode(message::Body(std::string(text.substr(0, size))));
+    if (!chunks) return "(none)";
+    for (const Chunk& chunk : *chunks) wire += chunk.view();
+    text.remove_prefix(std::min(size, text.size()));
+  }
+  return wire;
+}
+
+TextFacts facts_of(std::string_view text, std::size_t size) {
+  TextSurvey survey;
+  while (!text.empty()) {
+    survey.feed(message::Body(std::string(text.substr(0, size))));
+    text.remove_prefix(std::min(size, text.size()));
+  }
+  return survey.finish();
+}
+
+TEST(TextSurvey, FindsOutWhatCountsWhereverTheTextIsCut) {
+  for (std::size_t size = 1; size < 9; ++size) {
+    const TextFacts plain = facts_of("a\r\n.b\r\n", size);
+    EXPECT_EQ(plain.size, 7U);
+    EXPECT_TRUE(plain.seven_bit && plain.canonical && plain.ends_line);
+    EXPECT_FALSE(facts_of("a\r\nb", size).ends_line);
+    EXPECT_FALSE(facts_of("a\r\n\xc3\xa4\r\n", size).seven_bit);
+    EXPECT_FALSE(facts_of("a\nb\r\n", size).canonical);
+    EXPECT_FALSE(facts_of("a\r\nb\r", size).canonical);
+  }
+}
+
+TEST(TextEncoder, PiecesComeToTheSameAsTheWhole) {
+  for (const std::string text :
+       {"a\r\n.b\r\n..\r\n", ".a\r\n\r\n.\r\nb", "no line end", ".", "\r\n"}) {
+    const message::Body whole{std::string(text)};
+    for (std::size_t size = 1; size <= text.size() + 1; ++size) {
+      const TextFacts facts = facts_of(text, size);
+      EXPECT_EQ(encode_in_pieces(text, size, false, facts), encode(whole)) << size;
+      const auto chunks = encode_bdat(whole);
+      std::string bdat;
+      for (const Chunk& chunk : *chunks) bdat += chunk.view();
+      EXPECT_EQ(encode_in_pieces(text, size, true, facts), bdat) << size;
+    }
+  }
+}
+
+TEST(TextEncoder, WhatIsNotTheTextThatWasSurveyedIsNeverEnded) {
+  for (const bool bdat : {false, true}) {
+    const TextFacts facts = facts_of("ab\r\ncd\r\n", 3);
+    EXPECT_EQ(encode_in_pieces("ab\r\ncd", 3, bdat, facts), "(none)");
+    EXPECT_EQ(encode_in_pieces("ab\r\ncd\r\nmore", 5, bdat, facts), "(none)");
+    EXPECT_EQ(encode_in_pieces("ab\ncd\r\n\r\n", 3, bdat, facts), "(none)");
+    EXPECT_EQ(encode_in_pieces("ab\r\ncdef", 3, bdat, facts), "(none)");
+  }
 }
 
 TEST(EncodeData, ThereAndBackAgain) {
