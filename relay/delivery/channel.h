@@ -27,6 +27,8 @@ class Channel;
 struct Parcel {
   queue::Lease lease;
   std::vector<IpAddress> turned_away_by;
+  // Of a text that is read as it is sent, because it is too large to be held.
+  std::optional<smtp::TextFacts> text{};
 
   [[nodiscard]] bool may_go_to(const Target& target) const {
     return std::ranges::find(turned_away_by, target.ip) == turned_away_by.end();
@@ -85,8 +87,8 @@ class Channel {
 
   // Starts dialing. May end the channel at once.
   virtual void open() = 0;
-  // Only while idle(); the lease's body is in memory. When the connection has carried
-  // `messages_max` in all it quits. May end the channel.
+  // Only while idle(); the lease's body is in memory, or the parcel has the facts of it. When the
+  // connection has carried `messages_max` in all it quits. May end the channel.
   virtual void carry(Parcel parcel, unsigned messages_max) = 0;
   // Its host is not to be given more: it quits when the transaction in progress has ended. While it
   // is idle, quit() does.

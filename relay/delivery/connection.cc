@@ -90,6 +90,16 @@ void Connection::send(smtp::Transaction transaction) {
   if (!draining_) drain();
 }
 
+void Connection::give_text(const message::Body& piece) {
+  session_.text(piece, now());
+  drain();
+}
+
+void Connection::text_failed(std::string_view reason) {
+  session_.text_failed(reason, now());
+  drain();
+}
+
 void Connection::quit() {
   idle_ = false;
   own_deadline_ = TimePoint::max();
@@ -264,6 +274,10 @@ void Connection::prove(const std::optional<auth::ScramKeys>& keys) {
     session_.scram_failed("too many logins wait for their keys", now());
   }
   drain();
+}
+
+void Connection::carry_out(const smtp::AskText&) {
+  owner_.on_text_wanted();
 }
 
 void Connection::carry_out(const smtp::Ready&) {

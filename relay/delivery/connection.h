@@ -22,8 +22,8 @@ namespace postrider::delivery {
 
 class Connection;
 
-// Told by a Connection, from the loop, never from inside a call on it but start(), send() and
-// quit().
+// Told by a Connection, from the loop, never from inside a call on it but start(), send(), quit()
+// and the two that answer on_text_wanted().
 class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
@@ -34,6 +34,9 @@ class ConnectionOwner {
   virtual void on_ready() = 0;
   // Ready, and neither was called for Options::idle_timeout: call quit().
   virtual void on_idle_timeout() = 0;
+  // The next piece of a text that comes in pieces is wanted: give_text() or text_failed(), from the
+  // loop.
+  virtual void on_text_wanted() = 0;
   virtual void on_transaction_done(smtp::TransactionDone done) = 0;
   // It is over; the last thing that is told. The owner destroys the connection, in this call or
   // later.
@@ -60,6 +63,9 @@ class Connection final : public event::StreamEvents {
   void start();
   // Only after on_ready and before the next on_transaction_done.
   void send(smtp::Transaction transaction);
+  // The answer to on_text_wanted(); either may end the connection.
+  void give_text(const message::Body& piece);
+  void text_failed(std::string_view reason);
   // Orderly end of an idle connection; on_ended follows.
   void quit();
 
@@ -94,6 +100,7 @@ class Connection final : public event::StreamEvents {
   void carry_out(smtp::SendChunks& action);
   void carry_out(const smtp::StartTls& action);
   void carry_out(const smtp::AskScram& action);
+  void carry_out(const smtp::AskText& action);
   void carry_out(const smtp::Ready& action);
   void carry_out(smtp::TransactionDone& action);
   void carry_out(smtp::Ended& action);

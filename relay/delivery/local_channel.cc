@@ -65,6 +65,7 @@ LocalChannel::LocalChannel(Shared& shared, event::Loop& loop, ChannelOwner& owne
 }
 
 LocalChannel::~LocalChannel() {
+  *alive_ = false;
   set_idle(false);
   if (!parcel_ || results_.empty()) return;
   fill_results({0, {}, "the delivery was cut"});
@@ -164,9 +165,31 @@ void LocalChannel::send_part() {
   const std::size_t count =
       std::min<std::size_t>(all.size() - results_.size(), std::max(1U, options_.recipients_max));
   const auto first = all.begin() + static_cast<std::ptrdiff_t>(results_.size());
+  next_piece_ = 0;
   connection_->send({lease.message().envelope,
                      {first, first + static_cast<std::ptrdiff_t>(count)},
-                     *lease.body()});
+                     parcel_->text ? message::Body() : *lease.body(),
+                     parcel_->text});
+}
+
+void LocalChannel::on_text_wanted() {
+  shared_.queue.read_piece(
+      parcel_->lease, next_piece_++,
+      [this, alive = alive_, &loop = loop_](Result<message::Body> read) mutable {
+        loop.post([this, alive = std::move(alive), read = std::move(read)] {
+          if (*alive) pass_on(read);
+        });
+      });
+}
+
+void LocalChannel::pass_on(const Result<message::Body>& piece) {
+  // The transaction may have ended meanwhile, and its connection with it.
+  if (!connection_ || !parcel_) return;
+  if (piece) return connection_->give_text(*piece);
+  log::error("delivery", "a message cannot be read to its end",
+             {{"id", parcel_->lease.message().id.to_string()}, {"error", piece.error().text()}});
+  if (queue::is_damage(piece.error())) shared_.queue.condemn(parcel_->lease);
+  connection_->text_failed("the message could not be read from the queue");
 }
 
 void LocalChannel::fill_results(const message::Status& status) {

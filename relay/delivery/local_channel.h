@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -49,6 +50,7 @@ class LocalChannel final : public Channel, public ConnectionOwner {
   void on_connected(Connection& connection) override;
   void on_ready() override;
   void on_idle_timeout() override;
+  void on_text_wanted() override;
   void on_transaction_done(smtp::TransactionDone done) override;
   void on_ended(Connection& connection, const smtp::Ended& ended) override;
 
@@ -68,6 +70,8 @@ class LocalChannel final : public Channel, public ConnectionOwner {
   void dial_next();
   // The next recipients of the parcel.
   void send_part();
+  // The piece of the text that was read for the connection.
+  void pass_on(const Result<message::Body>& piece);
   void conclude_parcel();
   // Those that are left have met what `status` says.
   void fill_results(const message::Status& status);
@@ -93,11 +97,13 @@ class LocalChannel final : public Channel, public ConnectionOwner {
   std::unique_ptr<Connection> connection_;  // the one that stands
   std::optional<Parcel> parcel_;            // being carried
   std::vector<smtp::RecipientResult> results_;  // of its first recipients
+  std::uint32_t next_piece_ = 0;                // of its text
   TimePoint answered_at_{};                     // the last transaction
   bool ready_ = false;
   bool idle_ = false;
   bool leaving_ = false;
   bool retired_ = false;  // quits when the transaction has ended
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for answers that come later
 };
 
 }  // namespace postrider::delivery

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -28,8 +29,9 @@ struct Conclusion {
   AttemptFacts facts;
   std::vector<Fate> fates{};
   std::optional<WallTime> next_attempt{};
-  bool attempted = true;   // false: put off
-  bool delay_due = false;  // those who wait on are told so
+  bool attempted = true;      // false: put off
+  bool delay_due = false;     // those who wait on are told so
+  message::Body beginning{};  // of a text that is not returned whole and not in the lease
 };
 
 Fate fate_of(const smtp::RecipientResult& result, const policy::ReplyRules* replies,
@@ -193,8 +195,9 @@ queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
 
   queue::Submission report;
   report.id = shared.queue.next_id();
-  report.body = message::build_dsn(facts, conclusion.lease.body().value_or(message::Body{}),
-                                   shared.options.report_full_max, shared.random);
+  const std::optional<message::Body>& whole = conclusion.lease.body();
+  report.body = message::build_dsn(facts, whole.value_or(conclusion.beginning),
+                                   whole ? shared.options.report_full_max : 0, shared.random);
   report.envelope = message::dsn_envelope(facts, report.body);
   report.band = original.band;
   report.recipients.push_back({original.envelope.sender, message::kNotifyNever, ""});
@@ -249,6 +252,59 @@ std::optional<Seconds> asked_wait(const Conclusion& conclusion) {
   return longest;
 }
 
+// A conclusion whose report waits for the text it quotes.
+struct Quoting {
+  Shared& shared;
+  Executor& executor;
+  Conclusion conclusion;
+  std::vector<message::DsnRecipient> reported;
+
+  void go_on() { finish(shared, std::move(conclusion), std::move(reported)); }
+
+  void note(const Error& error) const {
+    log::error("delivery", "a report goes out without the message it is about",
+               {{"id", conclusion.lease.message().id.to_string()}, {"error", error.text()}});
+  }
+};
+
+// A text of up to a piece is read whole in any case.
+bool needs_whole_text(const Shared& shared, const queue::Message& message) {
+  if (message.size <= queue::Queue::kPieceSize) return true;
+  return message.envelope.return_content == message::ReturnContent::kFull &&
+         message.size <= shared.options.report_full_max;
+}
+
+void quote_whole(Quoting quoting) {
+  queue::Lease lease = std::move(quoting.conclusion.lease);
+  quoting.shared.queue.read_body(
+      std::move(lease),
+      [quoting = std::move(quoting)](queue::Lease loaded, Result<void> read) mutable {
+        quoting.conclusion.lease = std::move(loaded);
+        if (!read) quoting.note(read.error());
+        Executor& executor = quoting.executor;
+        executor.post([quoting = std::move(quoting)]() mutable { quoting.go_on(); });
+      });
+}
+
+// The header section of a text that may be too large to be held.
+void quote_beginning(Quoting all) {
+  auto quoting = std::make_unique<Quoting>(std::move(all));  // what the call refers to stays
+  Quoting& now = *quoting;
+  now.shared.queue.read_piece(
+      now.conclusion.lease, 0, [quoting = std::move(quoting)](Result<message::Body> piece) mutable {
+        if (piece) {
+          quoting->conclusion.beginning = std::move(*piece);
+        } else {
+          quoting->note(piece.error());
+          if (queue::is_damage(piece.error())) {
+            quoting->shared.queue.condemn(quoting->conclusion.lease);
+          }
+        }
+        Executor& executor = quoting->executor;
+        executor.post([quoting = std::move(quoting)]() mutable { quoting->go_on(); });
+      });
+}
+
 // What remains once the fates are known: the report, which quotes the message, and the completion.
 void wind_up(Shared& shared, Executor& executor, Conclusion conclusion) {
   const queue::Message& message = conclusion.lease.message();
@@ -259,21 +315,9 @@ void wind_up(Shared& shared, Executor& executor, Conclusion conclusion) {
   if (reported.empty() || conclusion.lease.body()) {
     return finish(shared, std::move(conclusion), std::move(reported));
   }
-  queue::Lease without_body = std::move(conclusion.lease);
-  shared.queue.read_body(
-      std::move(without_body),
-      [&shared, &executor, conclusion = std::move(conclusion), reported = std::move(reported)](
-          queue::Lease loaded, Result<void> read) mutable {
-        if (!read) {
-          log::error("delivery", "a report goes out without the message it is about",
-                     {{"id", loaded.message().id.to_string()}, {"error", read.error().text()}});
-        }
-        conclusion.lease = std::move(loaded);
-        executor.post([&shared, conclusion = std::move(conclusion),
-                       reported = std::move(reported)]() mutable {
-          finish(shared, std::move(conclusion), std::move(reported));
-        });
-      });
+  Quoting quoting{shared, executor, std::move(conclusion), std::move(reported)};
+  if (needs_whole_text(shared, message)) return quote_whole(std::move(quoting));
+  quote_beginning(std::move(quoting));
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ bool Site::carry_one() {
   return true;
 }
 
-// As many have their bodies in memory as there are connections that could soon take them.
+// As many have been read as there are connections that could soon take them.
 bool Site::load_one(TimePoint now) {
   const std::size_t at_hand = waiting_.at_hand();
   if (at_hand == waiting_.size() || at_hand >= channels_.size()) return false;

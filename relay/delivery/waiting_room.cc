@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "relay/base/log.h"
+#include "relay/delivery/text_loader.h"
 
 namespace postrider::delivery {
 
@@ -41,23 +42,21 @@ bool WaitingRoom::load_one(TimePoint now) {
 
 void WaitingRoom::load(queue::Lease lease) {
   ++loading_;
-  shared_.queue.read_body(std::move(lease), [this, alive = alive_, &loop = loop_](
-                                                queue::Lease read, Result<void> result) mutable {
-    loop.post([this, alive = std::move(alive), read = std::move(read),
-               result = std::move(result)]() mutable {
-      if (*alive) loaded(std::move(read), result);
-    });
-  });
+  load_text(shared_.queue, loop_, std::move(lease),
+            [this, alive = alive_](queue::Lease read,
+                                   const Result<std::optional<smtp::TextFacts>>& text) {
+              if (*alive) loaded(std::move(read), text);
+            });
 }
 
-void WaitingRoom::loaded(queue::Lease lease, const Result<void>& read) {
+void WaitingRoom::loaded(queue::Lease lease, const Result<std::optional<smtp::TextFacts>>& text) {
   --loading_;
   if (closed_) return;
-  if (read) {
-    loaded_.push_back({std::move(lease), {}});
+  if (text) {
+    loaded_.push_back({std::move(lease), {}, *text});
   } else {
     log::error("delivery", "a message cannot be read",
-               {{"id", lease.message().id.to_string()}, {"error", read.error().text()}});
+               {{"id", lease.message().id.to_string()}, {"error", text.error().text()}});
     // The queue puts damaged messages aside; a failing disk is tried again later.
     put_off(shared_, loop_, std::move(lease), shared_.clock.wall() + std::chrono::minutes(1),
             {451, {4, 3, 0}, "the message could not be read from the queue"});

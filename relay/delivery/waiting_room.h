@@ -88,7 +88,7 @@ class WaitingRoom {
   static constexpr Duration kLastTurn = Seconds(10);
 
   void load(queue::Lease lease);
-  void loaded(queue::Lease lease, const Result<void>& read);
+  void loaded(queue::Lease lease, const Result<std::optional<smtp::TextFacts>>& text);
   void put_off_until(queue::Lease lease, TimePoint until, TimePoint now);
   std::vector<queue::Lease> take_all();
 

@@ -23,6 +23,9 @@ class DeliveryConnectionTest : public DeliveryTest, public ConnectionOwner {
 
   void on_transaction_done(smtp::TransactionDone done) override { done_ = std::move(done); }
 
+  // No text comes in pieces here; see local_channel_test.cc.
+  void on_text_wanted() override {}
+
   void on_connected(Connection& connection) override { EXPECT_EQ(&connection, connection_.get()); }
 
   void on_ended(Connection&, const smtp::Ended& ended) override {

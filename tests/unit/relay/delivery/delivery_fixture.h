@@ -167,6 +167,13 @@ class DeliveryTest : public event::EventTest {
                                       Endpoint{*IpAddress::parse(ip), host_->endpoint().port});
   }
 
+  // A text of so many octets, at least 2, dots among them.
+  static std::string lines(std::size_t size) {
+    std::string text;
+    while (text.size() + 80 < size) text += ".line " + std::to_string(text.size()) + "\r\n";
+    return text + std::string(size - text.size() - 2, 'x') + "\r\n";
+  }
+
   struct Mail {
     std::string sender = "a@from.example";
     std::vector<std::string> to = {"b@to.example"};
@@ -176,6 +183,7 @@ class DeliveryTest : public event::EventTest {
     std::string tenant{};
     queue::Band band = queue::Band::kNormal;
     WallTime release = {};  // told, and not kept: it is due at once
+    message::ReturnContent returns = message::ReturnContent{};
   };
 
   // Puts it into the queue, and waits until it is there.
@@ -186,6 +194,7 @@ class DeliveryTest : public event::EventTest {
       submission.envelope.sender = *message::parse_mailbox(mail.sender, false);
     }
     submission.envelope.tenant = mail.tenant;
+    submission.envelope.return_content = mail.returns;
     for (const std::string& to : mail.to) {
       submission.recipients.push_back({*message::parse_mailbox(to, false), mail.notify, ""});
     }

@@ -1,8 +1,10 @@
 #include "relay/delivery/local_channel.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 
+#include "queue/keys.h"
 #include "tests/unit/relay/delivery/delivery_fixture.h"
 
 namespace postrider::delivery {
@@ -151,6 +153,109 @@ TEST_F(LocalChannelTest, CarriesOneDeliveryAfterAnother) {
   ASSERT_TRUE(run_until_ended());
   EXPECT_FALSE(met_);
   EXPECT_EQ(gauge(Metric::kConnectionsOutIdle), 0);
+}
+
+// What is too large to be held is read as it is sent.
+class LargeTextTest : public LocalChannelTest {
+ protected:
+  LargeTextTest() { queue_options_.lease_bytes_max = 0; }
+
+  // A parcel as it is when its text has been read through.
+  Parcel a_parcel(const DeliveryTest::Mail& mail) {
+    Parcel parcel{lease_of(mail), {}, {}};
+    smtp::TextSurvey survey;
+    survey.feed(message::Body(mail.text));
+    parcel.text = survey.finish();
+    return parcel;
+  }
+
+  // Carries it to its end; the most octets of texts that were in memory meanwhile.
+  std::uint64_t carry_large(Parcel parcel) {
+    const std::size_t before = events().size();
+    std::uint64_t most = 0;
+    channel_->carry(std::move(parcel), options_.messages_per_connection_max);
+    EXPECT_TRUE(run_until([&] {
+      most = std::max(most, queue_->stats().lease_bytes);
+      return events().find(R"("event":"d)", before) != std::string::npos;
+    }));
+    return most;
+  }
+
+  const std::string text_ = lines(queue::Queue::kPieceSize * 12 + 100);
+};
+
+TEST_F(LargeTextTest, IsNeverHeldWhole) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_LE(carry_large(a_parcel({.text = text_})), queue::Queue::kPieceSize);
+  ASSERT_EQ(host_->messages.size(), 1U);
+  EXPECT_TRUE(host_->messages[0] == text_);
+  ASSERT_TRUE(run_until_idle(2));
+  carry_large(a_parcel({.text = text_}));
+  EXPECT_EQ(events_of("delivered"), 2U);
+}
+
+TEST_F(LargeTextTest, NorOverTls) {
+  add_host().tls = tls::server_context(identity_);
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  EXPECT_LE(carry_large(a_parcel({.text = text_})), queue::Queue::kPieceSize);
+  ASSERT_EQ(host_->messages.size(), 1U);
+  EXPECT_TRUE(host_->messages[0] == text_);
+}
+
+TEST_F(LargeTextTest, GoesOutOnceForEachTransactionOfADelivery) {
+  options_.recipients_per_transaction_max = 1;
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  carry_large(a_parcel({.to = {"1@to.example", "2@to.example"}, .text = text_}));
+  ASSERT_EQ(host_->messages.size(), 2U);
+  EXPECT_TRUE(host_->messages[1] == text_);
+  EXPECT_EQ(events_of("delivered"), 2U);
+}
+
+TEST_F(LargeTextTest, DamageWithinItIsNeverDelivered) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  Parcel parcel = a_parcel({.text = text_});
+  store_.damage(queue::body_key(parcel.lease.message().id, 30));
+  carry_large(std::move(parcel));
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_THAT(events(), HasSubstr("could not be read from the queue"));
+  EXPECT_TRUE(run_until([&] { return counted(Metric::kQueueQuarantined) == 1; }));
+  EXPECT_TRUE(run_until([&] { return host_->open() == 0; }));
+  EXPECT_TRUE(host_->messages.empty());
+}
+
+TEST_F(LargeTextTest, AFailingDiskWithinItPutsItOff) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  Parcel parcel = a_parcel({.text = text_});
+  store_.set_fault([reads = 0](std::string_view call, std::uint64_t) mutable {
+    return call == "get" && ++reads > 20;
+  });
+  carry_large(std::move(parcel));
+  store_.set_fault({});
+  ASSERT_TRUE(run_until_ended());
+  EXPECT_EQ(events_of("deferred"), 1U);
+  EXPECT_EQ(counted(Metric::kQueueQuarantined), 0U);
+  EXPECT_TRUE(host_->messages.empty());
+  EXPECT_FALSE(is_avoided("127.0.0.1"));
+}
+
+TEST_F(LargeTextTest, AChannelMayGoWhileAPieceIsRead) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  channel_->carry(a_parcel({.text = text_}), 1);
+  ASSERT_TRUE(run_until([&] { return queue_->stats().lease_bytes > 0; }));
+  channel_.reset();
+  held_ = take_lease();
+  EXPECT_TRUE(run_until([&] { return queue_->stats().lease_bytes == 0; }));
 }
 
 TEST_F(LocalChannelTest, GoesOnToTheNextAddress) {

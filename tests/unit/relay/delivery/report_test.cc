@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "queue/keys.h"
 #include "tests/unit/relay/delivery/delivery_fixture.h"
 
 namespace postrider::delivery {
@@ -322,21 +323,57 @@ class ColdReportTest : public DeliveryTest {
     queue_options_.lease_bytes_max = 0;
     open();
   }
+
+  std::string text_of(queue::Lease report) {
+    EXPECT_TRUE(report.message().envelope.sender.is_null());
+    std::promise<std::string> text;
+    auto answer = text.get_future();
+    queue_->read_body(std::move(report), [&text](queue::Lease loaded, Result<void> read) {
+      text.set_value(read ? loaded.body()->to_string() : read.error().text());
+    });
+    return answer.get();
+  }
 };
 
 TEST_F(ColdReportTest, QuotesTheMessageFromDisk) {
   queue::Lease lease = a_lease();
   ASSERT_FALSE(lease.body());
   conclude_all(*shared_, *loop_, std::move(lease), Stage::kRecipient, kNobody, {});
-  queue::Lease report = take_lease();
-  ASSERT_TRUE(report.valid());
-  EXPECT_TRUE(report.message().envelope.sender.is_null());
-  std::promise<std::string> text;
-  auto answer = text.get_future();
-  queue_->read_body(std::move(report), [&text](queue::Lease loaded, Result<void> read) {
-    text.set_value(read ? loaded.body()->to_string() : read.error().text());
-  });
-  EXPECT_THAT(answer.get(), HasSubstr("Subject: x"));
+  EXPECT_THAT(text_of(take_lease()), HasSubstr("Subject: x"));
+}
+
+TEST_F(ColdReportTest, OfALargeMessageTheBeginningIsRead) {
+  options_.report_full_max = queue::Queue::kPieceSize * 2;  // the message is larger
+  queue::Lease lease =
+      lease_of({.text = "Subject: x\r\n\r\n" + lines(queue::Queue::kPieceSize * 12),
+                .returns = message::ReturnContent::kFull});
+  conclude_all(*shared_, *loop_, std::move(lease), Stage::kRecipient, kNobody, {});
+  std::uint64_t most = 0;
+  EXPECT_TRUE(run_until([&] {
+    most = std::max(most, queue_->stats().lease_bytes);
+    return counted(Metric::kReportsSent, "failed") == 1;
+  }));
+  EXPECT_LE(most, queue::Queue::kPieceSize);
+  const std::string text = text_of(take_lease());
+  EXPECT_THAT(text, HasSubstr("Content-Type: text/rfc822-headers"));
+  EXPECT_THAT(text, HasSubstr("Subject: x"));
+  EXPECT_THAT(text, Not(HasSubstr(".line")));
+}
+
+TEST_F(ColdReportTest, ALargeMessageThatIsReturnedWholeIsReadWhole) {
+  options_.report_full_max = queue::Queue::kPieceSize * 4;
+  queue::Lease lease = lease_of({.text = "Subject: x\r\n\r\n" + lines(queue::Queue::kPieceSize * 3),
+                                 .returns = message::ReturnContent::kFull});
+  conclude_all(*shared_, *loop_, std::move(lease), Stage::kRecipient, kNobody, {});
+  const queue::Lease report = take_lease();
+  EXPECT_GT(report.message().size, queue::Queue::kPieceSize * 3);
+}
+
+TEST_F(ColdReportTest, ALargeMessageThatIsDamagedIsNotQuoted) {
+  queue::Lease lease = lease_of({.text = lines(queue::Queue::kPieceSize * 3)});
+  store_.damage(queue::body_key(lease.message().id, 0));
+  conclude_all(*shared_, *loop_, std::move(lease), Stage::kRecipient, kNobody, {});
+  EXPECT_THAT(text_of(take_lease()), Not(HasSubstr(".line")));
 }
 
 TEST_F(ColdReportTest, GoesOutWithoutAMessageThatCannotBeRead) {

@@ -1,7 +1,9 @@
 #include "relay/delivery/site.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 
+#include "queue/keys.h"
 #include "tests/unit/relay/delivery/site_fixture.h"
 
 namespace postrider::delivery {
@@ -71,6 +73,36 @@ TEST_F(SiteTest, ReadsBodiesThatAreNotInMemory) {
   give(some_leases(3));
   ASSERT_TRUE(run_until_queue_holds(0));
   EXPECT_THAT(host_->messages, SizeIs(3));
+}
+
+TEST_F(SiteTest, NeverHoldsALargeTextThatIsNotInMemory) {
+  queue_options_.lease_bytes_max = 0;
+  add_host();
+  make_site();
+  const std::string text = lines(queue::Queue::kPieceSize * 10);
+  give(some_leases(1, {.text = text}));
+  std::uint64_t most = 0;
+  ASSERT_TRUE(run_until([&] {
+    most = std::max(most, queue_->stats().lease_bytes);
+    return queue_->stats().messages == 0;
+  }));
+  EXPECT_LE(most, queue::Queue::kPieceSize);
+  ASSERT_THAT(host_->messages, SizeIs(1));
+  EXPECT_TRUE(host_->messages[0] == text);
+}
+
+TEST_F(SiteTest, NoHostHearsOfALargeTextThatIsDamaged) {
+  queue_options_.lease_bytes_max = 0;
+  add_host();
+  make_site();
+  auto leases = some_leases(1, {.text = lines(queue::Queue::kPieceSize * 10)});
+  store_.damage(queue::body_key(leases[0].message().id, 39));
+  give(std::move(leases));
+  ASSERT_TRUE(run_until([&] { return counted(Metric::kQueueQuarantined) == 1; }));
+  EXPECT_EQ(
+      std::ranges::count_if(host_->commands,
+                            [](const std::string& command) { return command.starts_with("MAIL"); }),
+      0);
 }
 
 TEST_F(SiteTest, PutsOffWhatCannotBeRead) {
