@@ -374,8 +374,7 @@ Result<void> Daemon::watch_signals() {
   // An outside tool that renamed the journal sends this to have it reopened; and whoever changed
   // users, keys or certificates and does not want to wait.
   auto hangup = event::Signal::create(*main_loop_, SIGHUP, [this] {
-    journal_->reopen();
-    log::info("journal", "reopened");
+    if (journal_sync_) journal_sync_->reopen();
     if (users_) users_->read_again();
     if (keys_) keys_->read_again();
     if (certificates_) certificates_->read_again();

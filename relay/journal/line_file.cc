@@ -109,8 +109,12 @@ Result<void> LineFile::clear() {
   return failure(Error::from_errno("cannot empty the journal", errno));
 }
 
-Result<void> LineFile::sync() {
-  if (!regular_ || ::fdatasync(fd_.get()) == 0) return {};
+Descriptor LineFile::for_sync() const {
+  return Descriptor(regular_ ? ::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0) : -1);
+}
+
+Result<void> sync_lines(const Descriptor& file) {
+  if (::fdatasync(file.get()) == 0) return {};
   return failure(Error::from_errno("cannot sync the journal", errno));
 }
 

@@ -42,9 +42,12 @@ class Descriptor {
 // open(2) with mode 0640 for a file that is created; errno says why there is none.
 Descriptor open_descriptor(const std::string& path, int flags);
 
+// Waits until what was written to the file is on the disk.
+Result<void> sync_lines(const Descriptor& file);
+
 class LineFile {
  public:
-  // No file: only is_open() may be asked.
+  // No file: only is_open() and for_sync() may be asked.
   LineFile() = default;
   // Creates the file where it is not there. A last line without an end is ended. A pipe or a device
   // may stand in a file's place; nothing here ever waits for its reader.
@@ -73,8 +76,9 @@ class LineFile {
   [[nodiscard]] bool is_at(const std::string& path) const;
   // Removes all lines.
   Result<void> clear();
-  // Waits until the lines are on the disk.
-  Result<void> sync();
+  // Another descriptor of the file, for sync_lines(); not open: there is nothing to be synced, or
+  // no descriptor to be had.
+  [[nodiscard]] Descriptor for_sync() const;
 
  private:
   bool cut_back(std::size_t octets);

@@ -45,7 +45,7 @@ class Writer {
   // the log says so, and the file open so far is written on.
   void reopen();
   // Waits until what was appended to the current file is on the disk: what a power cut may take is
-  // what came after the last call. A failure is said in the log.
+  // what came after the last call. A failure is said in the log. Other calls do not wait for it.
   void sync();
 
   // Lines lost to write errors since open.

@@ -1,5 +1,6 @@
 #include "relay/daemon/journal_sync.h"
 
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <optional>
 
@@ -51,6 +52,15 @@ TEST_F(JournalSyncTest, LinesOfOneIntervalShareASync) {
   for (int i = 0; i < 100; ++i) append();
   ASSERT_TRUE(wait_for_syncs(1));
   EXPECT_LE(sync_->syncs(), 2U);
+}
+
+TEST_F(JournalSyncTest, OpensTheFileAnewWhenAsked) {
+  start(std::chrono::hours(1));
+  append();
+  std::filesystem::rename(directory_.path("journal.jsonl"), directory_.path("old"));
+  sync_->reopen();
+  EXPECT_TRUE(
+      wait_until([&] { return std::filesystem::exists(directory_.path("journal.jsonl")); }));
 }
 
 TEST_F(JournalSyncTest, EndsWithoutWaitingForTheInterval) {

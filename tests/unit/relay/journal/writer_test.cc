@@ -1,6 +1,7 @@
 #include "relay/journal/writer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
@@ -19,6 +20,22 @@
 #include "relay/base/guarded.h"
 #include "relay/base/log.h"
 #include "tests/unit/relay/journal/file_size_limit.h"
+
+namespace {
+
+// A disk that takes its time, for as long as a test says.
+std::atomic<bool> sync_is_slow = false;
+std::atomic<int> syncs_under_way = 0;
+
+}  // namespace
+
+// In the place of the system's.
+extern "C" int fdatasync(int file) {
+  ++syncs_under_way;
+  while (sync_is_slow) std::this_thread::yield();
+  --syncs_under_way;
+  return ::fsync(file);
+}
 
 namespace postrider::journal {
 namespace {
@@ -355,6 +372,21 @@ TEST_F(WriterTest, SyncLeavesTheFileAsItIs) {
   writer->sync();
   EXPECT_EQ(read(), "one\n");
   EXPECT_THAT(*logged.lock(), IsEmpty());
+}
+
+TEST_F(WriterTest, ASlowSyncHoldsUpNoLine) {
+  const auto writer = open();
+  writer->append("one\n");
+  sync_is_slow = true;
+  std::thread syncing([&] { writer->sync(); });
+  while (syncs_under_way == 0) std::this_thread::yield();
+  writer->append("two\n");
+  writer->reopen();
+  writer->append("three\n");
+  EXPECT_EQ(read(), "one\ntwo\nthree\n");
+  EXPECT_EQ(syncs_under_way, 1);
+  sync_is_slow = false;
+  syncing.join();
 }
 
 TEST_F(WriterTest, LinesOfManyThreadsStayWholeThroughRotation) {
