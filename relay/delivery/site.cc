@@ -127,8 +127,8 @@ void Site::pump() {
   while (pump_once()) {
   }
   const TimePoint now = shared_.clock.now();
-  waiting_.end_overdue(now);
-  has_come(waiting_.overdue_at(), now);
+  const bool held_up = channels_.empty() || send_at() > now;
+  has_come(waiting_.end_overdue(now, held_up), now);
   pumping_ = false;
   if (!provider_) return;
   // What it does not use is for others.

@@ -25,8 +25,12 @@ WaitingRoom::~WaitingRoom() {
 }
 
 void WaitingRoom::push(queue::Lease lease) {
-  const auto left = std::max(lease.message().expires - shared_.clock.wall(), WallTime::duration(0));
-  backlog_.push(std::move(lease), shared_.clock.now() + left + kLastTurn);
+  const TimePoint until = std::max(end_of(lease), shared_.clock.now() + kLastTurn);
+  backlog_.push(std::move(lease), until);
+}
+
+TimePoint WaitingRoom::end_of(const queue::Lease& lease) const {
+  return shared_.clock.now() + (lease.message().expires - shared_.clock.wall()) + kLastTurn;
 }
 
 bool WaitingRoom::load_one(TimePoint now) {
@@ -64,12 +68,26 @@ void WaitingRoom::loaded(queue::Lease lease, const Result<std::optional<smtp::Te
   on_loaded_();
 }
 
-void WaitingRoom::end_overdue(TimePoint now) {
-  for (queue::Lease& lease : backlog_.take_overdue(now)) {
-    conclude_all(shared_, loop_, std::move(lease), Stage::kConnect,
-                 {451, {4, 4, 7}, "its lifetime ended while it waited for its turn at " + site_},
-                 {.site = site_});
+TimePoint WaitingRoom::end_overdue(TimePoint now, bool held_up) {
+  for (queue::Lease& lease : backlog_.take_overdue(now)) end_late(std::move(lease));
+  TimePoint next = backlog_.overdue_at();
+  if (!held_up) return next;
+  for (Parcel& parcel : std::exchange(loaded_, {})) {
+    const TimePoint until = end_of(parcel.lease);
+    if (until <= now) {
+      end_late(std::move(parcel.lease));
+    } else {
+      next = std::min(next, until);
+      loaded_.push_back(std::move(parcel));
+    }
   }
+  return next;
+}
+
+void WaitingRoom::end_late(queue::Lease lease) {
+  conclude_all(shared_, loop_, std::move(lease), Stage::kConnect,
+               {451, {4, 4, 7}, "its lifetime ended while it waited for its turn at " + site_},
+               {.site = site_});
 }
 
 void WaitingRoom::shed(Allowance& own, Allowance* provider, TimePoint now) {

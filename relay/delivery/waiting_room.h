@@ -65,12 +65,9 @@ class WaitingRoom {
   void put_back(Parcel parcel) { loaded_.push_front(std::move(parcel)); }
 
   // --- not in turn ---
-  // Ends what has waited here beyond its lifetime.
-  void end_overdue(TimePoint now);
-
-  // No later than when there is something to be ended.
-  [[nodiscard]] TimePoint overdue_at() const { return backlog_.overdue_at(); }
-
+  // Ends what has waited here beyond its lifetime; of what is loaded, whose turn has come, only
+  // while it is `held_up` by a rate all the same. Returns when there may be more.
+  TimePoint end_overdue(TimePoint now, bool held_up);
   // Puts off what the rates of the site, of its provider (null: it has none) and of each queue will
   // not let through for a good while.
   void shed(Allowance& own, Allowance* provider, TimePoint now);
@@ -87,6 +84,9 @@ class WaitingRoom {
   // What comes at the end of its lifetime, or behind it, has so long for a last attempt.
   static constexpr Duration kLastTurn = Seconds(10);
 
+  // Until when it may wait.
+  [[nodiscard]] TimePoint end_of(const queue::Lease& lease) const;
+  void end_late(queue::Lease lease);
   void load(queue::Lease lease);
   void loaded(queue::Lease lease, const Result<std::optional<smtp::TextFacts>>& text);
   void put_off_until(queue::Lease lease, TimePoint until, TimePoint now);

@@ -105,12 +105,28 @@ TEST_F(WaitingRoomTest, WhatIsPutOffEndsWithItsLifetime) {
 
 TEST_F(WaitingRoomTest, WhatHasHadItsLifetimeHasALastTurn) {
   push(old_mail());
-  room_->end_overdue(clock_.now() + Seconds(9));
+  const TimePoint next = room_->end_overdue(clock_.now() + Seconds(9), true);
   EXPECT_EQ(room_->size(), 1U);
-  EXPECT_LE(room_->overdue_at(), clock_.now() + Seconds(10));
-  room_->end_overdue(clock_.now() + Seconds(10));
+  EXPECT_LE(next, clock_.now() + Seconds(10));
+  room_->end_overdue(next, true);
   ASSERT_TRUE(run_until_queue_holds(0));
   EXPECT_EQ(events_of("expired"), 1U);
+}
+
+TEST_F(WaitingRoomTest, WhatIsLoadedEndsWhereARateHoldsItUp) {
+  push(old_mail());
+  push({});
+  while (room_->load_one(clock_.now())) {
+  }
+  ASSERT_TRUE(run_until([&] { return room_->first() != nullptr && room_->at_hand() == 2; }));
+  const TimePoint later = clock_.now() + Seconds(20);
+  room_->end_overdue(later, false);
+  EXPECT_EQ(room_->size(), 2U);
+  EXPECT_LE(room_->end_overdue(clock_.now(), true), later);
+  EXPECT_EQ(room_->size(), 2U);
+  EXPECT_GT(room_->end_overdue(later, true), later);
+  ASSERT_TRUE(run_until([&] { return events_of("expired") == 1; }));
+  EXPECT_EQ(room_->size(), 1U);
 }
 
 TEST_F(WaitingRoomTest, ForAllAFailureIsAnAttempt) {
