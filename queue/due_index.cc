@@ -33,7 +33,7 @@ QueueEntry& DueIndex::find_or_create(std::string_view key) {
   const auto at = queues_.find(key);
   if (at != queues_.end()) return **at;
   const Owner& entry = *queues_.insert(std::make_unique<QueueEntry>(key, next_serial_++)).first;
-  entry->suspended = !suspensions_.empty() && suspensions_.match(entry->name());
+  entry->suspended = !suspensions_.empty() && suspensions_.match(entry->key());
   return *entry;
 }
 
@@ -354,7 +354,7 @@ void DueIndex::suspend(const Suspension& rule) {
   added.add(rule);
   suspensions_.add(rule);
   for (const Owner& queue : queues_) {
-    if (queue->suspended || !added.match(queue->name())) continue;
+    if (queue->suspended || !added.match(queue->key())) continue;
     queue->suspended = true;
     leave_wake_order(*queue);
   }
@@ -367,8 +367,8 @@ void DueIndex::resume(const std::vector<Suspension>& rules) {
     suspensions_.remove(rule);
   }
   for (const Owner& queue : queues_) {
-    if (!queue->suspended || !ended.match(queue->name())) continue;
-    queue->suspended = suspensions_.match(queue->name());
+    if (!queue->suspended || !ended.match(queue->key())) continue;
+    queue->suspended = suspensions_.match(queue->key());
     schedule(*queue);
   }
 }

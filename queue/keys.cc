@@ -71,11 +71,13 @@ std::optional<std::string> read_text(std::string_view& bytes) {
   return std::nullopt;
 }
 
-// Over what read_text() would read; for texts that are known to be well-formed.
-void skip_text(std::string_view& bytes) {
+// What read_text() would read, as it is written; for texts that are known to be well-formed.
+std::string_view take_text(std::string_view& bytes) {
   std::size_t at = bytes.find(kEscape);
   while (bytes.at(at + 1) != kEnd) at = bytes.find(kEscape, at + 2);
+  const std::string_view text = bytes.substr(0, at);
   bytes.remove_prefix(at + 2);
+  return text;
 }
 
 std::string key_of_id(char space, const MessageId& id, std::size_t more = 0) {
@@ -121,8 +123,23 @@ std::optional<QueueName> decode_queue_name(std::string_view& bytes) {
 }
 
 std::string tenant_of(std::string_view queue) {
-  skip_text(queue);
+  take_text(queue);
   return *read_text(queue);
+}
+
+NameParts parts_of(std::string_view queue) {
+  NameParts parts;
+  parts.domain = take_text(queue);
+  parts.tenant = take_text(queue);
+  parts.campaign = take_text(queue);
+  return parts;
+}
+
+std::string as_written(std::string_view text) {
+  std::string part;
+  append_text(part, text);
+  part.resize(part.size() - 2);
+  return part;
 }
 
 std::string message_key(const MessageId& id) {

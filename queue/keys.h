@@ -44,6 +44,15 @@ std::optional<QueueName> decode_queue_name(std::string_view& bytes);
 // Of an encoded name that decode_queue_name() takes: its tenant alone.
 std::string tenant_of(std::string_view queue);
 
+// The three texts of such a name as they are written, without their ends: views into it.
+struct NameParts {
+  std::string_view domain, tenant, campaign;
+};
+
+NameParts parts_of(std::string_view queue);
+// A text as it stands in one of them.
+std::string as_written(std::string_view text);
+
 // One delivery of one message.
 struct DeliveryKey {
   MessageId id;

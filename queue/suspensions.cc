@@ -19,7 +19,7 @@ unsigned Suspensions::shape_of(const Suspension& rule) {
 }
 
 Suspensions::Name Suspensions::name_of(const Suspension& rule) {
-  return {rule.domain, rule.tenant, rule.campaign};
+  return {as_written(rule.domain), as_written(rule.tenant), as_written(rule.campaign)};
 }
 
 void Suspensions::add(Suspension rule) {
@@ -40,12 +40,13 @@ const Suspension* Suspensions::find(const Suspension& rule) const {
   return at == rules_.end() ? nullptr : &at->second;
 }
 
-bool Suspensions::match(const QueueName& queue) const {
+bool Suspensions::match(std::string_view queue) const {
+  const NameParts parts = parts_of(queue);
   for (unsigned shape = 0; shape < kShapes; ++shape) {
     if (of_shape_[shape] == 0) continue;
-    const View named{(shape & kNamesDomain) != 0 ? queue.domain : std::string_view(),
-                     (shape & kNamesTenant) != 0 ? queue.tenant : std::string_view(),
-                     (shape & kNamesCampaign) != 0 ? queue.campaign : std::string_view()};
+    const View named{(shape & kNamesDomain) != 0 ? parts.domain : std::string_view(),
+                     (shape & kNamesTenant) != 0 ? parts.tenant : std::string_view(),
+                     (shape & kNamesCampaign) != 0 ? parts.campaign : std::string_view()};
     if (rules_.find(named) != rules_.end()) return true;
   }
   return false;

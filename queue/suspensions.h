@@ -24,7 +24,8 @@ class Suspensions {
 
   // The one that names the same queues; nullptr: there is none.
   [[nodiscard]] const Suspension* find(const Suspension& rule) const;
-  [[nodiscard]] bool match(const QueueName& queue) const;
+  // An encoded name. Decodes nothing: a new rule is held against every queue there is.
+  [[nodiscard]] bool match(std::string_view queue) const;
 
   [[nodiscard]] std::vector<Suspension> all() const;
   // Those whose time is over, and when the next one's will be.
@@ -39,7 +40,7 @@ class Suspensions {
  private:
   using View = std::tuple<std::string_view, std::string_view, std::string_view>;
 
-  // Domain, tenant, campaign.
+  // Domain, tenant, campaign, as_written().
   struct Name {
     std::string domain, tenant, campaign;
 

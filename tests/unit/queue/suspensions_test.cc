@@ -14,20 +14,34 @@ Suspension rule(const std::string& domain, const std::string& tenant, const std:
   return {domain, tenant, campaign, "", until};
 }
 
+bool match(const Suspensions& rules, const QueueName& queue) {
+  return rules.match(encode(queue));
+}
+
 TEST(Suspensions, AllThatIsNamedMustFit) {
   Suspensions rules;
-  EXPECT_FALSE(rules.match({"a", "t", "c"}));
+  EXPECT_FALSE(match(rules, {"a", "t", "c"}));
   rules.add(rule("a", "", ""));
   rules.add(rule("", "t", "c"));
-  EXPECT_TRUE(rules.match({"a", "x", "y"}));
-  EXPECT_TRUE(rules.match({"b", "t", "c", Band::kHigh}));
-  EXPECT_FALSE(rules.match({"b", "t", ""}));
-  EXPECT_FALSE(rules.match({"b", "", "c"}));
-  EXPECT_FALSE(rules.match({"", "a", ""}));
+  EXPECT_TRUE(match(rules, {"a", "x", "y"}));
+  EXPECT_TRUE(match(rules, {"b", "t", "c", Band::kHigh}));
+  EXPECT_FALSE(match(rules, {"b", "t", ""}));
+  EXPECT_FALSE(match(rules, {"b", "", "c"}));
+  EXPECT_FALSE(match(rules, {"", "a", ""}));
   rules.remove(rule("", "t", "c"));
-  EXPECT_FALSE(rules.match({"b", "t", "c"}));
+  EXPECT_FALSE(match(rules, {"b", "t", "c"}));
   rules.add(rule("", "", ""));
-  EXPECT_TRUE(rules.match({"b", "t", "c"}));
+  EXPECT_TRUE(match(rules, {"b", "t", "c"}));
+}
+
+TEST(Suspensions, NamesMayHoldAnyOctet) {
+  const std::string odd("a\0\x01z\0", 5);
+  Suspensions rules;
+  rules.add(rule("", odd, ""));
+  EXPECT_TRUE(match(rules, {"d", odd, "c"}));
+  EXPECT_FALSE(match(rules, {"d", "a", "c"}));
+  EXPECT_FALSE(match(rules, {odd, "t", odd}));
+  EXPECT_NE(rules.find(rule("", odd, "")), nullptr);
 }
 
 TEST(Suspensions, OneThatNamesTheSameReplacesTheOther) {
@@ -40,7 +54,7 @@ TEST(Suspensions, OneThatNamesTheSameReplacesTheOther) {
   rules.remove(rule("a", "", ""));
   rules.remove(rule("a", "", ""));
   EXPECT_TRUE(rules.empty());
-  EXPECT_FALSE(rules.match({"a", "", ""}));
+  EXPECT_FALSE(match(rules, {"a", "", ""}));
 }
 
 TEST(Suspensions, ThoseWhoseTimeIsOver) {
