@@ -380,7 +380,7 @@ Stats Core::stats() {
 
 Health Core::health() {
   if (failed) return {false, "the queue cannot be written: " + *failure_.lock()};
-  if (space_left <= 0) return {false, "the disk has no more than its reserve left"};
+  if (is_short_of_space()) return {false, "the disk has no more than its reserve left"};
   if (admitted_messages >= options.messages_max || admitted_bytes >= options.bytes_max) {
     return {false, "the queue is full"};
   }

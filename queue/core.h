@@ -139,6 +139,9 @@ class Core {
   void end_job(Job& job, Result<std::uint64_t> result);
   [[nodiscard]] Stats stats();
   [[nodiscard]] Health health();
+
+  [[nodiscard]] bool is_short_of_space() const { return space_left <= 0; }
+
   void stop_leasing();
 
   // --- between the threads ---

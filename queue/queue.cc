@@ -250,6 +250,10 @@ Stats Queue::stats() const {
   return state_->core.stats();
 }
 
+bool Queue::is_short_of_space() const {
+  return state_->core.is_short_of_space();
+}
+
 Health Queue::health() const {
   return state_->core.health();
 }

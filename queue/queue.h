@@ -356,6 +356,9 @@ class Queue {
 
   [[nodiscard]] Stats stats() const;
   [[nodiscard]] Health health() const;
+  // The disk has no more than its reserve left: a report, which is taken all the same, should be
+  // small.
+  [[nodiscard]] bool is_short_of_space() const;
 
  private:
   class State;

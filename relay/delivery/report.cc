@@ -181,6 +181,11 @@ std::vector<message::DsnRecipient> report_recipients(const Shared& shared,
   return reported;
 }
 
+// Octets of the largest message that a report returns whole. On a full disk none is.
+std::size_t whole_max(const Shared& shared) {
+  return shared.queue.is_short_of_space() ? 0 : shared.options.report_full_max;
+}
+
 queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
                               std::vector<message::DsnRecipient> reported, WallTime now) {
   const queue::Message& original = conclusion.lease.message();
@@ -197,7 +202,7 @@ queue::Submission make_report(Shared& shared, const Conclusion& conclusion,
   report.id = shared.queue.next_id();
   const std::optional<message::Body>& whole = conclusion.lease.body();
   report.body = message::build_dsn(facts, whole.value_or(conclusion.beginning),
-                                   whole ? shared.options.report_full_max : 0, shared.random);
+                                   whole ? whole_max(shared) : 0, shared.random);
   report.envelope = message::dsn_envelope(facts, report.body);
   report.band = original.band;
   report.recipients.push_back({original.envelope.sender, message::kNotifyNever, ""});
@@ -271,19 +276,19 @@ struct Quoting {
 bool needs_whole_text(const Shared& shared, const queue::Message& message) {
   if (message.size <= queue::Queue::kPieceSize) return true;
   return message.envelope.return_content == message::ReturnContent::kFull &&
-         message.size <= shared.options.report_full_max;
+         message.size <= whole_max(shared);
 }
 
 void quote_whole(Quoting quoting) {
+  queue::Queue& queue = quoting.shared.queue;
   queue::Lease lease = std::move(quoting.conclusion.lease);
-  quoting.shared.queue.read_body(
-      std::move(lease),
-      [quoting = std::move(quoting)](queue::Lease loaded, Result<void> read) mutable {
-        quoting.conclusion.lease = std::move(loaded);
-        if (!read) quoting.note(read.error());
-        Executor& executor = quoting.executor;
-        executor.post([quoting = std::move(quoting)]() mutable { quoting.go_on(); });
-      });
+  queue.read_body(std::move(lease),
+                  [quoting = std::move(quoting)](queue::Lease loaded, Result<void> read) mutable {
+                    quoting.conclusion.lease = std::move(loaded);
+                    if (!read) quoting.note(read.error());
+                    Executor& executor = quoting.executor;
+                    executor.post([quoting = std::move(quoting)]() mutable { quoting.go_on(); });
+                  });
 }
 
 // The header section of a text that may be too large to be held.

@@ -181,7 +181,7 @@ class LargeTextTest : public LocalChannelTest {
     return most;
   }
 
-  const std::string text_ = lines(queue::Queue::kPieceSize * 12 + 100);
+  const std::string text_ = lines(queue::Queue::kPieceSize * 5 + 100);
 };
 
 TEST_F(LargeTextTest, IsNeverHeldWhole) {
@@ -221,7 +221,7 @@ TEST_F(LargeTextTest, DamageWithinItIsNeverDelivered) {
   dial();
   ASSERT_TRUE(run_until_idle());
   Parcel parcel = a_parcel({.text = text_});
-  store_.damage(queue::body_key(parcel.lease.message().id, 30));
+  store_.damage(queue::body_key(parcel.lease.message().id, 18));
   carry_large(std::move(parcel));
   ASSERT_TRUE(run_until_ended());
   EXPECT_THAT(events(), HasSubstr("could not be read from the queue"));
@@ -236,7 +236,7 @@ TEST_F(LargeTextTest, AFailingDiskWithinItPutsItOff) {
   ASSERT_TRUE(run_until_idle());
   Parcel parcel = a_parcel({.text = text_});
   store_.set_fault([reads = 0](std::string_view call, std::uint64_t) mutable {
-    return call == "get" && ++reads > 20;
+    return call == "get" && ++reads > 10;
   });
   carry_large(std::move(parcel));
   store_.set_fault({});

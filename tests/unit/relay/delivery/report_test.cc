@@ -310,6 +310,18 @@ TEST_F(ReportTest, AReportIsAsUrgentAsItsMessage) {
   EXPECT_EQ(report.message().envelope.priority, 9);
 }
 
+TEST_F(ReportTest, OnAFullDiskItReturnsTheHeaderAlone) {
+  queue::Lease lease = lease_of({.returns = message::ReturnContent::kFull});
+  store_.set_space(queue::Space{.free = queue_options_.disk_reserve});
+  ASSERT_TRUE(run_until([&] { return queue_->is_short_of_space(); }));
+  end(std::move(lease), {{Stage::kRecipient, kNobody}}, spoken_to_mx());
+  const queue::Lease report = take_report();
+  ASSERT_TRUE(report.body());
+  const std::string text = report.body()->to_string();
+  EXPECT_THAT(text, HasSubstr("Content-Type: text/rfc822-headers"));
+  EXPECT_THAT(text, Not(HasSubstr("\r\nhello\r\n")));
+}
+
 TEST_F(ReportTest, ADelayIsNotToldBeforeItsTime) {
   end(a_lease(), {{Stage::kMail, kBusy}});
   ASSERT_TRUE(run_until_ended());
@@ -344,9 +356,8 @@ TEST_F(ColdReportTest, QuotesTheMessageFromDisk) {
 
 TEST_F(ColdReportTest, OfALargeMessageTheBeginningIsRead) {
   options_.report_full_max = queue::Queue::kPieceSize * 2;  // the message is larger
-  queue::Lease lease =
-      lease_of({.text = "Subject: x\r\n\r\n" + lines(queue::Queue::kPieceSize * 12),
-                .returns = message::ReturnContent::kFull});
+  queue::Lease lease = lease_of({.text = "Subject: x\r\n\r\n" + lines(queue::Queue::kPieceSize * 5),
+                                 .returns = message::ReturnContent::kFull});
   conclude_all(*shared_, *loop_, std::move(lease), Stage::kRecipient, kNobody, {});
   std::uint64_t most = 0;
   EXPECT_TRUE(run_until([&] {

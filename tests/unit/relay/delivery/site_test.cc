@@ -79,7 +79,7 @@ TEST_F(SiteTest, NeverHoldsALargeTextThatIsNotInMemory) {
   queue_options_.lease_bytes_max = 0;
   add_host();
   make_site();
-  const std::string text = lines(queue::Queue::kPieceSize * 10);
+  const std::string text = lines(queue::Queue::kPieceSize * 5);
   give(some_leases(1, {.text = text}));
   std::uint64_t most = 0;
   ASSERT_TRUE(run_until([&] {
@@ -95,8 +95,8 @@ TEST_F(SiteTest, NoHostHearsOfALargeTextThatIsDamaged) {
   queue_options_.lease_bytes_max = 0;
   add_host();
   make_site();
-  auto leases = some_leases(1, {.text = lines(queue::Queue::kPieceSize * 10)});
-  store_.damage(queue::body_key(leases[0].message().id, 39));
+  auto leases = some_leases(1, {.text = lines(queue::Queue::kPieceSize * 5)});
+  store_.damage(queue::body_key(leases[0].message().id, 19));
   give(std::move(leases));
   ASSERT_TRUE(run_until([&] { return counted(Metric::kQueueQuarantined) == 1; }));
   EXPECT_EQ(

@@ -51,7 +51,7 @@ TEST_F(TextLoaderTest, ATextOfOnePieceIsLoaded) {
 }
 
 TEST_F(TextLoaderTest, ALargerOneIsReadThroughAndNotKept) {
-  const std::string text = lines(queue::Queue::kPieceSize * 12 + 2);
+  const std::string text = lines(queue::Queue::kPieceSize * 5 + 2);
   EXPECT_LE(load(lease_of({.text = text})), queue::Queue::kPieceSize);
   ASSERT_TRUE(text_ && *text_ && **text_);
   EXPECT_FALSE(lease_.body());
