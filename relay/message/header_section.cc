@@ -178,6 +178,7 @@ bool take_part(std::string_view& text, Reading& reading) {
   Gathered& mailbox = reading.mailbox;
   if (text.front() == '(') {
     if (mailbox.in_angle) reading.found.doubtful = true;
+    mailbox.plain += ' ';  // RFC 5322 section 3.2.3: an atom ends at a comment
     return skip_comment(text);
   }
   if (text.front() == '"') {

@@ -74,7 +74,7 @@ class HeaderSection {
 // What a From field says (RFC 5322 section 3.6.2).
 struct Authors {
   // Of all mailboxes, those in groups included; empty: there is none, or the text is no list of
-  // addresses.
+  // addresses. A comment within an address makes it none.
   std::vector<Address> addresses;
   // That stand unquoted where the name of a mailbox is: "shown@a.example <address@b.example>".
   std::vector<Address> shown;

@@ -138,6 +138,19 @@ TEST(Authors, WhatIsUnsureIsNone) {
   }
 }
 
+// RFC 5322 section 3.2.3: a comment ends an atom. Other readers stop there.
+TEST(Authors, NoAddressGoesOnBehindAComment) {
+  for (const std::string_view value :
+       {"ceo@victim.test(x)ing", "ceo@victim.test()ing", "me@victim.test(x).b.test",
+        "sh(x)op@b.test", "\"a\"(x)@b.test", "a(x)@b.test", "a@(x)b.test", "a@b.test(x)(y)ing",
+        "a@b.test(x\\)(y)) ing"}) {
+    EXPECT_THAT(from(value), IsEmpty()) << value;
+  }
+  EXPECT_TRUE(is_doubtful("ceo@victim.test(x)ing <a@b.test>"));
+  EXPECT_THAT(from("(x)a@b.test(y)"), ElementsAre("a@b.test"));
+  EXPECT_THAT(from("Na(x)me<a@b.test>(y), c@d.test(z)"), ElementsAre("a@b.test", "c@d.test"));
+}
+
 TEST(Authors, WhatReadersTakeDifferentlyIsDoubtful) {
   for (const std::string_view value :
        {"ceo@victim.test: a@b.test;", "ceo@victim.test:;, a@b.test", "x: y: a@b.test;;",
@@ -162,7 +175,7 @@ TEST(Authors, WhatIsCommonIsNotDoubtful) {
 }
 
 TEST(Authors, AnAddressShownAsANameIsFound) {
-  const Authors authors = parse_authors("A@B.test <c@d.test>, e(x)@f.test <g@h.test>", true);
+  const Authors authors = parse_authors("A@B.test <c@d.test>, e@f.test(x) <g@h.test>", true);
   EXPECT_THAT(authors.shown, ElementsAre(Address{"A", "b.test"}, Address{"e", "f.test"}));
   EXPECT_EQ(authors.addresses.size(), 2U);
   EXPECT_FALSE(authors.doubtful);
