@@ -93,11 +93,13 @@ struct Reading {
 };
 
 // One address; nullopt: it is none. A local part that looks like an encoded word (RFC 2047) is
-// decoded by some readers, who then see another address.
+// decoded by some readers, and out of a quoted one with an "@" some take what looks like an
+// address: they then see another one.
 std::optional<Address> take_address(std::string_view text, Reading& reading) {
   auto address = parse_mailbox(ascii::trim(text), reading.utf8);
   if (!address || address->domain.empty()) return std::nullopt;
-  if (!address->local.starts_with('"') && address->local.find("=?") != std::string::npos) {
+  const bool is_quoted = address->local.starts_with('"');
+  if (address->local.find(is_quoted ? "@" : "=?") != std::string::npos) {
     reading.found.doubtful = true;
   }
   return std::move(*address);

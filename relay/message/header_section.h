@@ -80,7 +80,8 @@ struct Authors {
   std::vector<Address> shown;
   // Readers may find other addresses: an "@" in such a name, or the name of a group, that is no
   // address; a group within a group; a backslash or a control character outside of quotes and
-  // comments; a comment within angle brackets; what looks like an encoded word before the "@".
+  // comments; a comment within angle brackets; what looks like an encoded word before the "@", or
+  // another "@" within quotes there.
   bool doubtful = false;
 };
 

@@ -152,13 +152,26 @@ TEST(Authors, NoAddressGoesOnBehindAComment) {
 }
 
 TEST(Authors, WhatReadersTakeDifferentlyIsDoubtful) {
-  for (const std::string_view value :
-       {"ceo@victim.test: a@b.test;", "ceo@victim.test:;, a@b.test", "x: y: a@b.test;;",
-        "x ceo@victim.test <a@b.test>", "ceo @ victim.test <a@b.test>", "@ <a@b.test>",
-        "\"x\" ceo@victim.test <a@b.test>", "x\\ <a@b.test>", "x\x0b<a@b.test>",
-        "\x1b]0 <a@b.test>", "x\x7f <a@b.test>", "<(ceo@victim.test)a@b.test>", "<a@b.test(x)>",
-        "=?utf-8?b?Y2VvQHZpY3RpbS50ZXN0?=@b.test", "<=?utf-8?q?x?=@b.test>",
-        "=?utf-8?q?x?=@b.test <a@b.test>"}) {
+  for (const std::string_view value : {"ceo@victim.test: a@b.test;",
+                                       "ceo@victim.test:;, a@b.test",
+                                       "x: y: a@b.test;;",
+                                       "x ceo@victim.test <a@b.test>",
+                                       "ceo @ victim.test <a@b.test>",
+                                       "@ <a@b.test>",
+                                       "\"x\" ceo@victim.test <a@b.test>",
+                                       "x\\ <a@b.test>",
+                                       "x\x0b<a@b.test>",
+                                       "\x1b]0 <a@b.test>",
+                                       "x\x7f <a@b.test>",
+                                       "<(ceo@victim.test)a@b.test>",
+                                       "<a@b.test(x)>",
+                                       "=?utf-8?b?Y2VvQHZpY3RpbS50ZXN0?=@b.test",
+                                       "<=?utf-8?q?x?=@b.test>",
+                                       "=?utf-8?q?x?=@b.test <a@b.test>",
+                                       "\"ceo@victim.test x\"@b.test",
+                                       "\"ceo\\@victim.test\"@b.test",
+                                       "<\"ceo@victim.test x\"@b.test>",
+                                       "\"ceo@victim.test x\"@b.test <a@b.test>"}) {
     EXPECT_TRUE(is_doubtful(value)) << value;
   }
 }

@@ -67,6 +67,7 @@ TEST(HeaderCheck, AFromFieldThatReadersTakeDifferentlyIsUnreadable) {
   EXPECT_EQ(from("ceo@victim.test: a@b.example;"), kUnreadable);
   EXPECT_EQ(from("x: y: a@b.example;;"), kUnreadable);
   EXPECT_EQ(from("ceo@b.example(x)s"), kUnreadable);
+  EXPECT_EQ(from("\"ceo@victim.test x\"@b.example"), kUnreadable);
   EXPECT_EQ(from("ceo @ victim.test <a@b.example>"), kUnreadable);
   EXPECT_EQ(from("\\\"x <a@b.example>"), kUnreadable);
   EXPECT_EQ(from("x\x0b <a@b.example>"), kUnreadable);
