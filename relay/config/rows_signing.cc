@@ -16,11 +16,13 @@ constexpr Option kSigningRows[] = {
      .slot = PR_SLOT(config->submission.signature_authors),
      .range = {0, 1000},
      .check = check_sender_pattern,
-     .help = "Authors whose messages are refused with 550 when no key signs them.",
+     .help = "Authors whose messages are refused with 550 when no key of theirs signs them.",
      .more =
-         "Patterns as in user.senders, for the addresses of From; \"*\" is every message. Where "
-         "any is named, a message without a From that can be read is refused too, unsigned as "
-         "it would be. "
+         "Patterns as in user.senders, for the addresses of From, those included that stand there "
+         "as names; \"*\" is every message, signed by whatever key. The keys for the domain of "
+         "the first author sign: a message that is also from one named here, of another domain, is "
+         "refused. So is one without a From that can be read, or with one that mail programs "
+         "read differently. "
          "What nobody demands a signature of passes without one where no key is for it.",
      .example = "[\"example.com\", \"*.example.com\"]"},
     {.section = "signing",

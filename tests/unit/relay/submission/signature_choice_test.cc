@@ -101,7 +101,44 @@ TEST_F(SignatureChoiceTest, AnUnknownAuthorMayBeOneOfThose) {
   EXPECT_EQ(choose("From: u@b.example: u@c.example;\r\n"),
             demanded + "there is no DKIM key for c.example");
   EXPECT_EQ(choose("From: u@c.example\r\n"), "unsigned");
-  EXPECT_EQ(choose("From: u@b.example: u@a.example;\r\n"), "signed");
+}
+
+// Whatever the order: the first author's domain signs, and answers for no other.
+TEST_F(SignatureChoiceTest, ADemandOfAnAuthorIsMetByItsOwnDomain) {
+  options_.signature_authors = {"b.example"};
+  const std::string denial = std::string(kDemanded) + "messages from b.example: ";
+  EXPECT_EQ(choose("From: u@b.example, u@a.example\r\n"),
+            denial + "there is no DKIM key for b.example");
+  EXPECT_EQ(choose("From: u@a.example, u@b.example\r\n"),
+            denial + "it would be signed for a.example alone, the domain of its first author");
+  EXPECT_EQ(choose("From: u@a.example, u@c.example\r\n"), "signed");
+  options_.signature_authors = {"a.example"};
+  EXPECT_EQ(choose("From: u@a.example, U <v@a.example>\r\n"), "signed");
+  options_.signature_authors = {"*"};
+  EXPECT_EQ(choose("From: u@a.example, u@b.example\r\n"), "signed");
+}
+
+// Some mail programs show the name alone.
+TEST_F(SignatureChoiceTest, AnAddressShownAsANameIsAnAuthor) {
+  options_.signature_authors = {"b.example"};
+  const std::string denial = std::string(kDemanded) + "messages from b.example: ";
+  EXPECT_EQ(choose("From: u@b.example <u@a.example>\r\n"),
+            denial + "it would be signed for a.example alone, the domain of its first author");
+  EXPECT_EQ(choose("From: u@b.example <u@c.example>\r\n"),
+            denial + "there is no DKIM key for c.example");
+  EXPECT_EQ(choose("From: u@c.example <u@a.example>\r\n"), "signed");
+}
+
+TEST_F(SignatureChoiceTest, ForAnUnknownAuthorNoDomainAnswers) {
+  const std::string text = "From: u@b.example: u@a.example;\r\n";
+  EXPECT_EQ(choose(text), "signed");
+  options_.signature_authors = {"b.example"};
+  EXPECT_EQ(choose(text),
+            std::string(kDemanded) +
+                "messages of an unknown author: mail programs may read its From field in "
+                "different ways");
+  options_.signature_authors = {"*"};
+  EXPECT_EQ(choose(text), "signed");
 }
 
 TEST_F(SignatureChoiceTest, AnAuthorThatIsNotAsciiNeedsSmtpUtf8) {
