@@ -145,7 +145,9 @@ constexpr Option kServerRows[] = {
      .help = "Load balancers: a connection from one of these must begin with a header of the PROXY "
              "protocol (version 1 or 2), and counts as one of the client that it names.",
      .more = "Name nothing but the balancers: who may speak for them can be any client. From "
-             "others such a header is an unknown command. The header must come within 5 s.",
+             "others such a header is an unknown command. The header must come within 5 s. One "
+             "that names nobody (UNKNOWN) counts as the balancer's, but is refused with 554 where "
+             "the mode is trusted; there the balancer's own checks need version 2, with LOCAL.",
      .example = "[\"10.0.0.5\"]"},
     {.section = "listener",
      .key = "connections_max",

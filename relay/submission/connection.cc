@@ -60,10 +60,12 @@ bool Connection::read_proxy_header(std::string_view& bytes) {
     settle();
     return false;
   }
+  Gate& gate = receiver_.shared().gate;
+  const bool is_named = proxy_header_->client() || proxy_header_->is_local();
   peer_ = proxy_header_->client().value_or(peer_);
   proxy_header_.reset();
   own_deadline_ = TimePoint::max();
-  entry_ = receiver_.shared().gate.admit(peer_, listener_);
+  entry_ = is_named ? gate.admit(peer_, listener_) : gate.admit_unnamed(peer_, listener_);
   open_session();
   return true;
 }

@@ -31,6 +31,12 @@ Entry Gate::admit(const Endpoint& client, const Listener& listener) {
   return {std::move(*verdict.slot), std::move(seat), std::nullopt};
 }
 
+Entry Gate::admit_unnamed(const Endpoint& balancer, const Listener& listener) {
+  if (listener.options.mode != smtp::ListenerMode::kTrusted) return admit(balancer, listener);
+  return refuse(balancer, "untrusted",
+                {554, {5, 7, 1}, "The load balancer does not say who you are"});
+}
+
 Entry Gate::refuse(const Endpoint& client, std::string_view reason, Status status) {
   note_refusal(client.to_string(), reason, status.to_line());
   return {{}, nullptr, std::move(status)};

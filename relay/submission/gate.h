@@ -34,6 +34,9 @@ class Gate {
       : options_(options), metrics_(metrics), clock_(clock), ledger_(options) {}
 
   Entry admit(const Endpoint& client, const Listener& listener);
+  // A client whom its load balancer does not name: a stranger to a trusted listener, whoever the
+  // balancer is. To the others it is the balancer.
+  Entry admit_unnamed(const Endpoint& balancer, const Listener& listener);
 
   // Counts a connection that was refused, and logs it. `reason` is a static label, `words` say it.
   void note_refusal(std::string_view whom, std::string_view reason, std::string_view words);

@@ -104,7 +104,8 @@ ProxyHeader::State ProxyHeader::judge_block() {
     if (size > kSizeMax) return refuse("the block is too long");
   }
   if (block.size() < size) return State::kIncomplete;
-  return octet(block, kCommandAt) == kLocal ? State::kDone : judge_addresses(block);
+  is_local_ = octet(block, kCommandAt) == kLocal;
+  return is_local_ ? State::kDone : judge_addresses(block);
 }
 
 // What stands behind the addresses are extensions, none of which is asked for here.

@@ -26,8 +26,12 @@ class ProxyHeader {
   State feed(std::string_view& bytes);
 
   // Once done: the client. nullopt: the header names none that speaks TCP over IP (LOCAL, UNKNOWN,
-  // a Unix socket ...), and the connection is its peer's own.
+  // a Unix socket ...).
   [[nodiscard]] const std::optional<Endpoint>& client() const { return client_; }
+
+  // Once done: whether the connection is its peer's own (LOCAL). Where it is not, and no client is
+  // named, anybody may be behind it.
+  [[nodiscard]] bool is_local() const { return is_local_; }
 
   // What is wrong with a malformed one; static.
   [[nodiscard]] std::string_view defect() const { return defect_; }
@@ -47,6 +51,7 @@ class ProxyHeader {
   State state_ = State::kIncomplete;
   std::string head_;  // what has come
   std::optional<Endpoint> client_;
+  bool is_local_ = false;
   std::string_view defect_;
 };
 

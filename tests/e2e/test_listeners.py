@@ -64,6 +64,18 @@ def test_who_is_trusted_is_asked_of_the_named_client(balanced, header):
     assert refused.value.smtp_code == 554
 
 
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN 192.0.2.7 10.0.0.1 1 2\r\n",
+                                    SIGNATURE + b"\x21\x00\x00\x00", SIGNATURE + b"\x21\x12\x00\x0c" + bytes(12)])
+def test_a_trusted_balancer_trusts_nobody_that_it_does_not_name(new_relay, internet, header):
+    relay = new_relay(internet, submission={"trusted_networks": ["127.0.0.1"]},
+                      listener=[{"address": "127.0.0.1:0", "mode": "trusted", "proxy_networks": ["127.0.0.1"]}])
+    with pytest.raises(smtplib.SMTPConnectError) as refused:
+        Proxied(relay.ports["trusted"], header)
+    assert refused.value.smtp_code == 554
+    with Proxied(relay.ports["trusted"], version_2("192.0.2.7", local=True)) as check:
+        assert check.noop()[0] == 250
+
+
 def test_a_balancer_without_a_header_is_sent_away_without_a_word(balanced):
     for said in (b"EHLO app.client.test\r\n", b"\x16\x03\x01\x02\x00", b"PROXY TCP4 1.2.3.4\r\n", b"P" * 5000):
         with socket.create_connection(("127.0.0.1", balanced.ports["trusted"]), timeout=30) as link:

@@ -333,6 +333,33 @@ TEST_F(ConnectionTest, TheBalancersOwnCheckIsOfTheBalancer) {
   EXPECT_THAT(say(*client, "QUIT"), StartsWith("221 "));
 }
 
+// The balancer is trusted, and so would be whoever comes through it.
+TEST_F(ConnectionTest, AClientThatIsNotNamedIsNotTrusted) {
+  using namespace std::string_literals;
+  open();
+  const std::string block = "\r\n\r\n\0\r\nQUIT\n\x21"s;
+  const std::string addresses = "\x7f\0\0\1\x7f\0\0\1\0\1\0\2"s;
+  for (const std::string& header :
+       {"PROXY UNKNOWN\r\n"s, "PROXY UNKNOWN 127.0.0.1 127.0.0.1 1 2\r\n"s, block + "\0\0\0"s,
+        block + "\x12\0\x0c"s + addresses, block + "\x31\0\xd8"s + std::string(216, 'u')}) {
+    auto client = connect_proxied();
+    client->send(header);
+    EXPECT_EQ(reply(*client), "554 relay.example The load balancer does not say who you are\r\n");
+    EXPECT_TRUE(run_until([&] { return client->ended; }));
+  }
+  EXPECT_EQ(counted(Metric::kConnectionsRefused, "untrusted"), 5U);
+  EXPECT_EQ(shared_->gate.open(), 0U);
+}
+
+TEST_F(ConnectionTest, AClientThatIsNotNamedMayLogIn) {
+  use_submission();
+  open();
+  auto client = connect_proxied();
+  client->send("PROXY UNKNOWN\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("220 "));
+  EXPECT_EQ(shared_->gate.open(), 1U);
+}
+
 TEST_F(ConnectionTest, TlsMayFollowTheHeaderAtOnce) {
   use_submission(smtp::ListenerMode::kSubmissions);
   open();

@@ -72,6 +72,21 @@ TEST_F(GateTest, AListenerHasALimitOfItsOwn) {
   EXPECT_EQ(admit("192.0.2.3"), "");
 }
 
+// It counts as its balancer's where addresses mean no trust.
+TEST_F(GateTest, WhoseClientIsNotNamedStaysOutsideATrustedListener) {
+  const Endpoint balancer{*IpAddress::parse("192.0.2.1"), 1000};
+  const Entry refused_entry = gate_.admit_unnamed(balancer, listener_);
+  ASSERT_TRUE(refused_entry.refusal);
+  EXPECT_EQ(refused_entry.refusal->to_line(),
+            "554 5.7.1 The load balancer does not say who you are");
+  EXPECT_EQ(refused("untrusted"), 1U);
+  listener_.options.mode = smtp::ListenerMode::kSubmission;
+  options_.connections_per_client_max = 1;
+  const Entry entry = gate_.admit_unnamed(balancer, listener_);
+  EXPECT_FALSE(entry.refusal);
+  EXPECT_THAT(admit("192.0.2.1"), HasSubstr("421 4.7.0 Too many connections from your address"));
+}
+
 // Nothing is kept of a refused one.
 TEST_F(GateTest, ARefusalGivesTheSeatBack) {
   listener_.options.connections_max = 2;

@@ -17,7 +17,8 @@ std::string block(char command, char family, const std::string& rest) {
          static_cast<char>(size & 0xffU) + rest;
 }
 
-// What a header says: "client", "-" for none, or the defect; and what came behind it.
+// What a header says: "client", "own" for a connection of the balancer's, "-" for nobody, or the
+// defect; and what came behind it.
 std::string read(const std::string& bytes, std::size_t piece = 100'000) {
   ProxyHeader header;
   State state = State::kIncomplete;
@@ -31,7 +32,8 @@ std::string read(const std::string& bytes, std::size_t piece = 100'000) {
   }
   if (state == State::kIncomplete) return "incomplete";
   if (state == State::kMalformed) return std::string(header.defect());
-  return (header.client() ? header.client()->to_string() : "-") + "|" + behind;
+  const std::string nobody = header.is_local() ? "own" : "-";
+  return (header.client() ? header.client()->to_string() : nobody) + "|" + behind;
 }
 
 struct Case {
@@ -72,8 +74,8 @@ std::vector<Case> cases() {
       {block('\x21', '\x11', kV4) + "EHLO", "192.0.2.7:12345|EHLO"},
       {block('\x21', '\x21', kV6), "[2001:db8::1]:12345|"},
       {block('\x21', '\x11', kV4 + "\x04\x00\x03xyz"s) + "E", "192.0.2.7:12345|E"},  // an extension
-      {block('\x20', '\0', "") + "x", "-|x"},                                        // LOCAL
-      {block('\x20', '\x7f', "abc") + "x", "-|x"},
+      {block('\x20', '\0', "") + "x", "own|x"},                                      // LOCAL
+      {block('\x20', '\x7f', "abc") + "x", "own|x"},
       {block('\x21', '\0', "abc") + "x", "-|x"},             // PROXY of nobody in particular
       {block('\x21', '\x12', kV4) + "x", "-|x"},             // UDP
       {block('\x21', '\x31', std::string(216, 'u')), "-|"},  // Unix
