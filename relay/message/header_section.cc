@@ -1,6 +1,7 @@
 #include "relay/message/header_section.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "relay/base/ascii.h"
@@ -10,6 +11,8 @@ namespace postrider::message {
 
 namespace {
 
+// Tags that every DKIM signature has (RFC 6376 section 3.5).
+constexpr std::string_view kSignatureTags[] = {"v", "a", "b", "bh", "d", "h", "s"};
 // Addresses in one From field that are looked at.
 constexpr std::size_t kFromMax = 100;
 constexpr std::size_t kCommentDepthMax = 16;
@@ -44,6 +47,24 @@ std::string unfolded(std::string_view text) {
   std::string value(text.substr(text.find(':') + 1));
   std::erase_if(value, [](char c) { return c == '\r' || c == '\n'; });
   return std::string(ascii::trim(value));
+}
+
+// The tags of a DKIM-Signature; none where it cannot be verified: one that has to be there is not,
+// one stands twice (RFC 6376 section 3.2), or it is of another version.
+std::map<std::string_view, std::string_view> signature_tags(std::string_view value) {
+  std::map<std::string_view, std::string_view> tags;
+  for (const std::string_view tag : ascii::split(value, ';')) {
+    const std::size_t equals = tag.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = ascii::trim(tag.substr(0, equals));
+    if (!tags.emplace(name, ascii::trim(tag.substr(equals + 1))).second) return {};
+  }
+  for (const std::string_view name : kSignatureTags) {
+    const auto found = tags.find(name);
+    if (found == tags.end() || found->second.empty()) return {};
+  }
+  if (tags.at("v") != "1") return {};
+  return tags;
 }
 
 // Takes a comment or a quoted string off the front of `text`; false: it does not end.
@@ -211,24 +232,18 @@ HeaderSection::Parts HeaderSection::take_apart(std::string_view text) {
   return parts;
 }
 
-// RFC 6376 section 3.5: "h=" lists the fields, and a name in it covers absent ones too. Without it,
-// or without "b=", nobody can verify the signature, and nothing needs to stay as it is.
+// RFC 6376 section 3.5: "h=" lists the fields, From among them, and a name in it covers absent ones
+// too. Where nobody can verify the signature nothing needs to stay as it is.
 void HeaderSection::note_signature(Parts& parts, std::string_view value) {
-  std::string_view names;
-  bool has_data = false;
-  for (const std::string_view tag : ascii::split(value, ';')) {
-    const std::size_t equals = tag.find('=');
-    if (equals == std::string_view::npos) continue;
-    const std::string_view name = ascii::trim(tag.substr(0, equals));
-    const std::string_view text = ascii::trim(tag.substr(equals + 1));
-    if (name == "h") names = text;
-    if (name == "b") has_data = !text.empty();
+  const std::map<std::string_view, std::string_view> tags = signature_tags(value);
+  if (tags.empty()) return;
+  std::set<std::string, std::less<>> names;
+  for (const std::string_view name : ascii::split(tags.at("h"), ':')) {
+    names.insert(ascii::lower(ascii::trim(name)));
   }
-  if (!has_data || names.empty()) return;
+  if (!names.contains("from")) return;
   parts.covered.insert("dkim-signature");
-  for (const std::string_view name : ascii::split(names, ':')) {
-    parts.covered.insert(ascii::lower(ascii::trim(name)));
-  }
+  parts.covered.merge(names);
 }
 
 const HeaderSection::Parts& HeaderSection::parts() const {

@@ -44,7 +44,8 @@ class HeaderSection {
   // The values of all fields of that name (in lower case), unfolded and trimmed.
   [[nodiscard]] std::vector<std::string> values(std::string_view name) const;
 
-  // Whether a DKIM-Signature covers fields of that name: one with b= and h=, the others are none.
+  // Whether a DKIM-Signature covers fields of that name: one that has all the tags that RFC 6376
+  // section 3.5 asks for, From in its "h=". The others are none.
   [[nodiscard]] bool is_signed(std::string_view name) const;
 
   // Takes out all fields of that name that no signature covers.

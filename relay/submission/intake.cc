@@ -47,16 +47,22 @@ int allowed_priority(int priority, const auth::User* user) {
   return std::min(priority, message::highest_of(highest));
 }
 
-// RFC 6409 section 8; what a signature covers stays (HeaderSection sees to that).
-void repair(message::HeaderSection& header, std::string_view id, std::string_view host_name,
-            WallTime now) {
-  header.remove("bcc");
-  header.remove("resent-bcc");
-  header.remove("return-path");
+// RFC 6409 section 8; what a signature covers is not changed (HeaderSection sees to that). A
+// denial: one covers what must not leave.
+std::optional<Denied> repair(message::HeaderSection& header, std::string_view id,
+                             std::string_view host_name, WallTime now) {
+  for (const std::string_view name : {"Bcc", "Resent-Bcc", "Return-Path"}) {
+    const std::string lower = ascii::lower(name);
+    if (header.has(lower) && header.is_signed(lower)) {
+      return signed_field("header_signed", std::string(name), "the relay alone");
+    }
+    header.remove(lower);
+  }
   if (!header.has("message-id")) {
     header.add("Message-ID", "<" + std::string(id) + "@" + std::string(host_name) + ">");
   }
   if (!header.has("date")) header.add("Date", to_rfc5322(now));
+  return std::nullopt;
 }
 
 std::optional<Denied> memory_denial(TextLimit limit) {
@@ -259,7 +265,7 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
     if (auto denied = sender_denial(session, user)) return denied;
     if (auto denied = check_fields(header)) return denied;
     if (auto denied = check_from(header, *user, submission.envelope.smtputf8)) return denied;
-    repair(header, id, host_name, message.time);
+    if (auto denied = repair(header, id, host_name, message.time)) return denied;
   }
   if (auto denied = take_labels(header, user, submission.envelope)) return denied;
   if (auto denied = take_metadata(shared_.options.metadata_headers, header, submission.envelope)) {

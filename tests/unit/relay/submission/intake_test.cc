@@ -304,8 +304,8 @@ TEST_F(SubmittedTest, TheHeaderSectionIsRepaired) {
 
 TEST_F(SubmittedTest, WhatIsSignedStays) {
   const std::string signed_text =
-      "DKIM-Signature: v=1; h=from:bcc:date:message-id; b=x\r\nFrom: a@from.example\r\n"
-      "Bcc: c@to.example\r\n\r\nHello\r\n";
+      "DKIM-Signature: v=1; a=rsa-sha256; d=from.example; s=s; bh=x; b=x;\r\n"
+      " h=from:bcc:date:message-id\r\nFrom: a@from.example\r\n\r\nHello\r\n";
   EXPECT_THAT(submitted(signed_text), StartsWith("250"));
   EXPECT_TRUE(stored().ends_with("\r\n" + signed_text));
 }
@@ -391,11 +391,36 @@ TEST_F(SubmittedTest, WhatIsNoSignatureKeepsNothing) {
   EXPECT_THAT(text, HasSubstr("\r\nDate: "));
 }
 
+TEST_F(SubmittedTest, ASignatureThatNobodyCanVerifyKeepsNothing) {
+  EXPECT_THAT(submitted("DKIM-Signature: b=x; h=bcc:return-path\r\nBcc: c@to.example\r\n"
+                        "Return-Path: <x@y.example>\r\nFrom: a@from.example\r\n\r\n"),
+              StartsWith("250"));
+  const std::string text = stored();
+  EXPECT_EQ(text.find("Bcc"), std::string::npos) << text;
+  EXPECT_EQ(text.find("Return-Path"), std::string::npos) << text;
+}
+
+// Who stands in Bcc is told nobody (RFC 5322 section 3.6.3).
+TEST_F(SubmittedTest, WhatNeverLeavesIsRefusedWhereItIsSigned) {
+  const std::string signature =
+      "DKIM-Signature: v=1; a=rsa-sha256; d=from.example; s=s; bh=x; b=x;\r\n"
+      " h=from:bcc:resent-bcc:return-path\r\nFrom: a@from.example\r\n";
+  for (const std::string name : {"Bcc", "Resent-Bcc", "Return-Path"}) {
+    EXPECT_EQ(submitted(signature + name + ": <c@to.example>\r\n\r\n"),
+              "554 5.6.0 The field " + name +
+                  " is for the relay alone and cannot be removed: a DKIM "
+                  "signature covers it\r\n");
+  }
+  EXPECT_EQ(counted(metrics::Metric::kRepliesRefused, "header_signed"), 3U);
+}
+
 TEST_F(SubmittedTest, ALabelThatIsSignedIsRefused) {
   options_.campaign_header = "X-Campaign";
   options_.tenant_header = "X-Tenant";
   user().tenant = "shop";
-  const std::string signature = "DKIM-Signature: v=1; h=from:x-campaign:x-tenant; b=x\r\n";
+  const std::string signature =
+      "DKIM-Signature: v=1; a=rsa-sha256; d=from.example; s=s; bh=x; b=x;\r\n"
+      " h=from:x-campaign:x-tenant\r\n";
   EXPECT_EQ(submitted(signature + "X-Campaign: may\r\n\r\n"),
             "554 5.6.0 The field X-Campaign is for the relay alone and cannot be removed: a DKIM "
             "signature covers it\r\n");

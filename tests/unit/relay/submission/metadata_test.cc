@@ -52,7 +52,8 @@ TEST(Metadata, NamesAreBounded) {
 }
 
 TEST(Metadata, WhatASignatureCoversCannotBeTaken) {
-  const std::string signature = "DKIM-Signature: v=1; h=from:x-meta-a; b=x\r\n";
+  const std::string signature =
+      "DKIM-Signature: v=1; a=x; d=b.example; s=s; bh=x; b=x; h=from:x-meta-a\r\n";
   const Taken taken = take(signature + "X-Meta-A: 1\r\n\r\n");
   ASSERT_TRUE(taken.denied);
   EXPECT_THAT(taken.denied->status.text, HasSubstr("x-meta-a"));
