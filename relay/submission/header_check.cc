@@ -38,8 +38,7 @@ std::optional<Denied> check_fields(const message::HeaderSection& header) {
   std::size_t from = 0;
   for (const auto& field : header.fields()) {
     if (field.name.empty()) {
-      return bad_syntax("Line " + std::to_string(line) + " of the header section is no field: \"" +
-                        beginning(field.text) + "\"");
+      return bad_line(line, "is no field", field.text);
     }
     line += std::count(field.text.begin(), field.text.end(), '\n');
     if (field.name == "from") ++from;
@@ -66,6 +65,11 @@ std::optional<Denied> check_from(const message::HeaderSection& header, const aut
     }
   }
   return std::nullopt;
+}
+
+Denied bad_line(std::ptrdiff_t number, std::string_view defect, std::string_view text) {
+  return bad_syntax("Line " + std::to_string(number) + " of the header section " +
+                    std::string(defect) + ": \"" + beginning(text) + "\"");
 }
 
 Denied signed_field(std::string_view reason, const std::string& name, std::string_view whom) {

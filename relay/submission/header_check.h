@@ -2,6 +2,7 @@
 // in alone: trusted hosts pass on what others wrote. Thread: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,10 @@ std::optional<Denied> check_fields(const message::HeaderSection& header);
 // Nothing is asked of a user who may send as everybody.
 std::optional<Denied> check_from(const message::HeaderSection& header, const auth::User& user,
                                  bool utf8);
+
+// The denial of a message for a line of its header section, counted from 1, that `text` begins
+// with; `defect` goes on with "Line 1 of the header section ...".
+Denied bad_line(std::ptrdiff_t number, std::string_view defect, std::string_view text);
 
 // The denial of a message whose field `name`, which is for `whom` and never leaves the relay, is
 // covered by a signature.

@@ -18,6 +18,23 @@ bool matches(const std::vector<std::string>& patterns, std::string_view name) {
   });
 }
 
+// A denial: a line is no field, but begins as one that is to be moved, and would leave with the
+// text.
+std::optional<Denied> check_lines(const std::vector<std::string>& patterns,
+                                  const message::HeaderSection& header) {
+  std::ptrdiff_t line = 1;
+  for (const auto& field : header.fields()) {
+    const auto is_beginning = [&](std::string_view pattern) {
+      return ascii::istarts_with(field.text, pattern.substr(0, pattern.find('*')));
+    };
+    if (field.name.empty() && std::ranges::any_of(patterns, is_beginning)) {
+      return bad_line(line, "is no field", field.text);
+    }
+    line += std::count(field.text.begin(), field.text.end(), '\n');
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string printable_utf8(std::string_view text, std::size_t limit) {
@@ -36,6 +53,7 @@ std::string printable_utf8(std::string_view text, std::size_t limit) {
 std::optional<Denied> take_metadata(const std::vector<std::string>& patterns,
                                     message::HeaderSection& header, message::Envelope& envelope) {
   if (patterns.empty()) return std::nullopt;
+  if (auto denied = check_lines(patterns, header)) return denied;
   std::set<std::string> names;
   for (const auto& field : header.fields()) {
     if (matches(patterns, field.name)) names.insert(field.name);

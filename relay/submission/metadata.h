@@ -18,8 +18,8 @@ std::string printable_utf8(std::string_view text, std::size_t limit);
 
 // Moves the fields that `patterns` name (Options::metadata_headers) from the header section to the
 // envelope; values of one name are joined with ", ". A denial: there are more than
-// message::kMetadataMax names, one is too long, or a DKIM signature of the sender covers one, so
-// that it could not be removed.
+// message::kMetadataMax names, one is too long, a DKIM signature of the sender covers one, so that
+// it could not be removed, or a line that is no field begins as one.
 std::optional<Denied> take_metadata(const std::vector<std::string>& patterns,
                                     message::HeaderSection& header, message::Envelope& envelope);
 

@@ -51,6 +51,18 @@ TEST(Metadata, NamesAreBounded) {
   EXPECT_THAT(taken.denied->status.text, HasSubstr("More than 16 header fields"));
 }
 
+// They would stay in the text.
+TEST(Metadata, LinesThatAreNoFieldsButBeginAsOneAreRefused) {
+  for (const std::string line :
+       {"X-Meta-\xe9: secret", "x-meta-B\x7f: secret", "X-Meta-b c: secret", "X-Meta-b",
+        "X-Meta-b\r\n : secret", "X-Job\x0b: secret"}) {
+    const Taken taken = take("X-Job: 1\r\n" + line + "\r\n\r\n");
+    ASSERT_TRUE(taken.denied) << line;
+    EXPECT_THAT(taken.denied->status.text, HasSubstr("Line 2 of the header section is no field"));
+  }
+  EXPECT_FALSE(take("X-Met\xe9: stay\r\n\r\n").denied);
+}
+
 TEST(Metadata, WhatASignatureCoversCannotBeTaken) {
   const std::string signature =
       "DKIM-Signature: v=1; a=x; d=b.example; s=s; bh=x; b=x; h=from:x-meta-a\r\n";
