@@ -44,7 +44,7 @@ Digest header_digest(Canonical form, const message::HeaderSection& header,
 Result<std::string> signature_fields(const Signings& signings, const message::HeaderSection& header,
                                      const message::Body& body, WallTime now);
 
-// Whether a signature of this message would be worth something; an error says what is wrong.
-Result<void> check_signable(const message::HeaderSection& header);
+// Whether these signatures of this message would be worth something; an error says what is wrong.
+Result<void> check_signable(const message::HeaderSection& header, const Signings& signings);
 
 }  // namespace postrider::signing

@@ -70,10 +70,12 @@ std::string demanded_by_authors(const Options& options, const signing::Keyring& 
 // Why the message goes unsigned; "": `chosen` are the keys that sign.
 std::string choose_keys(const signing::Keyring& keys, const message::HeaderSection& header,
                         const From& from, std::string_view tenant, signing::Signings& chosen) {
-  if (auto good = signing::check_signable(header); !good) return good.error().text();
+  signing::Signings found;
+  if (!from.authors.empty()) found = keys.find(from.authors.front().domain, tenant);
+  if (auto good = signing::check_signable(header, found); !good) return good.error().text();
   if (from.authors.empty()) return "its From field holds no plain address";
-  chosen = keys.find(from.authors.front().domain, tenant);
-  if (chosen.empty()) return "there is no DKIM key for " + from.authors.front().domain;
+  if (found.empty()) return "there is no DKIM key for " + from.authors.front().domain;
+  chosen = std::move(found);
   return {};
 }
 

@@ -187,7 +187,17 @@ TEST(Signature, WhatIsNoMessageIsNotSigned) {
             "error: its header section has a line that is no field");
   std::string many = "From: a@b.example\r\n";
   for (int i = 0; i < 250; ++i) many += "To: x\r\n";
-  EXPECT_EQ(signed_with(signings, many), "error: its header section has more than 250 fields");
+  EXPECT_EQ(signed_with(signings, many), "error: more than 250 of its fields are to be signed");
+}
+
+// What is not worth signing does not count.
+TEST(Signature, AMessageOfManyFieldsIsSigned) {
+  auto signing = signing_with(kExampleEd25519Key);
+  std::string many = "From: a@b.example\r\n";
+  for (int i = 0; i < 300; ++i) many += "X-Many: x\r\n";
+  EXPECT_THAT(signed_with({signing}, many), StartsWith("DKIM-Signature: v=1;"));
+  signing->more_fields = {"x-many"};
+  EXPECT_EQ(signed_with({signing}, many), "error: more than 250 of its fields are to be signed");
 }
 
 }  // namespace

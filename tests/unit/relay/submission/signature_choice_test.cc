@@ -51,6 +51,18 @@ TEST_F(SignatureChoiceTest, WhatIsNoMessageStaysUnsigned) {
   EXPECT_EQ(choose("From: u@a.example\r\nFrom: u@a.example\r\n"), "unsigned");
 }
 
+TEST_F(SignatureChoiceTest, WhatIsTooMuchToSignStaysUnsignedUnlessItIsDemanded) {
+  std::string many = "From: u@a.example\r\n";
+  for (int i = 0; i < 250; ++i) many += "Received: x\r\nX: y\r\n";
+  EXPECT_EQ(choose(many), "signed");
+  for (int i = 0; i < 250; ++i) many += "To: x\r\n";
+  EXPECT_EQ(choose(many), "unsigned");
+  options_.signature_authors = {"a.example"};
+  EXPECT_EQ(choose(many),
+            kDemanded + std::string("messages from a.example: more than 250 of its fields are to "
+                                    "be signed"));
+}
+
 TEST_F(SignatureChoiceTest, ADemandOfAUserIsKept) {
   user_ = &app_;
   EXPECT_EQ(choose("From: u@b.example\r\n"), "unsigned");
