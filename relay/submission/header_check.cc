@@ -23,6 +23,12 @@ bool is_anybody(const auth::User& user) {
   return std::find(user.senders.begin(), user.senders.end(), "*") != user.senders.end();
 }
 
+// Of a field.
+bool has_blank_before_colon(std::string_view text) {
+  const std::string_view name = text.substr(0, text.find(':'));
+  return name.ends_with(' ') || name.ends_with('\t');
+}
+
 Denied bad_syntax(std::string text) {
   return {"header_syntax", {554, {5, 6, 0}, std::move(text)}};
 }
@@ -39,6 +45,9 @@ std::optional<Denied> check_fields(const message::HeaderSection& header) {
   for (const auto& field : header.fields()) {
     if (field.name.empty()) {
       return bad_line(line, "is no field", field.text);
+    }
+    if (has_blank_before_colon(field.text)) {
+      return bad_line(line, "has a blank before its colon", field.text);
     }
     line += std::count(field.text.begin(), field.text.end(), '\n');
     if (field.name == "from") ++from;

@@ -14,7 +14,8 @@
 namespace postrider::submission {
 
 // A denial: a line is no field (RFC 5322 section 2.2), in which another reader may still see one
-// that we do not, or there are several From fields (section 3.6 allows one).
+// that we do not; a field has a blank before its colon (section 4.5), in which another reader may
+// see none; or there are several From fields (section 3.6 allows one).
 std::optional<Denied> check_fields(const message::HeaderSection& header);
 
 // A denial: there is no From field, it cannot be read or readers may find other addresses in it, or

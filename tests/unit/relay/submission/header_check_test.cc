@@ -27,10 +27,18 @@ constexpr const char* kUnreadable = "550 5.7.1 The From field holds no plain add
 TEST(HeaderCheck, ALineIsAField) {
   EXPECT_EQ(fields(""), "");
   EXPECT_EQ(fields("\r\n"), "");
-  EXPECT_EQ(fields("From : a@b.example\r\nX!$%~: y\r\n \r\n : z\r\nEmpty:\r\n\r\n"), "");
+  EXPECT_EQ(fields("From: a@b.example\r\nX!$%~: y\r\n \r\n : z\r\nEmpty:\r\n\r\n"), "");
   EXPECT_EQ(fields("A: b\r\n c\r\nno field\r\nB: d\r\n"),
             "554 5.6.0 Line 3 of the header section is no field: \"no field\"");
   EXPECT_EQ(fields("hello"), "554 5.6.0 Line 1 of the header section is no field: \"hello\"");
+}
+
+// RFC 5322 section 4.5 allows it to those who read; not all do.
+TEST(HeaderCheck, NoBlankStandsBeforeTheColon) {
+  EXPECT_EQ(fields("To: c@d.example\r\nFrom : a@b.example\r\n\r\n"),
+            "554 5.6.0 Line 2 of the header section has a blank before its colon: \"From : "
+            "a@b.example\"");
+  EXPECT_THAT(fields("X\t: a\r\n"), HasSubstr("Line 1 of the header section has a blank"));
 }
 
 TEST(HeaderCheck, AHiddenFieldIsNone) {
@@ -60,7 +68,7 @@ TEST(HeaderCheck, WhatIsShownOfALineIsShortAndPrintable) {
 TEST(HeaderCheck, ThereIsOneFromField) {
   const std::string denial = "554 5.6.0 The message has more than one From field";
   EXPECT_EQ(fields("From: a@b.example\r\nTo: c@d.example\r\n\r\n"), "");
-  EXPECT_EQ(fields("From: a@b.example\r\nFROM : a@b.example\r\n\r\n"), denial);
+  EXPECT_EQ(fields("From: a@b.example\r\nFROM: a@b.example\r\n\r\n"), denial);
 }
 
 TEST(HeaderCheck, AFromFieldThatReadersTakeDifferentlyIsUnreadable) {

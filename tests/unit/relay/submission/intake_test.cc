@@ -372,7 +372,7 @@ TEST_F(SubmittedTest, ALineThatIsNoFieldIsRefused) {
 }
 
 TEST_F(SubmittedTest, ASecondFromFieldIsRefused) {
-  EXPECT_EQ(submitted("From: a@from.example\r\nFROM : a@from.example\r\n\r\n"),
+  EXPECT_EQ(submitted("From: a@from.example\r\nFROM: a@from.example\r\n\r\n"),
             "554 5.6.0 The message has more than one From field\r\n");
 }
 
