@@ -126,8 +126,9 @@ bool apply_notify(RcptCommand& command, Value value) {
   return true;
 }
 
+// An atom within a parameter: RFC 5321 section 4.1.2 has no "=" in an esmtp-value.
 bool is_atom(std::string_view text) {
-  constexpr std::string_view kAtomSpecials = "!#$%&'*+-/=?^_`{|}~";
+  constexpr std::string_view kAtomSpecials = "!#$%&'*+-/?^_`{|}~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
     return ascii::is_alpha(c) || ascii::is_digit(c) ||
            kAtomSpecials.find(c) != std::string_view::npos;

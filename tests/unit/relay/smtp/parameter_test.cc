@@ -115,6 +115,7 @@ TEST(RcptParameters, OriginalRecipient) {
   ASSERT_FALSE(apply_rcpt_parameters("ORCPT=rfc822;Bob+2Bx@a.test", false, recipient));
   EXPECT_EQ(recipient.original, "rfc822;Bob+2Bx@a.test");
   EXPECT_EQ(rcpt_code("ORCPT=x.400;abc"), 501);  // "." is no character of an atom
+  EXPECT_EQ(rcpt_code("ORCPT=a=b;c"), 501);      // "=" is none of a parameter's value
   EXPECT_EQ(rcpt_code("ORCPT=rfc822"), 501);
   EXPECT_EQ(rcpt_code("ORCPT=rfc822;a+0Ab"), 501);
   EXPECT_EQ(rcpt_code("ORCPT=rfc822;" + std::string(500, 'a')), 501);
