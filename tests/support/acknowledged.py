@@ -28,11 +28,12 @@ def received_counts(internet):
 class Load:
     """postrider-load, which writes each id into a file as soon as its 250 is read."""
 
-    def __init__(self, relay, file, domains, size="512:60,4k:30,200k:10"):
+    def __init__(self, relay, file, domains, size="512:60,4k:30,200k:10", seconds=60, rate=None):
         self.file = file
         self.process = subprocess.Popen(
-            [LOAD, "--to", f"127.0.0.1:{relay.ports['trusted']}", "--sessions", "4", "--seconds", "60", "--domains",
-             ",".join(domains), "--size", size, "--run", file.name, "--ids", file, "--tolerate"],
+            [LOAD, "--to", f"127.0.0.1:{relay.ports['trusted']}", "--sessions", "4", "--seconds", str(seconds),
+             "--timeout", f"{2 * seconds + 60}s", "--domains", ",".join(domains), "--size", size, "--run", file.name,
+             "--ids", file, "--tolerate", *(["--rate", str(rate)] if rate else [])],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def count(self):
