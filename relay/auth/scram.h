@@ -53,6 +53,9 @@ class ScramExchange {
 
   [[nodiscard]] const std::string& user() const { return user_; }
 
+  // Of that user when the exchange began; see Users.
+  [[nodiscard]] std::size_t credentials() const { return users_->credentials(user_); }
+
   // The next message is the proof of the password: respond() judges it.
   [[nodiscard]] bool awaits_proof() const { return turn_ == Turn::kLast; }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -50,7 +51,7 @@ class Users {
   // Of two with one name the first counts.
   explicit Users(std::vector<User> users) : users_(std::move(users)) {
     for (const User& user : users_) {
-      by_name_.emplace(user.name, &user);
+      if (by_name_.emplace(user.name, &user).second) credentials_[user.name] = digest_of(user);
       if (user.has_password()) with_password_.push_back(&user);
       for (const std::string& name : user.certificates) by_certificate_.emplace(name, &user);
     }
@@ -64,6 +65,18 @@ class Users {
   [[nodiscard]] const User* find(std::string_view name) const {
     const auto found = by_name_.find(name);
     return found == by_name_.end() ? nullptr : found->second;
+  }
+
+  // A digest of all that the user of this name can be logged in with, which is another one with
+  // another password, and where the name is given to somebody else; 0: nobody has the name.
+  [[nodiscard]] std::size_t credentials(std::string_view name) const {
+    const auto found = credentials_.find(name);
+    return found == credentials_.end() ? 0 : found->second;
+  }
+
+  // Null: the user that had these credentials is gone, or has others.
+  [[nodiscard]] const User* find(std::string_view name, std::size_t had) const {
+    return credentials(name) == had ? find(name) : nullptr;
   }
 
   // Who logs in with a certificate of these names as `identity`, which is "" where the client does
@@ -102,10 +115,17 @@ class Users {
   [[nodiscard]] std::size_t size() const { return users_.size(); }
 
  private:
+  static std::size_t digest_of(const User& user) {
+    std::string all = user.password_hash + "\n" + user.plain_password + "\n" + user.scram_verifier;
+    for (const std::string& name : user.certificates) all += "\n" + name;
+    return std::hash<std::string>()(all);
+  }
+
   std::vector<User> users_;
   std::vector<const User*> with_password_;
   // Names belong to users_.
   std::map<std::string_view, const User*, std::less<>> by_name_;
+  std::map<std::string_view, std::size_t, std::less<>> credentials_;
   std::multimap<std::string_view, const User*, std::less<>> by_certificate_;
 };
 

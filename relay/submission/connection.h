@@ -75,6 +75,8 @@ class Connection final : public event::StreamEvents {
   bool put_off(std::string_view user);
   void refuse_login(const policy::LoginGuard::Wait& wait);
   auth::Trial trial_of(const std::string& user);
+  // The account of the SCRAM exchange has gone, or has other credentials, since it began.
+  [[nodiscard]] bool scram_is_outdated() const;
   // Of a login that is checked on the loop.
   void decide(bool accepted, const std::string& user, std::string_view wrong = kWrongPassword);
   // `wrong`: what a rejected client is told. The guard knows of a failure by then.

@@ -41,6 +41,7 @@ auth::Trial Connection::trial_of(const std::string& user) {
 
 void Connection::carry_out(smtp::AskCredentials& action) {
   if (put_off(action.user)) return;
+  intake_.log_in(receiver_.shared().authenticator.users()->credentials(action.user));
   std::string user = action.user;
   auth::Trial trial = trial_of(user);
   receiver_.shared().authenticator.check(
@@ -90,16 +91,26 @@ void Connection::carry_out(const smtp::AskIdentity& action) {
   if (put_off(action.identity)) return;
   const auto users = receiver_.shared().authenticator.users();
   const auth::User* user = users->holder(tls_->facts().names, action.identity);
-  if (user != nullptr) session_.identify(user->name);
+  if (user != nullptr) {
+    intake_.log_in(users->credentials(user->name));
+    session_.identify(user->name);
+  }
   decide(user != nullptr, user != nullptr ? user->name : action.identity,
          "The client's certificate is not that of this user");
+}
+
+bool Connection::scram_is_outdated() const {
+  const auto users = receiver_.shared().authenticator.users();
+  return users->credentials(scram_->user()) != scram_->credentials();
 }
 
 void Connection::carry_out(const smtp::AskScram& action) {
   // Others may have failed since the exchange began.
   if (!action.first && scram_->awaits_proof() && put_off(scram_->user())) return;
+  if (!action.first && scram_is_outdated()) return decide(false, scram_->user());
   if (action.first) scram_.emplace(receiver_.shared().authenticator.begin_scram());
   const auth::ScramExchange::Step step = scram_->respond(action.message);
+  if (action.first) intake_.log_in(scram_->credentials());
   if (step == auth::ScramExchange::Step::kChallenge) {
     if (action.first && put_off(scram_->user())) return;
     return session_.challenge(scram_->challenge(), scram_->user(), now());

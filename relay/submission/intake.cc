@@ -97,10 +97,18 @@ std::shared_ptr<const auth::Users> Intake::users() const {
   return shared_.authenticator.users();
 }
 
+const auth::User* Intake::account(const smtp::ServerSession& session,
+                                  const auth::Users& all) const {
+  return session.authenticated() ? all.find(session.user(), credentials_) : nullptr;
+}
+
 std::optional<Denied> Intake::sender_denial(const smtp::ServerSession& session,
                                             const auth::User* user) const {
   if (user == nullptr) {
-    return Denied{"account_gone", {550, {5, 7, 1}, "This account is no longer there"}};
+    return Denied{"account_changed",
+                  {421,
+                   {4, 7, 0},
+                   "This account has gone or has other credentials since the login; log in again"}};
   }
   const message::Address& sender = session.envelope().sender;
   if (!policy::may_send_as(user->senders, sender)) {
@@ -118,7 +126,7 @@ std::variant<Status, Denied> Intake::answer_sender(const smtp::ServerSession& se
   const auth::User* user = nullptr;
   if (session.authenticated()) {
     all = users();
-    user = all->find(session.user());
+    user = account(session, *all);
     if (auto denied = sender_denial(session, user)) return *std::move(denied);
   }
   const int asked = session.envelope().priority;
@@ -133,7 +141,7 @@ std::variant<Status, Denied> Intake::answer_sender(const smtp::ServerSession& se
 std::optional<Denied> Intake::quota_denial(const smtp::ServerSession& session) const {
   if (!session.authenticated()) return std::nullopt;
   const auto all = users();
-  const auth::User* user = all->find(session.user());
+  const auth::User* user = account(session, *all);
   if (user == nullptr) return std::nullopt;  // the commit says it
   const auto refused = shared_.quota.look(
       user->name, limits_of(*user), {0, session.recipients().size() + 1, 0}, shared_.clock.wall());
@@ -259,7 +267,7 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
   submission.envelope.user = session.user();
   submission.recipients = session.recipients();
   const auto all = users();
-  const auth::User* user = session.authenticated() ? all->find(session.user()) : nullptr;
+  const auth::User* user = account(session, *all);
   if (session.authenticated()) {
     // Of the same users: a file read anew meanwhile must not take the account from under us.
     if (auto denied = sender_denial(session, user)) return denied;

@@ -4,6 +4,7 @@
 // share. Thread: loop-affine.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -58,6 +59,10 @@ class Intake {
   // May this recipient be accepted (the bare postmaster needs an address to go to)?
   [[nodiscard]] message::Status recipient_verdict(const message::Recipient& recipient) const;
 
+  // A login to the account that has these (auth::Users) before they are checked. Once it has
+  // others, or is gone, the session sends no more.
+  void log_in(std::size_t credentials) { credentials_ = credentials; }
+
   // The reply to MAIL, with the priority that the message goes with, if that is not the one it asks
   // for; or a denial: the sender is not the session's user's, or the user may not send now.
   [[nodiscard]] std::variant<message::Status, Denied> answer_sender(
@@ -90,14 +95,18 @@ class Intake {
   [[nodiscard]] std::optional<Denied> header_denial(const message::HeaderSection& header) const;
   std::optional<Denied> take_labels(message::HeaderSection& header, const auth::User* user,
                                     message::Envelope& envelope) const;
-  // The account of the session; null on a trusted listener.
   [[nodiscard]] std::shared_ptr<const auth::Users> users() const;
+  // The account of the session; null on a trusted listener, and where it is not the one of the
+  // login any more.
+  [[nodiscard]] const auth::User* account(const smtp::ServerSession& session,
+                                          const auth::Users& all) const;
 
   // Text is gathered into blocks of this size, so that a large message is a list, not one growing
   // string.
   static constexpr std::size_t kBlockSize = 64 * 1024;
 
   Shared& shared_;
+  std::size_t credentials_ = 0;  // of the account that was logged in to
   message::Body body_;
   std::string block_;
   // The header section, until the commit.

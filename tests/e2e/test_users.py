@@ -80,6 +80,20 @@ def test_the_relay_follows_the_file(relay, users):
     assert not can_log_in(relay, "shop", "other")
 
 
+def test_a_session_ends_with_its_password(relay, users):
+    change(users, "add", "shop", "--sender", "*", password="sesame")
+    wait_users(relay, 2)
+    with connect(relay, login=False) as smtp:
+        smtp.login("shop", "sesame")
+        send(smtp, ["ann@one.test"])
+        change(users, "remove", "shop")
+        wait_users(relay, 1)
+        change(users, "add", "shop", "--sender", "*", password="other")
+        wait_users(relay, 2)
+        assert smtp.docmd("MAIL", "FROM:<a@client.test>")[0] == 421
+    assert can_log_in(relay, "shop", "other")
+
+
 def salt(relay, user, authzid=""):
     """What SCRAM says of this name to anybody."""
     with connect(relay, login=False) as smtp:

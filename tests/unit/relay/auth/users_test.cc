@@ -13,6 +13,25 @@ TEST(Users, AreFoundByName) {
   EXPECT_EQ(users.any(4), users.find("b"));
 }
 
+TEST(Users, AreThoseOfBeforeWhileTheirCredentialsAre) {
+  const auto credentials_of = [](const User& user) { return Users({user}).credentials("a"); };
+  const User before{"a", "hash", "", "scram", {"dns:a.test"}, {"a.test"}};
+  const std::size_t then = credentials_of(before);
+  EXPECT_NE(Users({before}).find("a", then), nullptr);
+  EXPECT_EQ(Users({before}).find("b", then), nullptr);
+  EXPECT_EQ(Users({before}).credentials("b"), 0U);
+  User other_rights = before;
+  other_rights.senders = {"*"};
+  EXPECT_EQ(credentials_of(other_rights), then);
+  const User others[] = {{"a", "HASH", "", "scram", {"dns:a.test"}},
+                         {"a", "hash", "", "SCRAM", {"dns:a.test"}},
+                         {"a", "hash", "", "scram", {"dns:b.test"}},
+                         {"a", "", "hash", "scram", {"dns:a.test"}}};
+  for (const User& other : others) {
+    EXPECT_EQ(Users({other}).find("a", then), nullptr);
+  }
+}
+
 User holding(const std::string& name, std::vector<std::string> certificates) {
   User user;
   user.name = name;

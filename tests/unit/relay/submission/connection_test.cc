@@ -1,9 +1,11 @@
 #include "relay/submission/connection.h"
 
+#include <functional>
 #include <gmock/gmock.h>
 
 #include "relay/auth/password.h"
 #include "relay/auth/scram.h"
+#include "relay/auth/scram_client.h"
 #include "tests/unit/relay/submission/submission_fixture.h"
 
 namespace postrider::submission {
@@ -176,6 +178,87 @@ TEST_F(ParallelLoginTest, ScramExchangesThatBeganTogetherAreHeldToTheLimitToo) {
   }
   EXPECT_EQ(replies_with("535 "), 4);
   EXPECT_EQ(counted(Metric::kAuthentications, "backoff"), 8U);
+}
+
+// A login is good for the account as it was then.
+class ChangedAccountTest : public SubmissionTest {
+ protected:
+  ChangedAccountTest() { use_submission(); }
+
+  // The accounts are read anew, with "app" as `change` leaves it.
+  void change_app(const std::function<void(auth::User&)>& change) {
+    std::vector<auth::User> users = auth_options_.users;
+    change(users[0]);
+    authenticator_->set_users(std::move(users));
+  }
+
+  static void set_password(auth::User& user) { user.plain_password = "other"; }
+
+  std::unique_ptr<Client> logged_in() {
+    auto client = secured();
+    EXPECT_THAT(say(*client, plain_login("secret")), StartsWith("235 "));
+    return client;
+  }
+
+  static constexpr std::string_view kLogInAgain =
+      "421 4.7.0 This account has gone or has other credentials since the login; log in again\r\n";
+};
+
+TEST_F(ChangedAccountTest, AnotherPasswordEndsASession) {
+  open();
+  auto client = logged_in();
+  send_message(*client, "\r\ntext\r\n");
+  EXPECT_THAT(reply(*client), StartsWith("250 "));
+  change_app(set_password);
+  EXPECT_EQ(say(*client, "MAIL FROM:<a@from.example>"), kLogInAgain);
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  EXPECT_EQ(counted(Metric::kRepliesRefused, "account_changed"), 1U);
+}
+
+TEST_F(ChangedAccountTest, SoDoesItsEnd) {
+  open();
+  auto client = logged_in();
+  authenticator_->set_users({});
+  EXPECT_EQ(say(*client, "MAIL FROM:<a@from.example>"), kLogInAgain);
+}
+
+TEST_F(ChangedAccountTest, AMessageInProgressIsNotTaken) {
+  open();
+  auto client = logged_in();
+  EXPECT_EQ(say(*client, "MAIL FROM:<a@from.example>"), "250 2.1.0 Ok\r\n");
+  EXPECT_EQ(say(*client, "RCPT TO:<b@to.example>"), "250 2.1.5 Ok\r\n");
+  EXPECT_THAT(say(*client, "DATA"), StartsWith("354 "));
+  change_app(set_password);
+  client->send("\r\ntext\r\n.\r\n");
+  EXPECT_EQ(reply(*client), kLogInAgain);
+  EXPECT_EQ(counted(Metric::kMessagesAccepted), 0U);
+}
+
+TEST_F(ChangedAccountTest, OtherRightsHoldForTheSessionsThereAre) {
+  open();
+  auto client = logged_in();
+  change_app([](auth::User& user) { user.senders = {"other.example"}; });
+  EXPECT_EQ(say(*client, "MAIL FROM:<a@from.example>"),
+            "550 5.7.1 This user may not send as <a@from.example>\r\n");
+  EXPECT_EQ(say(*client, "MAIL FROM:<a@other.example>"), "250 2.1.0 Ok\r\n");
+}
+
+TEST_F(ChangedAccountTest, AScramExchangeDoesNotProveAPasswordOfBefore) {
+  auth_options_.users[0].scram_verifier = auth::make_scram_verifier("secret").value();
+  open();
+  auto client = secured();
+  auth::ScramClient scram("app");
+  const std::string challenge =
+      say(*client, "AUTH SCRAM-SHA-256 " + ascii::base64_encode(scram.first()));
+  ASSERT_THAT(challenge, StartsWith("334 "));
+  const auto salt =
+      scram.challenged(*ascii::base64_decode(challenge.substr(4, challenge.size() - 6)));
+  ASSERT_TRUE(salt) << salt.error().text();
+  change_app(
+      [](auth::User& user) { user.scram_verifier = auth::make_scram_verifier("other").value(); });
+  const std::string proof = scram.prove(auth::derive_scram_keys("secret", *salt));
+  EXPECT_EQ(say(*client, ascii::base64_encode(proof)),
+            "535 5.7.8 User name or password is wrong\r\n");
 }
 
 TEST_F(ConnectionTest, PutsLoginsOffWhenTheyCannotBeChecked) {
