@@ -286,9 +286,10 @@ constexpr Option kSubmissionRows[] = {
              "ever waits.",
      .more = "A client that has to wait is answered 421, a user 454, whatever the password; but a "
              "user who logged in from the same address before does not wait for what strangers "
-             "tried. A client is an IPv4 address or an IPv6 /64. Guesses that come together are no "
-             "more than those that come one by one, but for those that auth.threads check at that "
-             "moment."},
+             "tried. A login that succeeds forgives its client as many failures with that user, "
+             "but in each auth.failure_memory no more than this. A client is an IPv4 address or an "
+             "IPv6 /64. Guesses that come together are no more than those that come one by one, "
+             "but for those that auth.threads check at that moment."},
     {.section = "auth",
      .key = "backoff_first",
      .kind = Kind::kDuration,

@@ -32,6 +32,7 @@ LoginGuard::Entry& LoginGuard::entry(State& state, const std::string& key) const
   if (!added) return it->second;
   const auto before = state.old.find(key);
   if (before != state.old.end()) it->second = before->second;
+  it->second.forgiven = 0;
   return it->second;
 }
 
@@ -90,11 +91,13 @@ void LoginGuard::succeeded(const IpAddress& client, std::string_view user, TimeP
   const std::string key = key_of(client);
   Entry& of_both = entry(*state, key + key_of_user(user));
   of_both.logged_in = true;
-  const unsigned forgiven = std::exchange(of_both.failures, 0);
+  const unsigned forgiven = std::min(of_both.failures, options_.failures_free - of_both.forgiven);
   if (forgiven == 0) return;
+  of_both.failures -= forgiven;
+  of_both.forgiven += forgiven;
   Entry& of_client = entry(*state, key);
   of_client.failures -= std::min(of_client.failures, forgiven);
-  of_client.free_at = {};
+  if (of_client.failures <= options_.failures_free) of_client.free_at = {};
 }
 
 }  // namespace postrider::policy

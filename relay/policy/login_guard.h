@@ -2,7 +2,9 @@
 // once a few have failed lets the next one be tried only after a while that doubles each time.
 //
 // A success forgives a client its failures with that user: people mistype. Those with other users
-// stay, or whoever has one account could guess at all others.
+// stay, or whoever has one account could guess at all others. And only as many as are free are
+// forgiven in one memory: whoever shares an address with a busy application could otherwise guess
+// its password between its logins.
 //
 // Parallel guesses gain nothing: who checks a password asks wait() right before it and tells of a
 // failure right after, so that no more are made beyond the limit than threads check at one time.
@@ -60,7 +62,9 @@ class LoginGuard {
   struct Entry {
     unsigned failures = 0;
     TimePoint free_at{};
-    bool logged_in = false;  // of a user and a client together
+    // Of a user and a client together:
+    bool logged_in = false;
+    unsigned forgiven = 0;  // within this generation
   };
 
   using Generation = std::map<std::string, Entry, std::less<>>;

@@ -62,8 +62,7 @@ TEST_F(LoginGuardTest, StrangersDoNotLockAUserOut) {
 }
 
 TEST_F(LoginGuardTest, ASuccessForgivesTheClientButNotTheUser) {
-  fail(4, here_, "a");
-  now_ += Seconds(5);
+  fail(3, here_, "a");
   guard_.succeeded(here_, "a", now_);
   fail(3, here_, "");
   EXPECT_EQ(wait(here_, "b"), 0);
@@ -76,13 +75,43 @@ TEST_F(LoginGuardTest, ASuccessForgivesTheClientButNotTheUser) {
 TEST_F(LoginGuardTest, ASuccessForgivesNothingThatWasTriedOnOthers) {
   for (int i = 0; i < 2; ++i) {
     fail(2, here_, "victim" + std::to_string(i));
-    fail(3, here_, "own");
+    fail(1, here_, "own");
     now_ += Seconds(900);
     guard_.succeeded(here_, "own", now_);
   }
   EXPECT_EQ(wait(here_, "own"), 0);
   fail(1, here_, "other");
   EXPECT_EQ(wait(here_, "own"), 10);  // the fifth on others, of which three were free
+}
+
+// Whoever shares an address with a busy application cannot guess its password between its logins.
+TEST_F(LoginGuardTest, OnlySoManyFailuresAreForgiven) {
+  int tried = 0;
+  for (int i = 0; i < 150; ++i) {
+    if (wait(here_, "a") == 0) guard_.succeeded(here_, "a", now_);
+    if (wait(here_, "a") != 0) continue;
+    fail(1, here_, "a");
+    ++tried;
+  }
+  EXPECT_EQ(tried, 7);  // three are free, three are forgiven, one more has to wait
+  EXPECT_EQ(guard_.wait(here_, "a", now_)->whose, LoginGuard::Whose::kClient);
+}
+
+TEST_F(LoginGuardTest, AWaitIsNotForgivenWithoutItsCause) {
+  fail(8, here_, "a");
+  EXPECT_EQ(wait(here_, "a"), 80);
+  guard_.succeeded(here_, "a", now_);  // of a login that began before
+  EXPECT_EQ(wait(here_, "a"), 80);
+}
+
+// People mistype today as they did yesterday.
+TEST_F(LoginGuardTest, AMemoryLaterAsManyAreForgivenAgain) {
+  for (int day = 0; day < 5; ++day) {
+    fail(3, here_, "a");
+    EXPECT_EQ(wait(here_, "a"), 0) << day;
+    guard_.succeeded(here_, "a", now_);
+    now_ += options_.memory;
+  }
 }
 
 TEST_F(LoginGuardTest, AnIpv6HostIsItsNetwork) {
