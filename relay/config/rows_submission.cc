@@ -53,7 +53,9 @@ constexpr Option kSubmissionRows[] = {
      .kind = Kind::kCount,
      .slot = PR_SLOT(config->submission.handshakes_max),
      .range = {0, 1'000'000},
-     .help = "TLS handshakes with clients in progress at one time; 0: no limit.",
+     .help =
+         "TLS handshakes with clients in progress at one time; 0: no limit. Of them one client, "
+         "an IPv4 address or an IPv6 /64, has at most as many as are free.",
      .more = "Beyond it STARTTLS is answered 454, and a connection that begins with TLS is closed. "
              "Bounds what clients that never end theirs can hold."},
     {.section = "submission",

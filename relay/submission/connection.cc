@@ -79,8 +79,6 @@ void Connection::open_session() {
       phase_ = Phase::kGone;
       return;
     }
-    handshake_ = receiver_.shared().handshakes.take();
-    if (!handshake_) return drop("handshakes", kTooManyHandshakes);
     return begin_tls();
   }
   if (entry_.refusal) {
@@ -108,9 +106,17 @@ void Connection::shut_down() {
 void Connection::on_data(std::string_view bytes) {
   if (phase_ != Phase::kOpen) return;  // lingering: read and forget
   if (proxy_header_ && !read_proxy_header(bytes)) return;
+  if (tls_ && !bytes.empty() && !place_handshake()) return settle();
   if (tls_) return receive_tls(bytes);
   if (phase_ == Phase::kOpen) session_.receive(bytes, now());
   drain();
+}
+
+bool Connection::place_handshake() {
+  if (tls_established_ || handshake_) return true;
+  handshake_ = receiver_.shared().handshakes.take(peer_.ip);
+  if (!handshake_) drop("handshakes", kTooManyHandshakes);
+  return handshake_ != nullptr;
 }
 
 void Connection::receive_tls(std::string_view bytes) {
@@ -224,7 +230,7 @@ void Connection::carry_out(smtp::Send& action) {
 }
 
 void Connection::carry_out(const smtp::AskTls&) {
-  handshake_ = receiver_.shared().handshakes.take();
+  handshake_ = receiver_.shared().handshakes.take(peer_.ip);
   if (handshake_) return session_.answer({220, {2, 0, 0}, "Ready to start TLS"}, now());
   session_.answer({454, {4, 7, 0}, std::string(kTooManyHandshakes)}, now(), "handshakes");
 }

@@ -47,6 +47,8 @@ class Connection final : public event::StreamEvents {
   void open_session();
   // Ends it without a word: nobody is there who would understand one.
   void drop(std::string_view reason, std::string_view words);
+  // At the first octets of a handshake that no STARTTLS announced. False: there is no place.
+  bool place_handshake();
   void receive_tls(std::string_view bytes);
   void shake_hands(std::string_view bytes);
   // Acts on what the engine has made of what came; plain_ is what it decrypted.
@@ -108,7 +110,7 @@ class Connection final : public event::StreamEvents {
   Endpoint peer_;  // the client; behind a load balancer the one that its header names
   Entry entry_;
   std::optional<ProxyHeader> proxy_header_;  // until it is through
-  policy::Seats::Seat handshake_;            // while one is in progress
+  policy::ClientSeats::Seat handshake_;      // while one is in progress
   smtp::ServerSession session_;
   Intake intake_;
   std::optional<auth::ScramExchange> scram_;  // the one in progress

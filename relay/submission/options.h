@@ -53,8 +53,8 @@ inline smtp::ServerOptions session_of(const ListenerOptions& listener,
 struct Options {
   std::vector<ListenerOptions> listeners;
   policy::AdmissionOptions admission;
-  // TLS handshakes in progress at one time, of all listeners; beyond, 454, or a closed connection
-  // where TLS comes first.
+  // TLS handshakes in progress at one time, of all listeners, shared as policy::ClientSeats says;
+  // beyond, 454, or a closed connection where TLS comes first.
   std::size_t handshakes_max = 2'000;
   policy::LoginGuardOptions login_guard;
   // Mode and tls_available are set for each listener.

@@ -19,6 +19,7 @@
 #include "relay/event/loop.h"
 #include "relay/event/tcp.h"
 #include "relay/policy/bursts.h"
+#include "relay/policy/client_seats.h"
 #include "relay/policy/login_guard.h"
 #include "relay/policy/quota.h"
 #include "relay/policy/seats.h"
@@ -67,7 +68,7 @@ struct Shared {
   Milliseconds message_lifetime{};
   TextMemory texts{options.bodies_in_flight_max, bodies_in_flight_per_client(options)};
   Gate gate{options.admission, metrics, clock};
-  policy::Seats handshakes{options.handshakes_max};
+  policy::ClientSeats handshakes{options.handshakes_max};
   tls::Handshaker handshaker{"tls-in"};  // stopped before the loops go
   policy::Bursts refusals;               // of replies, by reason
   policy::LoginGuard login_guard{options.login_guard};

@@ -505,12 +505,45 @@ TEST_F(ConnectionTest, AConnectionThatBeginsWithTlsIsClosedBeyondThat) {
   options_.handshakes_max = 1;
   open();
   auto slow = connect();
+  slow->send("\x16");
   ASSERT_TRUE(run_until([&] { return shared_->handshakes.taken() == 1; }));
   auto other = connect();
+  other->send("\x16");
   EXPECT_TRUE(run_until([&] { return other->ended; }));
   EXPECT_EQ(counted(Metric::kConnectionsRefused, "handshakes"), 1U);
   slow->stream.reset();
   EXPECT_TRUE(run_until([&] { return shared_->handshakes.taken() == 0; }));
+}
+
+TEST_F(ConnectionTest, AClientThatSaysNothingTakesNoPlace) {
+  use_submission(smtp::ListenerMode::kSubmissions);
+  options_.handshakes_max = 1;
+  open();
+  auto silent = connect();
+  auto behind_a_balancer = connect_proxied();
+  behind_a_balancer->send("PROXY TCP4 192.0.2.7 10.0.0.1 12345 465\r\n");
+  ASSERT_TRUE(run_until([&] { return shared_->gate.open() == 1; }));
+  EXPECT_EQ(shared_->handshakes.taken(), 0U);
+  auto other = connect();
+  other->start_tls();
+  EXPECT_EQ(reply(*other), "220 relay.example ESMTP postrider\r\n");
+}
+
+TEST_F(ConnectionTest, OneClientLeavesPlacesToOthers) {
+  use_submission(smtp::ListenerMode::kSubmissions);
+  options_.handshakes_max = 4;
+  open();
+  std::vector<std::unique_ptr<Client>> slow;
+  for (int i = 0; i < 5; ++i) {
+    slow.push_back(connect_proxied());
+    slow.back()->send("PROXY TCP4 192.0.2.7 10.0.0.1 12345 465\r\n\x16");
+  }
+  ASSERT_TRUE(run_until([&] { return counted(Metric::kConnectionsRefused, "handshakes") == 3; }));
+  EXPECT_EQ(shared_->handshakes.taken(), 2U);
+  auto other = connect_proxied();
+  other->send("PROXY TCP4 192.0.2.8 10.0.0.1 12345 465\r\n");
+  other->start_tls();
+  EXPECT_EQ(reply(*other), "220 relay.example ESMTP postrider\r\n");
 }
 
 TEST_F(ConnectionTest, EndsASilentSession) {
