@@ -222,15 +222,17 @@ constexpr Option kSubmissionRows[] = {
      .help =
          "Header fields that stand in every journal line of the message and are removed: names, "
          "or beginnings like \"X-Meta-*\".",
-     .more = "At most 16 in one message, with more it is refused; a value is cut after 256 octets.",
+     .more = "At most 16 in one message, with more it is refused; a value is cut after 256 octets. "
+             "A message whose recipients' lines would repeat more than 512 KiB of them is refused "
+             "with 554, which says to how many it may go at a time.",
      .example = "[\"X-Meta-*\"]"},
     {.section = "submission",
      .key = "bodies_in_flight_max",
      .kind = Kind::kSize,
      .slot = PR_SLOT(config->submission.bodies_in_flight_max),
      .range = {kMiB, kTiB},
-     .help = "Memory for the texts of all messages that are being received; beyond it a message is "
-             "put off with 452.",
+     .help = "Memory for the texts of all messages that are being received, and for the journal "
+             "lines about them; beyond it a message is put off with 452.",
      .more = "At least submission.message_size_max."},
     {.section = "submission",
      .key = "bodies_in_flight_per_client_max",

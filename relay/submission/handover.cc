@@ -37,10 +37,17 @@ void give_back(policy::QuotaLedger& quota, const Handover::Charge& charge) {
 
 // With `signatures`, fields that go between the trace field and the header section.
 void submit(Shared& shared, Handover message, const std::string& signatures, Intake::Done done) {
-  message.share.release();
   queue::Submission& submission = message.submission;
   submission.body.prepend(Chunk(message.trace + signatures + message.header.to_string()));
   submission.events = accepted_events(message, submission.id.to_string());
+  message.share.release();
+  if (auto denied = memory_denial(message.share.add(submission.events.size()))) {
+    give_back(shared.quota, message.charge);
+    message.share.release();
+    Receipt refused;
+    refused.denied = std::move(denied);
+    return done(refused);
+  }
   Receipt receipt{queue::Refusal::kNone,
                   submission.id,
                   submission.body.size(),
@@ -48,13 +55,15 @@ void submit(Shared& shared, Handover message, const std::string& signatures, Int
                   !submission.envelope.release_request.empty(),
                   message.asked_priority != 0,
                   message.asked_priority != submission.envelope.priority};
-  shared.queue.submit(std::move(submission),
-                      [receipt, charge = std::move(message.charge), &quota = shared.quota,
-                       done = std::move(done)](queue::Refusal refusal) mutable {
-                        if (refusal != queue::Refusal::kNone) give_back(quota, charge);
-                        receipt.refusal = refusal;
-                        done(receipt);
-                      });
+  shared.queue.submit(
+      std::move(submission),
+      [receipt, charge = std::move(message.charge), &quota = shared.quota,
+       share = std::move(message.share), done = std::move(done)](queue::Refusal refusal) mutable {
+        share = {};
+        if (refusal != queue::Refusal::kNone) give_back(quota, charge);
+        receipt.refusal = refusal;
+        done(receipt);
+      });
 }
 
 // What the sender is told of a message that was not signed after all.

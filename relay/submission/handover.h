@@ -32,7 +32,9 @@ struct Handover {
 
   Charge charge;
   WallTime time;
-  TextShare share;  // until the queue's own limits count the message
+  // Its text, until the queue's own limits count that; and then its journal lines, until they are
+  // written.
+  TextShare share;
   int asked_priority = 0;
 };
 

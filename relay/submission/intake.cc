@@ -65,6 +65,8 @@ std::optional<Denied> repair(message::HeaderSection& header, std::string_view id
   return std::nullopt;
 }
 
+}  // namespace
+
 std::optional<Denied> memory_denial(TextLimit limit) {
   switch (limit) {
     case TextLimit::kNone:
@@ -79,8 +81,6 @@ std::optional<Denied> memory_denial(TextLimit limit) {
       "bodies_in_flight_per_client",
       {452, {4, 3, 1}, "Too much message text from your address is in memory; try again soon"}};
 }
-
-}  // namespace
 
 Intake::Intake(Shared& shared) : shared_(shared) {}
 
@@ -277,6 +277,10 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
   }
   if (auto denied = take_labels(header, user, submission.envelope)) return denied;
   if (auto denied = take_metadata(shared_.options.metadata_headers, header, submission.envelope)) {
+    return denied;
+  }
+  if (auto denied =
+          metadata_lines_denial(submission.envelope.metadata, submission.recipients.size())) {
     return denied;
   }
   if (auto denied = choose_signatures(shared_.options, shared_.signer, header, user,

@@ -32,16 +32,21 @@ struct Denied {
   message::Status status;
 };
 
+// For a message whose text or journal lines are beyond that limit of the memory for them; nullopt:
+// for none.
+std::optional<Denied> memory_denial(TextLimit limit);
+
 // What became of a commit.
 struct Receipt {
   queue::Refusal refusal = queue::Refusal::kNone;
   queue::MessageId id;
   std::uint64_t size = 0;  // octets of the text, trace field included
   std::size_t recipients = 0;
-  bool future_release = false;        // it waits for a time that the client has set
-  bool mt_priority = false;           // it asked for a priority
-  bool mt_priority_lowered = false;   // more than it may have
-  std::optional<Denied> denied = {};  // refused before the queue: because of its signature
+  bool future_release = false;       // it waits for a time that the client has set
+  bool mt_priority = false;          // it asked for a priority
+  bool mt_priority_lowered = false;  // more than it may have
+  // Refused before the queue: because of its signature, or for want of memory.
+  std::optional<Denied> denied = {};
 
   [[nodiscard]] bool accepted() const { return refusal == queue::Refusal::kNone && !denied; }
 

@@ -35,6 +35,20 @@ std::optional<Denied> check_lines(const std::vector<std::string>& patterns,
   return std::nullopt;
 }
 
+// As the journal writes it: in quotes, with two characters more for each pair, where a quote or a
+// backslash takes two.
+std::size_t journal_size(const std::vector<message::Metadata>& metadata) {
+  std::size_t size = 0;
+  for (const message::Metadata& one : metadata) {
+    for (const std::string_view text : {std::string_view(one.name), std::string_view(one.value)}) {
+      const auto escaped =
+          std::count_if(text.begin(), text.end(), [](char c) { return c == '"' || c == '\\'; });
+      size += text.size() + static_cast<std::size_t>(escaped) + 3;
+    }
+  }
+  return size;
+}
+
 }  // namespace
 
 std::string printable_utf8(std::string_view text, std::size_t limit) {
@@ -84,6 +98,18 @@ std::optional<Denied> take_metadata(const std::vector<std::string>& patterns,
     header.remove(name);
   }
   return std::nullopt;
+}
+
+std::optional<Denied> metadata_lines_denial(const std::vector<message::Metadata>& metadata,
+                                            std::size_t recipients) {
+  const std::size_t size = journal_size(metadata);
+  if (size * recipients <= kMetadataLinesMax) return std::nullopt;
+  return Denied{"metadata",
+                {554,
+                 {5, 6, 0},
+                 "The header fields for the journal are too large for " +
+                     std::to_string(recipients) + " recipients; send to at most " +
+                     std::to_string(kMetadataLinesMax / size) + " at a time"}};
 }
 
 }  // namespace postrider::submission

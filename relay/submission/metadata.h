@@ -1,6 +1,7 @@
 // Header fields that a message brings for the journal, never for the wire. Thread: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,5 +23,13 @@ std::string printable_utf8(std::string_view text, std::size_t limit);
 // it could not be removed, or a line that is no field begins as one.
 std::optional<Denied> take_metadata(const std::vector<std::string>& patterns,
                                     message::HeaderSection& header, message::Envelope& envelope);
+
+// Octets of metadata in the journal lines with which a message is accepted, one a recipient, each
+// of which repeats it.
+inline constexpr std::size_t kMetadataLinesMax = 512U << 10;
+
+// A denial: it would be more for so many recipients. One recipient's always fits.
+std::optional<Denied> metadata_lines_denial(const std::vector<message::Metadata>& metadata,
+                                            std::size_t recipients);
 
 }  // namespace postrider::submission

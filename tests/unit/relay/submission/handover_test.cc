@@ -128,6 +128,41 @@ TEST_F(HandoverTest, BeyondTheQueueOfTheSignerItIsPutOff) {
   EXPECT_THAT(reply(*second), StartsWith("250"));
 }
 
+TEST_F(HandoverTest, ItsJournalLinesAreCountedUntilTheyAreWritten) {
+  open();
+  auto client = greeted();
+  hold_store();
+  send_message(*client, kText);
+  ASSERT_TRUE(run_until_held());
+  const std::size_t held = shared_->texts.octets();
+  release_store();
+  EXPECT_THAT(reply(*client), StartsWith("250 "));
+  EXPECT_EQ(held, events().size());
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+}
+
+TEST_F(HandoverTest, BeyondTheMemoryForJournalLinesItIsPutOff) {
+  options_.bodies_in_flight_max = 4000;
+  options_.session.message_size_max = 1000;
+  auth_options_.users[0].messages_per_day = 1;
+  use_submission();
+  open();
+  auto client = secured();
+  EXPECT_THAT(say(*client, plain_login("secret")), StartsWith("235"));
+  EXPECT_THAT(say(*client, "MAIL FROM:<a@from.example>"), StartsWith("250 "));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(say(*client, "RCPT TO:<b" + std::to_string(i) + "@to.example>"),
+                StartsWith("250 "));
+  }
+  EXPECT_THAT(say(*client, "DATA"), StartsWith("354 "));
+  EXPECT_EQ(say(*client, std::string(kText) + "."),
+            "452 4.3.1 Too much message text from your address is in memory; try again soon\r\n");
+  EXPECT_EQ(counted(Metric::kRepliesRefused, "bodies_in_flight_per_client"), 1U);
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+  send_message(*client, kText);  // the quota was given back
+  EXPECT_THAT(reply(*client), StartsWith("250 "));
+}
+
 TEST_F(HandoverTest, TheEndOfTheSignerIsAnAnswer) {
   open();
   hold_signer();

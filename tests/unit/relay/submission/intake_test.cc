@@ -107,6 +107,30 @@ TEST_F(IntakeTest, WritesAJournalLineForEachRecipient) {
   EXPECT_THAT(lines, HasSubstr(R"("client":"198.51.100.7")"));
 }
 
+// Each recipient's line repeats it.
+TEST_F(IntakeTest, MetadataForManyRecipientsIsBounded) {
+  options_.metadata_headers = {"X-Meta-*"};
+  open_with_session();
+  std::string fields;
+  for (int i = 0; i < 16; ++i) {
+    fields += "X-Meta-" + std::to_string(i) + ": " + std::string(256, '"') + "\r\n";
+  }
+  std::string recipients;
+  for (int i = 0; i < 100; ++i) recipients += "RCPT TO:<b" + std::to_string(i) + "@to.example>\r\n";
+  feed("MAIL FROM:<a@from.example>\r\n" + recipients + "DATA\r\n" + fields + "\r\n.\r\n");
+  const auto refused = commit();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->to_line(),
+            "554 5.6.0 The header fields for the journal are too large for 100 recipients; send to "
+            "at most 62 at a time");
+  session_->answer(*refused, clock_.now());
+  while (session_->next()) {
+  }
+  transact("b@to.example", fields + "\r\n");
+  committed();
+  EXPECT_EQ(receipt_->refusal, Refusal::kNone);
+}
+
 TEST_F(IntakeTest, TheBarePostmasterGoesWhereTheOptionsSay) {
   options_.postmaster = "ops@relay.example";
   open_with_session();

@@ -63,6 +63,21 @@ TEST(Metadata, LinesThatAreNoFieldsButBeginAsOneAreRefused) {
   EXPECT_FALSE(take("X-Met\xe9: stay\r\n\r\n").denied);
 }
 
+TEST(Metadata, TheLinesOfAllRecipientsAreBounded) {
+  // 15 octets of JSON: "a":"\"345678",
+  const std::vector<Metadata> metadata{{"a", "\"345678"}};
+  EXPECT_FALSE(metadata_lines_denial(metadata, kMetadataLinesMax / 15));
+  const auto denied = metadata_lines_denial(metadata, kMetadataLinesMax / 15 + 1);
+  ASSERT_TRUE(denied);
+  EXPECT_EQ(denied->reason, "metadata");
+  EXPECT_FALSE(metadata_lines_denial({}, kMetadataLinesMax));
+  // The largest there is, for one recipient.
+  const std::vector<Metadata> largest(
+      message::kMetadataMax,
+      {std::string(message::kMetadataNameMax, '"'), std::string(message::kMetadataValueMax, '"')});
+  EXPECT_FALSE(metadata_lines_denial(largest, 1));
+}
+
 TEST(Metadata, WhatASignatureCoversCannotBeTaken) {
   const std::string signature =
       "DKIM-Signature: v=1; a=x; d=b.example; s=s; bh=x; b=x; h=from:x-meta-a\r\n";
