@@ -31,6 +31,22 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+// Whether Host (RFC 9110 section 7.2) is an IP literal or "localhost", with a port or without: what
+// nobody else's DNS can point at this machine. Browsers never leave it out.
+bool is_own_name(std::string_view host) {
+  if (host.empty()) return true;
+  std::string_view name_view = host;
+  const std::size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && !host.ends_with(']')) {
+    if (!ascii::parse_u64(host.substr(colon + 1))) return false;
+    name_view = host.substr(0, colon);
+  }
+  if (ascii::iequals(name_view, "localhost")) return true;
+  const bool bracketed = name_view.starts_with('[') && name_view.ends_with(']');
+  if (bracketed) name_view = name_view.substr(1, name_view.size() - 2);
+  return IpAddress::parse(name_view).has_value();
+}
+
 std::int64_t seconds_between(WallTime from, WallTime to) {
   return std::chrono::duration_cast<Seconds>(to - from).count();
 }
@@ -184,6 +200,12 @@ Response Routes::answer(const Request& request) {
   // Without a token a page in a browser on this machine could act for its visitor; browsers say so.
   if (method != "GET" && request.from_web_page) {
     return refuse(403, "changes asked for by a web page are refused");
+  }
+  const bool is_for_all = request.path == "/metrics" || request.path == "/healthz";
+  if (options_.token.empty() && !is_for_all && !is_own_name(request.host)) {
+    return refuse(403,
+                  "without admin.token this is asked for by address or as localhost, not as '" +
+                      request.host + "'");
   }
   std::string_view allowed;
   bool is_known = false;

@@ -21,6 +21,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> parameters;  // decoded
   std::string authorization;                                    // the header's value, or ""
   bool from_web_page = false;                                   // it has an Origin header
+  std::string host = {};                                        // the header's value, or ""
 };
 
 struct Response {

@@ -125,6 +125,7 @@ Request to_request(const httplib::Request& from) {
   request.path = from.path;
   request.parameters.assign(from.params.begin(), from.params.end());
   request.authorization = from.get_header_value("Authorization");
+  request.host = from.get_header_value("Host");
   request.from_web_page = from.has_header("Origin");
   return request;
 }

@@ -12,7 +12,9 @@
 //
 // Answers are JSON (but /metrics); errors are {"error": "..."} with a 4xx or 5xx code. On a
 // loopback address no token is needed unless one is set; on any other address a token is required
-// ("Authorization: Bearer ..."), for /metrics and /healthz too. Thread: any.
+// ("Authorization: Bearer ..."), for /metrics and /healthz too. Where none is needed, all but these
+// two must be asked for by address or as localhost (403): any other name may be that of a web page
+// whose owner has pointed it here (DNS rebinding). Thread: any.
 #pragma once
 
 #include <functional>

@@ -162,7 +162,10 @@ constexpr Option kStorageRows[] = {
      .slot = PR_SLOT(config->admin.token),
      .check = check_token,
      .help = "What a request must bring as \"Authorization: Bearer ...\"; empty: nothing.",
-     .more = "Travels in clear text: put a TLS proxy before an address that is not loopback."},
+     .more =
+         "Travels in clear text: put a TLS proxy before an address that is not loopback. Without "
+         "one, all but /metrics and /healthz must be asked for by address or as localhost, so "
+         "that no web page reads the queue by pointing a name of its own at it."},
 };
 
 }  // namespace

@@ -70,7 +70,15 @@ class ServerTest : public testing::Test {
 
   std::string ask(const std::string& request_line, const std::string& headers = "") {
     return Caller(server_->endpoint())
-        .say(request_line + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n")
+        .say(request_line + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n")
+        .hear();
+  }
+
+  // Begins with the status line.
+  std::string ask_by_name(const std::string& path, const std::string& host,
+                          const std::string& headers = "") {
+    return Caller(server_->endpoint())
+        .say("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + headers + "\r\n")
         .hear();
   }
 
@@ -107,10 +115,11 @@ TEST_F(ServerTest, ChangesTheQueue) {
 
 TEST_F(ServerTest, AnswersThoughABodyWasSentWithTheRequest) {
   start();
-  EXPECT_THAT(Caller(server_->endpoint())
-                  .say("POST /messages/retry HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
-                  .hear(),
-              StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(
+      Caller(server_->endpoint())
+          .say("POST /messages/retry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello")
+          .hear(),
+      StartsWith("HTTP/1.1 400"));
 }
 
 TEST_F(ServerTest, TellsTheMethodsOfAPath) {
@@ -156,6 +165,40 @@ TEST_F(ServerTest, AWebPageCannotChangeAnything) {
   start();
   EXPECT_THAT(ask("DELETE /messages?all=1", "Origin: http://evil.example\r\n"),
               StartsWith("HTTP/1.1 403"));
+}
+
+// A page whose own name its owner has pointed at this machine is no other site to the browser.
+TEST_F(ServerTest, WithoutATokenNoOtherNameIsAnswered) {
+  start();
+  for (const std::string host :
+       {"evil.example:8025", "evil.example", "1.2.3.4.evil.example", "localhost.evil.example",
+        "1.2.3", "[::1", "a@127.0.0.1", ":8025", "127.0.0.1:80:80", "127.0.0.1:x"}) {
+    for (const std::string path : {"/queue", "/messages", "/explain?address=a@b.example"}) {
+      EXPECT_THAT(ask_by_name(path, host), StartsWith("HTTP/1.1 403")) << host;
+    }
+  }
+  EXPECT_THAT(ask_by_name("/queue", "evil.example:8025"),
+              HasSubstr("{\"error\":\"without admin.token this is asked for by address or as "
+                        "localhost, not as 'evil.example:8025'\"}"));
+  for (const std::string host : {"127.0.0.1", "127.0.0.1:8025", "localhost", "LocalHost:80",
+                                 "[::1]:8025", "[::1]", "192.0.2.1:80"}) {
+    EXPECT_THAT(ask_by_name("/queue", host), StartsWith("HTTP/1.1 200")) << host;
+  }
+}
+
+// Prometheus and load balancers ask by the names they were given.
+TEST_F(ServerTest, MetricsAndHealthAreForEveryName) {
+  start();
+  EXPECT_THAT(ask_by_name("/metrics", "relay1:8025"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask_by_name("/healthz", "relay1:8025"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, WithTheTokenEveryNameIsAnswered) {
+  Options options = on_port_0();
+  options.token = "0123456789abcdef";
+  start(options);
+  EXPECT_THAT(ask_by_name("/queue", "relay1:8025", "Authorization: Bearer 0123456789abcdef\r\n"),
+              StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(ServerTest, ListensOnIpv6) {
