@@ -9,6 +9,7 @@
 
 namespace postrider::tool {
 
+// An empty text was not given; what is given says something.
 struct QueueRequest {
   enum class Action { kList, kShow, kRemove, kRetry, kHold, kRelease, kSuspend, kResume };
 

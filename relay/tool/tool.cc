@@ -86,6 +86,18 @@ std::string path_of(const CLI::App* app) {
   return path;
 }
 
+// What was given without saying anything, as "--domain", among the commands that were given. It
+// must never count as not given: a script whose variable is not set would act on everything.
+std::string find_empty(const CLI::App* app) {
+  for (const CLI::Option* option : app->get_options()) {
+    for (const std::string& value : option->results()) {
+      if (value.empty()) return option->get_name();
+    }
+  }
+  const std::vector<CLI::App*> given = app->get_subcommands();
+  return given.empty() ? "" : find_empty(given.front());
+}
+
 CommandLine::CommandLine(Arguments& arguments, const Serve& serve)
     : arguments_(arguments),
       serve_(serve),
@@ -358,6 +370,7 @@ int CommandLine::run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return refuse(error.what());
   }
+  if (const std::string name = find_empty(&app_); !name.empty()) return refuse(name + " is empty");
   if (arguments_.version) return show_version();
   const QueueRequest& request = arguments_.queue;
   for (const std::string& id : {request.id, request.from}) {

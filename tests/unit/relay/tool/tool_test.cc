@@ -46,6 +46,37 @@ INSTANTIATE_TEST_SUITE_P(
                     UsageCase{{"options", "--format", "xml"}, "--format"},
                     UsageCase{{"user"}, "postrider user --help"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    GivenAndEmpty, ToolUsage,
+    testing::Values(
+        UsageCase{{"queue", "remove", "--sender", "a@b.test", "--domain", ""}, "--domain is empty"},
+        UsageCase{{"queue", "remove", "--domain", "b.test", ""}, "ID is empty"},
+        UsageCase{{"queue", "hold", "--domain", "b.test", "--sender", ""}, "--sender is empty"},
+        UsageCase{{"queue", "retry", "--domain", "b.test", "--tenant", ""}, "--tenant is empty"},
+        UsageCase{{"queue", "release", "--tenant", "t", "--campaign", ""}, "--campaign is empty"},
+        UsageCase{{"queue", "remove", "--tenant", "t", "--older-than", ""}, "--older-than"},
+        UsageCase{{"queue", "suspend", "--tenant", "t", "--domain", ""}, "--domain is empty"},
+        UsageCase{{"queue", "suspend", "--tenant", "t", "--for", ""}, "--for"},
+        UsageCase{{"queue", "suspend", "--tenant", "t", "--reason", ""}, "--reason is empty"},
+        UsageCase{{"queue", "resume", "--tenant", "t", "--campaign", ""}, "--campaign is empty"},
+        UsageCase{{"queue", "list", "--domain", ""}, "--domain is empty"},
+        UsageCase{{"queue", "list", "--from", ""}, "--from is empty"},
+        UsageCase{{"queue", "list", "--limit", ""}, "--limit"},
+        UsageCase{{"queue", "list", "--admin", ""}, "--admin is empty"},
+        UsageCase{{"queue", "list", "--config", ""}, "--config is empty"},
+        UsageCase{{"queue", "show", ""}, "ID is empty"},
+        UsageCase{{"explain", "a@b.test", "--tenant", ""}, "--tenant is empty"},
+        UsageCase{{"explain", ""}, "ADDRESS is empty"},
+        UsageCase{{"user", "add", "x", "--sender", ""}, "--sender is empty"},
+        UsageCase{{"user", "add", "x", "--sender", "*", "--tenant", ""}, "--tenant is empty"},
+        UsageCase{{"user", "add", "x", "--sender", "*", "--certificate", ""}, "--certificate is"},
+        UsageCase{{"user", "add", "x", "--sender", "*", "--priority-max", ""}, "--priority-max is"},
+        UsageCase{{"user", "remove", ""}, "NAME is empty"},
+        UsageCase{{"user", "list", "--file", ""}, "--file is empty"},
+        UsageCase{{"user", "hash", "--name", ""}, "--name is empty"},
+        UsageCase{{"options", "--format", ""}, "--format"},
+        UsageCase{{"serve", "--config", ""}, "--config is empty"}));
+
 TEST(Tool, WithoutArgumentsItShowsHelpAndFails) {
   const Said said = run_tool({});
   EXPECT_EQ(said.code, kUsage);
