@@ -13,6 +13,7 @@
 #include "relay/base/file.h"
 #include "relay/config/checks.h"
 #include "relay/config/config.h"
+#include "relay/config/key_depth.h"
 #include "relay/config/known_providers.h"
 #include "relay/config/option_value.h"
 #include "relay/config/problems.h"
@@ -177,6 +178,10 @@ bool load_sections(LoadResult& result, std::string_view text, std::string_view o
                    ProblemList& problems) {
   if (text.size() > kFileMax) {
     problems.add(0, fmt::format("larger than {} MiB", kFileMax >> 20));
+    return false;
+  }
+  if (const auto line = find_deep_key(text)) {
+    problems.add(*line, fmt::format("a key of more than {} parts", kKeyDotsMax + 1));
     return false;
   }
   try {

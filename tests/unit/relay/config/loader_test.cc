@@ -186,6 +186,24 @@ TEST(Loader, SurvivesDeepNesting) {
   EXPECT_THAT(problems_of(deep), ElementsAre(StartsWith("1: not TOML: ")));
 }
 
+TEST(Loader, SurvivesDeepKeys) {
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "a.";
+  const std::string problem = "2: a key of more than 17 parts";
+  EXPECT_THAT(problems_of("\n[" + deep + "a]\n"), ElementsAre(problem));
+  EXPECT_THAT(problems_of("\n[[" + deep + "a]]\n"), ElementsAre(problem));
+  EXPECT_THAT(problems_of("\n" + deep + "a = 1\n"), ElementsAre(problem));
+  EXPECT_THAT(problems_of("[[user]]\nname." + deep + "a = 1\n"), ElementsAre(problem));
+}
+
+// The deepest that passes: values as deep as the library allows, each with the longest key.
+TEST(Loader, SurvivesDeepKeysInDeepNesting) {
+  std::string deep;
+  for (int i = 0; i < 250; ++i) deep += "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a = {";
+  EXPECT_THAT(problems_of(deep + std::string(250, '}') + kRest),
+              ElementsAre("1: a: unknown section"));
+}
+
 TEST(Loader, RemembersWhichLineSetWhat) {
   const Lines lines = load(std::string("[dns]\nipv6 = false\n") + kRest).lines;
   EXPECT_EQ(lines.at("dns.ipv6"), 2U);
