@@ -26,10 +26,16 @@ bool would_block(int error) {
 
 }  // namespace
 
-Exchanges::Exchanges(ExchangeLimits limits, Answer answer)
-    : limits_(limits), answer_(std::move(answer)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Exchanges::Exchanges(ExchangeLimits limits, Answer answer, IsQuick is_quick, std::string busy)
+    : limits_(limits),
+      answer_(std::move(answer)),
+      is_quick_(std::move(is_quick)),
+      busy_(std::move(busy)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   PR_CHECK(wake_ >= 0, "eventfd");
-  for (std::size_t i = 0; i < limits_.threads; ++i) workers_.emplace_back([this] { work(); });
+  workers_.emplace_back([this] { work(quick_); });
+  for (std::size_t i = 0; i < limits_.threads; ++i)
+    workers_.emplace_back([this] { work(others_); });
   thread_ = std::thread([this] { run(); });
 }
 
@@ -41,8 +47,10 @@ Exchanges::~Exchanges() {
   }
   wake();
   thread_.join();
-  requests_.lock()->stopping = true;
-  changed_.notify_all();
+  for (Lane* lane : {&quick_, &others_}) {
+    lane->requests.lock()->stopping = true;
+    lane->changed.notify_all();
+  }
   for (std::thread& worker : workers_) worker.join();
   ::close(wake_);
 }
@@ -65,13 +73,13 @@ void Exchanges::wake() {
 
 // --- The threads that answer ---
 
-void Exchanges::work() {
+void Exchanges::work(Lane& lane) {
   for (;;) {
     Job job{};
     {
-      auto requests = requests_.lock();
-      changed_.wait(requests.mutex_lock(),
-                    [&] { return requests->stopping || !requests->waiting.empty(); });
+      auto requests = lane.requests.lock();
+      lane.changed.wait(requests.mutex_lock(),
+                        [&] { return requests->stopping || !requests->waiting.empty(); });
       if (requests->waiting.empty()) return;
       job = std::move(requests->waiting.front());
       requests->waiting.pop_front();
@@ -106,12 +114,7 @@ bool Exchanges::take_inbox() {
   }
   const TimePoint time = now();
   for (const int socket : adopted) take_place(socket);
-  for (Job& job : answered) {
-    const auto wait = interrupted_ ? limits_.close_deadline : limits_.answer_deadline;
-    Peer& peer = peers_.at(job.socket);
-    peer = {Stage::kWriting, peer.order, time + wait, std::move(job.bytes), 0};
-    write(job.socket, peer);
-  }
+  for (Job& job : answered) answer(job.socket, peers_.at(job.socket), std::move(job.bytes));
   if (interrupted_) {
     const TimePoint soon = time + limits_.close_deadline;
     for (auto& [socket, peer] : peers_) {
@@ -187,10 +190,26 @@ void Exchanges::read(int socket, Peer& peer) {
       peer.bytes.size() < limits_.request_bytes_max) {
     return;
   }
+  if (!hand_over(socket, peer.bytes)) return answer(socket, peer, busy_);
   peer.stage = Stage::kAnswering;
   peer.due = TimePoint::max();
-  requests_.lock()->waiting.push_back({socket, std::exchange(peer.bytes, {})});
-  changed_.notify_one();
+  peer.bytes = {};
+}
+
+bool Exchanges::hand_over(int socket, std::string& request) {
+  const bool is_quick = is_quick_(request);
+  Lane& lane = is_quick ? quick_ : others_;
+  auto requests = lane.requests.lock();
+  if (!is_quick && requests->waiting.size() >= limits_.waiting_max) return false;
+  requests->waiting.push_back({socket, std::move(request)});
+  lane.changed.notify_one();
+  return true;
+}
+
+void Exchanges::answer(int socket, Peer& peer, std::string bytes) {
+  const auto wait = interrupted_ ? limits_.close_deadline : limits_.answer_deadline;
+  peer = {Stage::kWriting, peer.order, now() + wait, std::move(bytes), 0};
+  write(socket, peer);
 }
 
 void Exchanges::write(int socket, Peer& peer) {

@@ -1,7 +1,8 @@
 // Exchanges: the connections of the admin server, one request and one answer each. One thread reads
 // and writes all of them without ever waiting for one; a request that is there as a whole goes to a
 // few threads that answer it in memory. So a slow peer holds its place and nothing else, and when
-// the places run out the one that has not finished its request for longest loses its own.
+// the places run out the one that has not finished its request for longest loses its own. What is
+// answered quickly has a thread of its own, and of the rest only a few may wait for theirs.
 //
 // Private to admin. Thread: any.
 #pragma once
@@ -12,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -21,7 +23,9 @@
 namespace postrider::admin {
 
 struct ExchangeLimits {
+  // For requests that may take their time, and how many may wait for one.
   std::size_t threads = 2;
+  std::size_t waiting_max = 16;
   // Connections accepted and not yet closed.
   std::size_t connections_max = 64;
   // Octets of a request; ours have no body to speak of.
@@ -39,8 +43,13 @@ class Exchanges {
   // The answer to the octets of a request: its header section, and what of a body came with it.
   // Runs on a thread of ours, several at once.
   using Answer = std::function<std::string(std::string request)>;
+  // Whether that answer waits for nothing: then the request stands behind no other that may.
+  using IsQuick = std::function<bool(std::string_view request)>;
 
-  Exchanges(ExchangeLimits limits, Answer answer);
+  // `busy`: the answer to one beyond ExchangeLimits::waiting_max.
+  Exchanges(
+      ExchangeLimits limits, Answer answer,
+      IsQuick is_quick = [](std::string_view) { return false; }, std::string busy = "");
   // interrupt(), then waits.
   ~Exchanges();
   Exchanges(const Exchanges&) = delete;
@@ -81,8 +90,14 @@ class Exchanges {
     bool stopping = false;
   };
 
+  // A queue before threads of its own.
+  struct Lane {
+    Guarded<Requests> requests;
+    std::condition_variable changed;
+  };
+
   void run();
-  void work();
+  void work(Lane& lane);
   void wake();
   // False: it is time to end.
   bool take_inbox();
@@ -91,6 +106,9 @@ class Exchanges {
   void wait_for_any();
   void serve(int socket, short events);
   void read(int socket, Peer& peer);
+  // False: too many wait already; the request is as it was.
+  bool hand_over(int socket, std::string& request);
+  void answer(int socket, Peer& peer, std::string bytes);
   void write(int socket, Peer& peer);
   void drop_unread(int socket, Peer& peer);
   void close_late(TimePoint now);
@@ -98,10 +116,12 @@ class Exchanges {
 
   const ExchangeLimits limits_;
   const Answer answer_;
+  const IsQuick is_quick_;
+  const std::string busy_;
   const int wake_;  // eventfd(2)
   Guarded<Inbox> inbox_;
-  Guarded<Requests> requests_;
-  std::condition_variable changed_;
+  Lane quick_;
+  Lane others_;
   // Of the reading and writing thread.
   std::map<int, Peer> peers_;
   std::size_t arrivals_ = 0;

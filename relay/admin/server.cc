@@ -1,10 +1,12 @@
 #include "relay/admin/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <httplib.h>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <sys/socket.h>
 #include <thread>
@@ -58,11 +60,29 @@ class MemoryStream final : public httplib::Stream {
   std::string answer_;
 };
 
+// Their answers wait for nothing; all others may wait for the disk, the commit thread or DNS.
+bool is_quick(std::string_view request) {
+  std::string_view path = request.substr(std::min(request.find(' '), request.size()));
+  path.remove_prefix(path.empty() ? 0 : 1);
+  path = path.substr(0, path.find_first_of(" ?\r\n"));
+  return path == "/healthz" || path == "/metrics";
+}
+
+std::string busy_answer() {
+  const std::string body = "{\"error\":\"too many requests wait for the queue; try again soon\"}\n";
+  return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+         "Cache-Control: no-store\r\nConnection: close\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
 // The library's server, one request a connection, without its ways with sockets: it accepts, and
 // answers in memory; Exchanges does what lies between.
 class HttpServer final : public httplib::Server {
  public:
-  HttpServer() : exchanges_({}, [this](const std::string& request) { return answer(request); }) {
+  HttpServer()
+      : exchanges_(
+            {}, [this](const std::string& request) { return answer(request); }, is_quick,
+            busy_answer()) {
     new_task_queue = [] { return new AtOnce; };
     // Not the library's own choice, which lets a second process share the port unseen.
     set_socket_options([](socket_t socket) {

@@ -1,5 +1,7 @@
-// Admin server: metrics, health and the queue over HTTP, on a thread of its own. Everything the
-// command line can do to a running relay goes through here.
+// Admin server: metrics, health and the queue over HTTP, on threads of its own. Everything the
+// command line can do to a running relay goes through here. /metrics and /healthz are answered
+// whatever the other requests wait for; of those a few are answered at a time and a few more wait,
+// and beyond that the answer is 503.
 //
 //   GET    /metrics                 text exposition
 //   GET    /healthz                 200 {"status":"ok"} or 503 with the reason

@@ -1,10 +1,12 @@
 #include "relay/admin/exchanges.h"
 
+#include <future>
 #include <gtest/gtest.h>
 #include <memory>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <vector>
 
 namespace postrider::admin {
 namespace {
@@ -98,6 +100,70 @@ TEST(Exchanges, TheOldestUnfinishedRequestMakesRoom) {
   third.say("3\r\n\r\n");
   EXPECT_EQ(second.hear(), "[2\r\n\r\n]");
   EXPECT_EQ(third.hear(), "[3\r\n\r\n]");
+}
+
+// Answers "slow..." when it is told to.
+struct SlowAnswers {
+  std::promise<void> told;
+  std::shared_future<void> release{told.get_future()};
+  std::promise<void> begun;
+
+  Exchanges::Answer answer() {
+    return [this](const std::string& request) {
+      if (request.starts_with("slow")) {
+        if (request.starts_with("slow1")) begun.set_value();
+        release.wait();
+      }
+      return echo(request);
+    };
+  }
+};
+
+bool is_quick(std::string_view request) {
+  return request.starts_with("quick");
+}
+
+TEST(Exchanges, AQuickRequestStandsBehindNoSlowOne) {
+  ExchangeLimits limits;
+  limits.threads = 1;
+  SlowAnswers slow;
+  Exchanges exchanges(limits, slow.answer(), is_quick);
+  const Client first(exchanges);
+  first.say("slow1\r\n\r\n");
+  slow.begun.get_future().wait();
+  const Client second(exchanges);
+  second.say("slow2\r\n\r\n");
+  const Client quick(exchanges);
+  quick.say("quick\r\n\r\n");
+  EXPECT_EQ(quick.hear(), "[quick\r\n\r\n]");
+  slow.told.set_value();
+  EXPECT_EQ(first.hear(), "[slow1\r\n\r\n]");
+  EXPECT_EQ(second.hear(), "[slow2\r\n\r\n]");
+}
+
+TEST(Exchanges, WhoWouldWaitBehindTooManyIsToldSo) {
+  ExchangeLimits limits;
+  limits.threads = 1;
+  limits.waiting_max = 2;
+  SlowAnswers slow;
+  Exchanges exchanges(limits, slow.answer(), is_quick, "busy");
+  std::vector<std::unique_ptr<Client>> served;
+  for (int i = 1; i <= 3; ++i) {
+    served.push_back(std::make_unique<Client>(exchanges));
+    served.back()->say("slow" + std::to_string(i) + "\r\n\r\n");
+    if (i == 1) slow.begun.get_future().wait();
+  }
+  const Client refused(exchanges);
+  refused.say("slow4\r\n\r\n");
+  EXPECT_EQ(refused.hear(), "busy");
+  const Client quick(exchanges);
+  quick.say("quick\r\n\r\n");
+  EXPECT_EQ(quick.hear(), "[quick\r\n\r\n]");
+  slow.told.set_value();
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_EQ(served[static_cast<std::size_t>(i) - 1]->hear(),
+              "[slow" + std::to_string(i) + "\r\n\r\n]");
+  }
 }
 
 TEST(Exchanges, WhoDoesNotReadItsAnswerKeepsNobodyWaiting) {

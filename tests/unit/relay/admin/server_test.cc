@@ -1,10 +1,12 @@
 #include "relay/admin/server.h"
 
+#include <future>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <memory>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <vector>
 
 #include "tests/unit/relay/admin/filled_queue.h"
 
@@ -56,8 +58,9 @@ class Caller {
 
 class ServerTest : public testing::Test {
  protected:
-  void start(Options options = on_port_0()) {
-    auto started = Server::start(options, *filled_.queue, filled_.metrics, filled_.clock);
+  void start(Options options = on_port_0(), Explain explain = {}) {
+    auto started =
+        Server::start(options, *filled_.queue, filled_.metrics, filled_.clock, std::move(explain));
     ASSERT_TRUE(started) << started.error().text();
     server_ = std::move(*started);
   }
@@ -93,6 +96,30 @@ TEST_F(ServerTest, AnswersOverTheNetwork) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(answer, HasSubstr("Content-Type: application/json"));
   EXPECT_THAT(answer, HasSubstr("\r\n\r\n{\"status\":\"ok\"}\n"));
+}
+
+TEST_F(ServerTest, HealthAndMetricsAreToldWhateverOthersWaitFor) {
+  std::promise<void> told;
+  const std::shared_future<void> answer(told.get_future());
+  start(on_port_0(), [answer](const auto&, const auto&) -> Result<std::string> {
+    answer.wait();
+    return std::string("explained");
+  });
+  std::vector<std::unique_ptr<Caller>> waiting;
+  std::string refused;
+  while (refused.empty() && waiting.size() < 40) {
+    waiting.push_back(std::make_unique<Caller>(server_->endpoint()));
+    waiting.back()->say("GET /explain?address=a@b.example HTTP/1.1\r\nHost: x\r\n\r\n");
+    if (waiting.size() > 20) refused = ask("GET /queue");
+  }
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(refused, HasSubstr("\r\n\r\n{\"error\":\"too many requests wait"));
+  EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("GET /healthz?x=1"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("GET /metrics"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("HEAD /healthz"), StartsWith("HTTP/1.1 200"));
+  told.set_value();
+  EXPECT_THAT(waiting.front()->hear(), HasSubstr("explained"));
 }
 
 TEST_F(ServerTest, DecodesParameters) {
