@@ -8,6 +8,10 @@
 
 namespace postrider::tool {
 
+// First thing in main: a standard stream that is closed gets a descriptor that fails as the closed
+// one did, so that no file or socket of ours takes its number.
+void hold_standard_streams();
+
 // To standard output, as it is.
 void print(std::string_view text);
 // To standard error, as a line behind "postrider: ".

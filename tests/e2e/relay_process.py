@@ -70,6 +70,7 @@ class Relay:
         self.process = None
         self.variables = {}  # of the environment, besides what is there
         self.descriptors_max = None
+        self.closed = ()  # standard streams that it starts without
         self.starts = 0
         self.make_directories()
         self.sections = self.settings(internet)
@@ -118,10 +119,12 @@ class Relay:
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen([POSTRIDER, "serve", "--config", self.config_file],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=environment() | self.variables, preexec_fn=self.limit_descriptors)
+                                            env=environment() | self.variables, preexec_fn=self.prepare)
 
-    def limit_descriptors(self):
-        """Of the new process."""
+    def prepare(self):
+        """In the new process."""
+        for stream in self.closed:
+            os.close(stream)
         if self.descriptors_max:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors_max, self.descriptors_max))
 

@@ -292,6 +292,18 @@ def test_sighup_while_it_stops_ends_nothing(relay, internet):
     assert relay.wait_end() == 0
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (0, 1)])
+def test_standard_streams_may_be_closed(new_relay, internet, closed):
+    relay = new_relay(internet, start=False)
+    relay.closed = closed
+    relay.start()
+    held = [os.readlink(f"/proc/{relay.process.pid}/fd/{stream}") for stream in closed]
+    assert held == ["/dev/null"] * len(closed)
+    submit(relay, "ann@one.test")
+    internet.wait_received("ann@one.test")
+    relay.stop()
+
+
 def test_a_log_that_nobody_reads_holds_nothing_up(relay, internet):
     relay.stop()
     reading, writing = os.pipe()

@@ -1,10 +1,14 @@
 #include "relay/tool/terminal.h"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <termios.h>
 #include <thread>
+#include <unistd.h>
+#include <vector>
 
 #include "tests/unit/relay/tool/tool_run.h"
 
@@ -19,6 +23,27 @@ TEST(Terminal, PrintsAndComplains) {
   });
   EXPECT_EQ(said.out, "a\n");
   EXPECT_EQ(said.err, "postrider: b\n");
+}
+
+// Ends the process: 0 where the streams in `closed` were held, and then fail as closed ones do.
+[[noreturn]] void hold_after_closing(const std::vector<int>& closed) {
+  for (const int stream : closed) ::close(stream);
+  hold_standard_streams();
+  char c = 'x';
+  for (const int stream : closed) {
+    const bool is_open = ::fcntl(stream, F_GETFD) >= 0;
+    const ssize_t done = stream == STDIN_FILENO ? ::read(stream, &c, 1) : ::write(stream, &c, 1);
+    if (!is_open || done >= 0 || errno != EBADF) ::_exit(1);
+  }
+  ::_exit(::open("/dev/null", O_RDONLY) > STDERR_FILENO ? 0 : 2);
+}
+
+TEST(TerminalDeathTest, StandardStreamsThatAreClosedAreHeld) {
+  for (const std::vector<int>& closed :
+       std::vector<std::vector<int>>{{}, {0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {0, 1, 2}}) {
+    EXPECT_EXIT(hold_after_closing(closed), testing::ExitedWithCode(0), "")
+        << testing::PrintToString(closed);
+  }
 }
 
 TEST(Terminal, ReadsALineOfAPipe) {
