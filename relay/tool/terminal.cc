@@ -55,6 +55,10 @@ Result<std::string> read_line() {
   return line;
 }
 
+void complain_of_output() {
+  complain(Error::from_errno("cannot write to standard output", errno).text());
+}
+
 }  // namespace
 
 // open(2) gives the lowest number that is free. Each is opened the wrong way round, so that its use
@@ -68,8 +72,15 @@ void hold_standard_streams() {
 }
 
 void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  errno = 0;
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout) != 0) complain_of_output();
+}
+
+bool finish_printing() {
+  errno = 0;
+  if (std::fflush(stdout) != 0) complain_of_output();
+  return std::ferror(stdout) == 0;
 }
 
 void complain(std::string_view text) {

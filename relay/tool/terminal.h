@@ -12,8 +12,10 @@ namespace postrider::tool {
 // one did, so that no file or socket of ours takes its number.
 void hold_standard_streams();
 
-// To standard output, as it is.
+// To standard output, as it is. Complains where that fails.
 void print(std::string_view text);
+// At the end of a command: whether all that it printed, its help too, could be written.
+bool finish_printing();
 // To standard error, as a line behind "postrider: ".
 void complain(std::string_view text);
 

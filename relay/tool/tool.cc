@@ -419,7 +419,9 @@ int CommandLine::show_version() {
 
 int run(int argc, char** argv, const Serve& serve) {
   Arguments arguments;
-  return CommandLine(arguments, serve).run(argc, argv);
+  const int code = CommandLine(arguments, serve).run(argc, argv);
+  // Who uses what was printed must not take a part for the whole.
+  return finish_printing() || code != kDone ? code : kFailed;
 }
 
 }  // namespace postrider::tool

@@ -34,13 +34,19 @@ Said caught(Action action) {
   return said;
 }
 
-inline Said run_tool(
+inline int run_tool_uncaught(
     std::vector<std::string> arguments,
     const Serve& serve = [](const config::Config&) { return 0; }) {
   arguments.insert(arguments.begin(), "postrider");
   std::vector<char*> raw;
   for (std::string& argument : arguments) raw.push_back(argument.data());
-  return caught([&] { return run(static_cast<int>(raw.size()), raw.data(), serve); });
+  return run(static_cast<int>(raw.size()), raw.data(), serve);
+}
+
+inline Said run_tool(
+    const std::vector<std::string>& arguments,
+    const Serve& serve = [](const config::Config&) { return 0; }) {
+  return caught([&] { return run_tool_uncaught(arguments, serve); });
 }
 
 // A directory of its own that anybody may read, so that a test run by root can become another user.

@@ -1,7 +1,10 @@
 #include "relay/tool/tool.h"
 
+#include <cstdio>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "relay/base/ascii.h"
 #include "relay/config/reference.h"
@@ -110,6 +113,33 @@ TEST(Tool, HelpIsThereForEveryCommandAndFitsATerminal) {
 TEST(Tool, PrintsTheVersion) {
   EXPECT_THAT(run_tool({"version"}).out, StartsWith("postrider "));
   EXPECT_EQ(run_tool({"--version"}).out, run_tool({"version"}).out);
+}
+
+// What `arguments` come to where standard output is a full disk.
+Said run_on_a_full_disk(const std::vector<std::string>& arguments) {
+  return caught([&] {
+    std::fflush(stdout);
+    const int before = ::dup(STDOUT_FILENO);
+    const int full = ::open("/dev/full", O_WRONLY);
+    ::dup2(full, STDOUT_FILENO);
+    ::close(full);
+    const int code = run_tool_uncaught(arguments);
+    ::dup2(before, STDOUT_FILENO);
+    ::close(before);
+    std::clearerr(stdout);
+    return code;
+  });
+}
+
+TEST(Tool, OutputThatIsLostIsAFailure) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"options"}, {"version"}, {"queue", "list", "--help"}}) {
+    const Said said = run_on_a_full_disk(arguments);
+    EXPECT_EQ(said.code, kFailed) << arguments.back();
+    EXPECT_EQ(said.err, "postrider: cannot write to standard output: No space left on device\n");
+  }
+  EXPECT_EQ(run_on_a_full_disk({"queue", "show"}).code, kUsage);
+  EXPECT_EQ(run_tool({"version"}).code, kDone);
 }
 
 TEST(Tool, PrintsTheOptions) {
