@@ -19,13 +19,13 @@
 #include "relay/auth/authenticator.h"
 #include "relay/base/log.h"
 #include "relay/base/random.h"
+#include "relay/config/password_file.h"
 #include "relay/daemon/activation.h"
 #include "relay/daemon/certificates_watch.h"
 #include "relay/daemon/journal_sync.h"
 #include "relay/daemon/kept_secret.h"
 #include "relay/daemon/keys_watch.h"
 #include "relay/daemon/notify.h"
-#include "relay/daemon/password_file.h"
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/users_watch.h"
 #include "relay/daemon/worker.h"
@@ -325,7 +325,7 @@ Result<delivery::Routes> Daemon::make_routes() const {
     }
     std::string password = options.password;
     if (!options.password_file.empty()) {
-      auto read = read_password(options.password_file);
+      auto read = config::read_password(options.password_file);
       if (!read) return failure(read.error());
       password = *std::move(read);
     }

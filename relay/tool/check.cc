@@ -11,6 +11,7 @@
 #include "relay/config/file_access.h"
 #include "relay/config/local_addresses.h"
 #include "relay/config/option_value.h"
+#include "relay/config/password_file.h"
 #include "relay/config/reference.h"
 #include "relay/signing/key.h"
 #include "relay/tls/context.h"
@@ -110,6 +111,18 @@ std::vector<Problem> key_problems(const Config& config, std::vector<std::string>
   return problems;
 }
 
+std::vector<Problem> password_problems(const Config& config) {
+  std::vector<Problem> problems;
+  const auto& routes = config.delivery.routes;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    if (routes[i].password_file.empty()) continue;
+    const auto password = config::read_password(routes[i].password_file);
+    if (password) continue;
+    problems.push_back({fmt::format("route[{}].password_file", i), password.error().text()});
+  }
+  return problems;
+}
+
 // From the name of an option to the line that set it.
 Problem located(const Problem& problem, const config::LoadResult& loaded, const std::string& file) {
   const auto line = loaded.lines.find(problem.where);
@@ -175,8 +188,8 @@ Examined examine(const std::filesystem::path& file) {
   // A file that cannot be read has its problem already.
   if (found.empty()) {
     found = certificate_problems(config, examined.warnings);
-    const std::vector<Problem> more = key_problems(config, examined.warnings);
-    found.insert(found.end(), more.begin(), more.end());
+    std::ranges::move(key_problems(config, examined.warnings), std::back_inserter(found));
+    std::ranges::move(password_problems(config), std::back_inserter(found));
   }
   for (const Problem& problem : found) {
     examined.problems.push_back(located(problem, examined.loaded, file.string()));

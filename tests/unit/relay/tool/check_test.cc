@@ -9,6 +9,7 @@
 namespace postrider::tool {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -70,6 +71,29 @@ TEST_F(CheckTest, AKeyOfAnotherCertificate) {
   const Said said = check(tls_section("other.pem"));
   EXPECT_EQ(said.code, kBadConfig);
   EXPECT_THAT(said.err, HasSubstr(": tls.certificate: "));
+}
+
+TEST_F(CheckTest, APasswordFileIsReadAsTheRelayReadsIt) {
+  const std::string file = folder_.write("password", "");
+  const auto refusal = [&] {
+    const Said said = check(tls_section() +
+                            "[[route]]\ndomain = \"a.example\"\nhost = \"mx.example\"\n"
+                            "user = \"u\"\npassword_file = \"" +
+                            file + "\"\n");
+    return said.code == kBadConfig ? said.err : "";
+  };
+  EXPECT_THAT(refusal(), AllOf(HasSubstr(": route.password_file: the password file "),
+                               HasSubstr("begins with an empty line")));
+  folder_.write("password", std::string(5000, 'p') + "\n");
+  EXPECT_THAT(refusal(), HasSubstr("is too long"));
+  folder_.write("password", "secret\n");
+  EXPECT_EQ(refusal(), "");
+  std::filesystem::remove(file);
+  ASSERT_EQ(::mkfifo(file.c_str(), 0644), 0);
+  EXPECT_THAT(refusal(), HasSubstr("it is a device or a pipe"));
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("/dev/zero", file);
+  EXPECT_THAT(refusal(), HasSubstr("it is a device or a pipe"));
 }
 
 TEST_F(CheckTest, WarnsOfACertificateThatEndsSoon) {

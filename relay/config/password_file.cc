@@ -1,4 +1,4 @@
-#include "relay/daemon/password_file.h"
+#include "relay/config/password_file.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "relay/base/file.h"
 #include "relay/smtp/sasl.h"
 
-namespace postrider::daemon {
+namespace postrider::config {
 
 Result<std::string> read_password(const std::string& path) {
   // With the line end.
@@ -22,4 +22,4 @@ Result<std::string> read_password(const std::string& path) {
   return text;
 }
 
-}  // namespace postrider::daemon
+}  // namespace postrider::config

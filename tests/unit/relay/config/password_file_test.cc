@@ -1,11 +1,11 @@
-#include "relay/daemon/password_file.h"
+#include "relay/config/password_file.h"
 
 #include <cstdlib>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-namespace postrider::daemon {
+namespace postrider::config {
 namespace {
 
 using ::testing::HasSubstr;
@@ -43,4 +43,4 @@ TEST_F(PasswordFileTest, ErrorsNameTheFileAndNotTheSecret) {
 }
 
 }  // namespace
-}  // namespace postrider::daemon
+}  // namespace postrider::config
