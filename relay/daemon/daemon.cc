@@ -465,6 +465,8 @@ void Daemon::take_down() {
 int serve(const config::Config& config, OpenStore open_store) {
   log::set_level(config.server.log_level);
   std::signal(SIGPIPE, SIG_IGN);
+  // A file at the limit of its size is then what a full disk is (RLIMIT_FSIZE, setrlimit(2)).
+  std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);  // until there is something to reload
   const std::size_t descriptors = raise_descriptor_limit();
   if (descriptors < config.submission.admission.connections_max) {

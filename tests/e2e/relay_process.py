@@ -70,6 +70,7 @@ class Relay:
         self.process = None
         self.variables = {}  # of the environment, besides what is there
         self.descriptors_max = None
+        self.file_size_max = None
         self.closed = ()  # standard streams that it starts without
         self.starts = 0
         self.make_directories()
@@ -127,6 +128,8 @@ class Relay:
             os.close(stream)
         if self.descriptors_max:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors_max, self.descriptors_max))
+        if self.file_size_max:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_size_max, self.file_size_max))
 
     def start(self):
         """Starts the process; returns when it accepts mail."""

@@ -102,3 +102,20 @@ def test_a_disk_that_others_fill_loses_nothing(new_disk, disk_relay, held_intern
     print(f"{under_fault.state(relay, recovered)}; replies {codes}; {len(acknowledged)} acknowledged")
     under_fault.end(relay)
     under_fault.check_all_delivered(relay, held_internet, acknowledged)
+
+
+def test_a_limit_of_file_sizes_is_like_a_full_disk(queue_relay, held_internet, directory):
+    relay = queue_relay(**STORE)
+    relay.file_size_max = MIB
+    relay.start()
+    file = directory("ids") / "ids"
+    load = under_fault.begin_load(relay, file, [under_fault.HELD], size="20k")
+    acknowledged = {}
+    wait_for("mail to be put off", lambda: under_fault.submit_once(relay, acknowledged) in under_fault.REFUSALS)
+    load.stop()
+    assert relay.running()
+    assert under_fault.CLEAR_WORDS.search(relay.log()), relay.log()[-2000:]
+    relay.stop()
+    relay.file_size_max = None
+    acknowledged |= read_acknowledged([file])
+    under_fault.check_all_delivered(relay, held_internet, acknowledged)
