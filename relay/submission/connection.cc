@@ -121,25 +121,25 @@ bool Connection::place_handshake() {
 
 void Connection::receive_tls(std::string_view bytes) {
   if (!tls_established_) return shake_hands(bytes);
-  plain_.clear();
-  tls_->receive(bytes, plain_);
-  received_tls();
+  std::string plain;  // not kept: thousands of connections wait
+  tls_->receive(bytes, plain);
+  received_tls(plain);
 }
 
 void Connection::shake_hands(std::string_view bytes) {
   shaking_hands_ = true;
-  receiver_.shared().handshaker.receive(tls_, std::string(bytes), receiver_.loop(),
-                                        [&receiver = receiver_, id = id_](std::string plain) {
-                                          Connection* self = receiver.find(id);
-                                          if (self == nullptr) return;
-                                          self->shaking_hands_ = false;
-                                          self->plain_ = std::move(plain);
-                                          self->received_tls();
-                                        });
+  receiver_.shared().handshaker.receive(
+      tls_, std::string(bytes), receiver_.loop(),
+      [&receiver = receiver_, id = id_](const std::string& plain) {
+        Connection* self = receiver.find(id);
+        if (self == nullptr) return;
+        self->shaking_hands_ = false;
+        self->received_tls(plain);
+      });
   settle();
 }
 
-void Connection::received_tls() {
+void Connection::received_tls(std::string_view plain) {
   if (phase_ != Phase::kOpen) return settle();
   const tls::Engine::State state = tls_->state();
   flush_tls();
@@ -154,7 +154,7 @@ void Connection::received_tls() {
   if (!tls_established_ && state != tls::Engine::State::kHandshaking) {
     tls_opened();
   }
-  if (!plain_.empty()) session_.receive(plain_, now());
+  if (!plain.empty()) session_.receive(plain, now());
   if (state == tls::Engine::State::kPeerClosed) {
     drain_actions();
     if (phase_ == Phase::kOpen) session_.end_of_input(now());

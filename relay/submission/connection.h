@@ -51,8 +51,8 @@ class Connection final : public event::StreamEvents {
   bool place_handshake();
   void receive_tls(std::string_view bytes);
   void shake_hands(std::string_view bytes);
-  // Acts on what the engine has made of what came; plain_ is what it decrypted.
-  void received_tls();
+  // Acts on what the engine has made of what came; `plain` is what it decrypted.
+  void received_tls(std::string_view plain);
   void tls_opened();
   // Carries out what the session asks for until it waits; then settles.
   void drain();
@@ -124,7 +124,6 @@ class Connection final : public event::StreamEvents {
   bool reading_ = true;
   bool input_ended_ = false;                   // the peer will send nothing more
   TimePoint own_deadline_ = TimePoint::max();  // PROXY header, handshake or lingering
-  std::string plain_;
 };
 
 }  // namespace postrider::submission

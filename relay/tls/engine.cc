@@ -193,6 +193,8 @@ void Engine::Impl::shake_hands() {
 }
 
 void Engine::Impl::decrypt(std::string& plain) {
+  // For all of it at once, so that a text of many records is not moved as it grows.
+  plain.reserve(plain.size() + wire.input_view.size() + kSmallRead);
   // The first room is a guess from what came in; then OpenSSL knows how much of a record is left.
   std::size_t room = std::clamp(wire.input_view.size(), kSmallRead, kRecordMax);
   while (state == State::kOpen) {

@@ -74,8 +74,9 @@ def test_out_of_descriptors_it_turns_clients_away_and_recovers(relay, internet):
     assert relay.log().count("connection refused: descriptors") == 1  # said once, however often
 
 
-@pytest.mark.parametrize("mode", ["submissions", "submission"])
-def test_memory_of_idle_sessions(new_relay, internet, certificate, mode):
+@pytest.mark.parametrize("mode, refused", [("submissions", 0), ("submission", 0), ("submissions", 128 << 10)])
+def test_memory_of_idle_sessions(new_relay, internet, certificate, mode, refused):
+    """`refused`: octets of a chunk that each has sent and that was not taken."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < SESSIONS + 200:
         pytest.skip(f"{hard} descriptors are too few for {SESSIONS} sessions")
@@ -99,6 +100,9 @@ def test_memory_of_idle_sessions(new_relay, internet, certificate, mode):
             link.recv(1000)
         link.sendall(b"EHLO app.client.test\r\n")
         assert link.recv(1000).startswith(b"250-")
+        if refused:
+            link.sendall(b"BDAT %d\r\n" % refused + b"x" * refused)
+            assert link.recv(1000).startswith(b"530 ")
         return link
 
     warm = [session() for _ in range(50)]
