@@ -323,7 +323,7 @@ void Connection::encrypt_some() {
   if (outgoing_.front().size() >= kRecord || outgoing_.size() == 1) {
     const std::string_view bytes = outgoing_.front().view();
     const std::size_t taken = std::min(bytes.size(), kUnsentMax / 2);
-    tls_->send(bytes.substr(0, taken));
+    encrypt(bytes.substr(0, taken));
     if (taken < bytes.size()) {
       outgoing_.front() = outgoing_.front().slice(taken);
     } else {
@@ -337,7 +337,13 @@ void Connection::encrypt_some() {
     record += outgoing_.front().view();
     outgoing_.pop_front();
   }
-  tls_->send(record);
+  encrypt(record);
+}
+
+// A peer that has closed its direction can answer nothing: what it is told it might act on, and be
+// told again by the next attempt.
+void Connection::encrypt(std::string_view plain) {
+  if (tls_->state() == tls::Engine::State::kOpen) tls_->send(plain);
 }
 
 void Connection::flush_tls() {

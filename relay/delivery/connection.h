@@ -115,6 +115,7 @@ class Connection final : public event::StreamEvents {
   // The connection has ended, by the peer or by failure.
   void lost(std::string_view reason);
   void encrypt_some();
+  void encrypt(std::string_view plain);
   void flush_tls();
   Result<event::Stream> connect();
   void connect_failed(std::string_view text);

@@ -247,7 +247,7 @@ Engine::State Engine::receive(std::string_view ciphertext, std::string& plain) {
 void Engine::send(std::string_view plain) {
   Impl& impl = *impl_;
   PR_CHECK(impl.state != State::kHandshaking, "Engine::send before the handshake is done");
-  if (impl.state != State::kOpen || plain.empty()) return;
+  if (impl.state == State::kFailed || plain.empty()) return;
   const std::size_t records = plain.size() / kRecordMax + 1;
   impl.wire.output.reserve(impl.wire.output.size() + plain.size() + records * kRecordOverhead);
   std::size_t written = 0;

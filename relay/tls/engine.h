@@ -54,8 +54,10 @@ class Engine {
   // Ciphertext from the peer. Decrypted text is appended to `plain`, at most what this input held.
   // Returns the state after it. A client's first flight needs one call with "" to be made.
   State receive(std::string_view ciphertext, std::string& plain);
-  // Encrypts; legal from kOpen on. In kPeerClosed and kFailed, which the peer can bring about at
-  // any time, it does nothing. The caller bounds how much it encrypts ahead of the socket.
+  // Encrypts; legal from kOpen on. In kFailed, which the peer can bring about at any time, it does
+  // nothing. A peer that has closed its own direction may still read (RFC 8446 section 6.1; one of
+  // TLS 1.2 drops what comes, RFC 5246 section 7.2.1). The caller bounds how much it encrypts ahead
+  // of the socket.
   void send(std::string_view plain);
   // close_notify, once.
   void close();

@@ -324,6 +324,22 @@ TEST_F(ConnectionTest, AnswersAClientThatOnlyStoppedSending) {
   EXPECT_TRUE(run_until_empty());
 }
 
+TEST_F(ConnectionTest, AnswersAClientThatOnlyClosedItsDirectionOfTls) {
+  use_submission();
+  open();
+  auto client = secured();
+  EXPECT_THAT(say(*client, plain_login("secret")), StartsWith("235 "));
+  hold_store();
+  send_message(*client, "\r\ntext\r\n");
+  client->close_tls();
+  ASSERT_TRUE(run_until_held());
+  release_store();
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 "));
+  EXPECT_TRUE(run_until([&] { return client->ended; }));
+  client->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+}
+
 TEST_F(ConnectionTest, CountsAMessageWhoseClientDidNotWaitForTheReply) {
   open();
   auto client = greeted();

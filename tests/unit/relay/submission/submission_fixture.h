@@ -83,6 +83,12 @@ class Client final : public event::StreamEvents {
     flush();
   }
 
+  // Its own direction; it reads on.
+  void close_tls() {
+    tls_->close();
+    flush();
+  }
+
   [[nodiscard]] bool in_tls() const { return tls_ && tls_->state() == tls::Engine::State::kOpen; }
 
   // The first complete reply out of `text`; nullopt: there is none yet.

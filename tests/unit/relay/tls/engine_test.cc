@@ -169,13 +169,19 @@ TEST_F(EngineTest, StillReadsAfterItsOwnClose) {
   EXPECT_EQ(both.client_got, "221 bye\r\n");
 }
 
-TEST_F(EngineTest, NothingIsSentToAPeerThatClosed) {
-  Pair both = connected();
-  both.client.close();
-  both.pump();
-  both.server.send("too late");
-  EXPECT_EQ(both.server.take_output(), "");
-  EXPECT_EQ(both.server.state(), State::kPeerClosed);
+TEST_F(EngineTest, APeerThatClosedItsOwnDirectionIsStillAnswered) {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    SSL_CTX_set_max_proto_version(client_->raw(), version);
+    Pair both = connected();
+    both.client.close();
+    both.pump();
+    both.server.send("250 ok\r\n");
+    EXPECT_EQ(both.server.state(), State::kPeerClosed);
+    both.server.close();
+    both.pump();
+    EXPECT_EQ(both.client_got, "250 ok\r\n");
+    EXPECT_EQ(both.client.state(), State::kPeerClosed);
+  }
 }
 
 TEST_F(EngineTest, NothingIsSentAfterItsOwnClose) {
