@@ -88,14 +88,15 @@ std::string path_of(const CLI::App* app) {
 
 // What was given without saying anything, as "--domain", among the commands that were given. It
 // must never count as not given: a script whose variable is not set would act on everything.
-std::string find_empty(const CLI::App* app) {
-  for (const CLI::Option* option : app->get_options()) {
-    for (const std::string& value : option->results()) {
-      if (value.empty()) return option->get_name();
+std::string find_empty(const CLI::App* outermost) {
+  for (const CLI::App* app = innermost(outermost); app != nullptr; app = app->get_parent()) {
+    for (const CLI::Option* option : app->get_options()) {
+      for (const std::string& value : option->results()) {
+        if (value.empty()) return option->get_name();
+      }
     }
   }
-  const std::vector<CLI::App*> given = app->get_subcommands();
-  return given.empty() ? "" : find_empty(given.front());
+  return "";
 }
 
 CommandLine::CommandLine(Arguments& arguments, const Serve& serve)
