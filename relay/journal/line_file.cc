@@ -59,14 +59,15 @@ Descriptor open_descriptor(const std::string& path, int flags) {
 Result<LineFile> LineFile::open(const std::string& path) {
   LineFile file;
   // Without O_NONBLOCK a pipe that nobody reads would stop the daemon here and at every write.
-  file.fd_ = open_descriptor(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
+  file.fd_ = std::make_shared<const Descriptor>(
+      open_descriptor(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK));
   FileFacts facts{};
-  if (!file.fd_.is_open() || ::fstat(file.fd_.get(), &facts) != 0) {
+  if (!file.fd_->is_open() || ::fstat(file.fd_->get(), &facts) != 0) {
     return failure(Error::from_errno("cannot open journal " + path, errno));
   }
   file.regular_ = S_ISREG(facts.st_mode);
   if (file.regular_ && ends_torn(path, file.size())) {
-    file.torn_ = write_all(file.fd_.get(), "\n").error != 0;
+    file.torn_ = write_all(file.fd_->get(), "\n").error != 0;
   }
   (void)file.size();
   return file;
@@ -74,12 +75,12 @@ Result<LineFile> LineFile::open(const std::string& path) {
 
 LineFile::Lost LineFile::append(std::string_view lines) {
   if (torn_) {
-    const Written ended = write_all(fd_.get(), "\n");
+    const Written ended = write_all(fd_->get(), "\n");
     if (ended.error != 0) return {count_lines(lines), ended.error};
     torn_ = false;
     ++size_bound_;
   }
-  const Written written = write_all(fd_.get(), lines);
+  const Written written = write_all(fd_->get(), lines);
   size_bound_ += written.octets;
   const std::size_t whole = lines.substr(0, written.octets).rfind('\n') + 1;  // npos + 1 is 0
   if (whole < written.octets) torn_ = !cut_back(written.octets - whole);
@@ -87,12 +88,12 @@ LineFile::Lost LineFile::append(std::string_view lines) {
 }
 
 bool LineFile::cut_back(std::size_t octets) {
-  return regular_ && ::ftruncate(fd_.get(), static_cast<off_t>(size() - octets)) == 0;
+  return regular_ && ::ftruncate(fd_->get(), static_cast<off_t>(size() - octets)) == 0;
 }
 
 std::uint64_t LineFile::size() {
   FileFacts facts{};
-  if (!regular_ || ::fstat(fd_.get(), &facts) != 0) return 0;
+  if (!regular_ || ::fstat(fd_->get(), &facts) != 0) return 0;
   size_bound_ = static_cast<std::uint64_t>(facts.st_size);
   return size_bound_;
 }
@@ -100,17 +101,13 @@ std::uint64_t LineFile::size() {
 bool LineFile::is_at(const std::string& path) const {
   FileFacts named{};
   FileFacts open{};
-  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd_.get(), &open) == 0 &&
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd_->get(), &open) == 0 &&
          named.st_dev == open.st_dev && named.st_ino == open.st_ino;
 }
 
 Result<void> LineFile::clear() {
-  if (::ftruncate(fd_.get(), 0) == 0) return {};
+  if (::ftruncate(fd_->get(), 0) == 0) return {};
   return failure(Error::from_errno("cannot empty the journal", errno));
-}
-
-Descriptor LineFile::for_sync() const {
-  return Descriptor(regular_ ? ::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0) : -1);
 }
 
 Result<void> sync_lines(const Descriptor& file) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,7 +62,7 @@ class LineFile {
   // Appends whole lines; those behind the first failed write are lost.
   Lost append(std::string_view lines);
 
-  [[nodiscard]] bool is_open() const { return fd_.is_open(); }
+  [[nodiscard]] bool is_open() const { return fd_ != nullptr; }
 
   // Whether it is a file on a disk, not a pipe or a device.
   [[nodiscard]] bool is_regular() const { return regular_; }
@@ -76,14 +77,17 @@ class LineFile {
   [[nodiscard]] bool is_at(const std::string& path) const;
   // Removes all lines.
   Result<void> clear();
-  // Another descriptor of the file, for sync_lines(); not open: there is nothing to be synced, or
-  // no descriptor to be had.
-  [[nodiscard]] Descriptor for_sync() const;
+
+  // The file, for sync_lines(): it stays open until that is done. Null: there is nothing to be
+  // synced.
+  [[nodiscard]] std::shared_ptr<const Descriptor> for_sync() const {
+    return regular_ ? fd_ : nullptr;
+  }
 
  private:
   bool cut_back(std::size_t octets);
 
-  Descriptor fd_;
+  std::shared_ptr<const Descriptor> fd_;
   bool regular_ = false;
   std::uint64_t size_bound_ = 0;
   bool torn_ = false;  // the last line has no end, and could not be cut off

@@ -269,9 +269,9 @@ void Writer::reopen() {
 
 void Writer::sync() {
   // Not under the lock: a disk may take its time, and the commit thread has lines to append.
-  const Descriptor file = state_->guarded.lock()->file.for_sync();
-  if (!file.is_open()) return;
-  const auto synced = sync_lines(file);
+  const auto file = state_->guarded.lock()->file.for_sync();
+  if (file == nullptr) return;
+  const auto synced = sync_lines(*file);
   if (!synced) log::error(kArea, "cannot be synced", {{"error", synced.error().text()}});
 }
 

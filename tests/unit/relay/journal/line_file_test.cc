@@ -49,7 +49,7 @@ TEST_F(LineFileTest, AppendsAndCountsOctets) {
   EXPECT_EQ(file.append("one\ntwo\n").lines, 0U);
   EXPECT_EQ(file.size(), 8U);
   EXPECT_EQ(read(), "one\ntwo\n");
-  EXPECT_TRUE(sync_lines(file.for_sync()));
+  EXPECT_TRUE(sync_lines(*file.for_sync()));
   EXPECT_TRUE(file.clear());
   EXPECT_EQ(file.size(), 0U);
   file.append("three\n");
