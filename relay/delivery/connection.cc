@@ -135,22 +135,27 @@ void Connection::shake_hands(std::string_view bytes) {
 void Connection::received_tls(std::string_view plain) {
   const tls::Engine::State state = tls_->state();
   flush_tls();
-  if (state == tls::Engine::State::kFailed) {
-    if (tls_established_) {
-      session_.connection_lost(tls_->error(), now());
-    } else {
-      shared_.meters.tls_failed.add();
-      handshake_failed(tls_->error());
-    }
+  if (!tls_established_ && state == tls::Engine::State::kFailed) {
+    shared_.meters.tls_failed.add();
+    handshake_failed(tls_->error());
     return drain();
   }
   if (!tls_established_ && state != tls::Engine::State::kHandshaking) tls_established();
   if (!plain.empty()) session_.receive(plain, now());
-  if (state == tls::Engine::State::kPeerClosed) {
-    drain_actions();  // what was said before the close counts
-    if (!ended_) session_.connection_lost("the peer closed the TLS connection", now());
+  if (const std::string_view why = end_of_tls(state); !why.empty()) {
+    drain_actions();  // what was said before counts
+    if (!ended_) session_.connection_lost(why, now());
   }
   drain();
+}
+
+// Why an established connection cannot go on, or "".
+std::string_view Connection::end_of_tls(tls::Engine::State state) const {
+  if (state == tls::Engine::State::kFailed) return tls_->error();
+  if (state == tls::Engine::State::kPeerClosed) return "the peer closed the TLS connection";
+  if (stream_->unsent() > kTlsUnsentMax)
+    return "the peer asks for more answers of TLS than it reads";
+  return "";
 }
 
 void Connection::tls_established() {

@@ -111,6 +111,7 @@ class Connection final : public event::StreamEvents {
   void start_tls();
   void prove(const std::optional<auth::ScramKeys>& keys);
   void tls_established();
+  [[nodiscard]] std::string_view end_of_tls(tls::Engine::State state) const;
   void handshake_failed(std::string_view reason);
   // The connection has ended, by the peer or by failure.
   void lost(std::string_view reason);
@@ -124,6 +125,8 @@ class Connection final : public event::StreamEvents {
 
   // Octets given to the socket ahead of the kernel; bounds what encryption makes in advance.
   static constexpr std::size_t kUnsentMax = 256 * 1024;
+  // Beyond what encryption makes: answers to messages of TLS itself (KeyUpdate, HelloRequest).
+  static constexpr std::size_t kTlsUnsentMax = 2 * kUnsentMax;
 
   Shared& shared_;
   event::Loop& loop_;
