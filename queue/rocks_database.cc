@@ -18,6 +18,7 @@
 #include <rocksdb/utilities/table_properties_collectors.h>
 
 #include "queue/crc32c.h"
+#include "queue/log_gap.h"
 #include "queue/rocks_environment.h"
 #include "queue/store_directory.h"
 #include "relay/base/log.h"
@@ -213,6 +214,9 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
   if (auto made = make_store_directory(directory); !made) return failure(made.error());
   if (auto unused = check_unused(directory); !unused) return failure(unused.error());
   const LogsAside aside(directory);
+  const std::vector<LogGap> gaps = find_gaps(directory);
+  if (const auto lost = behind(gaps); !lost.empty()) aside.keep(lost);
+  for (const LogGap& gap : gaps) cut(gap);
 
   auto cache = rocksdb::NewLRUCache(kBlockCacheSize, kBlockCacheShardBits);
   rocksdb::Options options = make_options(wanted, cache);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "queue/log_gap.h"
+
 namespace postrider::queue {
 
 namespace {
@@ -22,8 +24,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-// Of RocksDB's log format. A file that ends elsewhere might seem to end in half a record.
-constexpr std::uint64_t kLogBlock = 32U << 10;
+// A file that ends elsewhere than a block might seem to end in half a record.
 static_assert(kZerosAhead % kLogBlock == 0);
 
 constexpr std::uint64_t kXfsMagic = 0x58465342;

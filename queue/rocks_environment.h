@@ -5,7 +5,7 @@
 // Where a file grows, the sync of a write also waits for the file system's journal, which notes the
 // new size and the new blocks: on ext4 and XFS that takes as long again as the data. Over blocks
 // that have been written once there is nothing to note. A log that nobody closed (a crash) ends in
-// zeros; RocksDB's reader takes a record of type and size zero for no record.
+// zeros; the next open cuts them off (log_gap.h).
 #pragma once
 
 #include <cstdint>
