@@ -132,11 +132,30 @@ TEST(Damage, SoIsAMessageWhoseRecordIsDamagedOrMissing) {
   }
 }
 
+// As it is stored, and then `damage` is done to it.
+std::string damaged_chunk(World& world, const std::string& key, const std::string& damage) {
+  const auto stored = world.store.get(key);
+  std::string value(stored.value()->view());
+  if (damage == "a flipped bit") value[0] = static_cast<char>(value[0] ^ 1);
+  if (damage == "another checksum") value.back() = static_cast<char>(value.back() ^ 1);
+  if (damage == "a part of it") value.erase(0, 1);
+  if (damage == "another text") {
+    const std::string_view text = "of another length, and verifies";
+    const auto trailer = body_trailer(key, std::span(&text, 1));
+    value = std::string(text).append(trailer.data(), trailer.size());
+  }
+  if (damage == "nothing of it") value.clear();
+  return value;
+}
+
 TEST(Damage, ADamagedBodyIsNeverDelivered) {
-  for (const std::string value : {"garbage", ""}) {
+  for (const std::string damage :
+       {"a flipped bit", "another checksum", "a part of it", "another text", "nothing of it"}) {
+    SCOPED_TRACE(damage);
     World world;
     const MessageId id = deferred(world);
-    overwrite(world, body_key(id, 0), value);
+    const std::string key = body_key(id, 0);
+    overwrite(world, key, damaged_chunk(world, key, damage));
     world.advance(hours(2));
     bool failed = false;
     world.core->read_body(world.take(), [&](Lease lease, Result<void> result) {
