@@ -234,6 +234,9 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kStartTime, "postrider_start_time_seconds", kGauge, "",
      "When the process started, in seconds since 1970. A change is a restart."},
     {kWorkers, "postrider_workers", kGauge, "", "Worker threads that run; see server.workers."},
+    {kAdminRefused, "postrider_admin_refused_total", kCounter, "",
+     "Requests to the admin port answered 503, because too many others waited for the queue, the "
+     "disk or DNS. Metrics and health are never among them."},
 }};
 
 constexpr bool in_order() {

@@ -84,6 +84,7 @@ enum class Metric {
   kBuildInfo,  // label version
   kStartTime,
   kWorkers,
+  kAdminRefused,
   kMetricCount,
 };
 

@@ -26,7 +26,7 @@ bool would_block(int error) {
 
 }  // namespace
 
-Exchanges::Exchanges(ExchangeLimits limits, Answer answer, IsQuick is_quick, std::string busy)
+Exchanges::Exchanges(ExchangeLimits limits, Answer answer, IsQuick is_quick, Busy busy)
     : limits_(limits),
       answer_(std::move(answer)),
       is_quick_(std::move(is_quick)),
@@ -190,7 +190,7 @@ void Exchanges::read(int socket, Peer& peer) {
       peer.bytes.size() < limits_.request_bytes_max) {
     return;
   }
-  if (!hand_over(socket, peer.bytes)) return answer(socket, peer, busy_);
+  if (!hand_over(socket, peer.bytes)) return answer(socket, peer, busy_());
   peer.stage = Stage::kAnswering;
   peer.due = TimePoint::max();
   peer.bytes = {};

@@ -46,10 +46,12 @@ class Exchanges {
   // Whether that answer waits for nothing: then the request stands behind no other that may.
   using IsQuick = std::function<bool(std::string_view request)>;
 
-  // `busy`: the answer to one beyond ExchangeLimits::waiting_max.
+  // The answer to one beyond ExchangeLimits::waiting_max; runs on the thread that reads.
+  using Busy = std::function<std::string()>;
   Exchanges(
       ExchangeLimits limits, Answer answer,
-      IsQuick is_quick = [](std::string_view) { return false; }, std::string busy = "");
+      IsQuick is_quick = [](std::string_view) { return false; },
+      Busy busy = [] { return std::string(); });
   // interrupt(), then waits.
   ~Exchanges();
   Exchanges(const Exchanges&) = delete;
@@ -117,7 +119,7 @@ class Exchanges {
   const ExchangeLimits limits_;
   const Answer answer_;
   const IsQuick is_quick_;
-  const std::string busy_;
+  const Busy busy_;
   const int wake_;  // eventfd(2)
   Guarded<Inbox> inbox_;
   Lane quick_;

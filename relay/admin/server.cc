@@ -79,10 +79,14 @@ std::string busy_answer() {
 // answers in memory; Exchanges does what lies between.
 class HttpServer final : public httplib::Server {
  public:
-  HttpServer()
+  // `refused` counts what is answered busy_answer().
+  explicit HttpServer(metrics::Counter refused)
       : exchanges_(
             {}, [this](const std::string& request) { return answer(request); }, is_quick,
-            busy_answer()) {
+            [refused]() mutable {
+              refused.add();
+              return busy_answer();
+            }) {
     new_task_queue = [] { return new AtOnce; };
     // Not the library's own choice, which lets a second process share the port unseen.
     set_socket_options([](socket_t socket) {
@@ -163,7 +167,8 @@ void fill(httplib::Response& to, const Response& from) {
 struct Server::State {
   State(const Options& options, queue::Queue& queue, metrics::Registry& metrics, const Clock& clock,
         Explain explain)
-      : routes(options, queue, metrics, clock, std::move(explain)) {}
+      : routes(options, queue, metrics, clock, std::move(explain)),
+        http(metrics.counter(metrics::Metric::kAdminRefused)) {}
 
   Result<void> bind(const Endpoint& address);
   [[nodiscard]] Endpoint bound_to(const Endpoint& asked) const;

@@ -146,7 +146,7 @@ TEST(Exchanges, WhoWouldWaitBehindTooManyIsToldSo) {
   limits.threads = 1;
   limits.waiting_max = 2;
   SlowAnswers slow;
-  Exchanges exchanges(limits, slow.answer(), is_quick, "busy");
+  Exchanges exchanges(limits, slow.answer(), is_quick, [] { return std::string("busy"); });
   std::vector<std::unique_ptr<Client>> served;
   for (int i = 1; i <= 3; ++i) {
     served.push_back(std::make_unique<Client>(exchanges));

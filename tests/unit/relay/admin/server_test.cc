@@ -116,7 +116,9 @@ TEST_F(ServerTest, HealthAndMetricsAreToldWhateverOthersWaitFor) {
   EXPECT_THAT(refused, HasSubstr("\r\n\r\n{\"error\":\"too many requests wait"));
   EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(ask("GET /healthz?x=1"), StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(ask("GET /metrics"), StartsWith("HTTP/1.1 200"));
+  const std::string metrics = ask("GET /metrics");
+  EXPECT_THAT(metrics, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(metrics, ::testing::ContainsRegex("\npostrider_admin_refused_total [1-9]"));
   EXPECT_THAT(ask("HEAD /healthz"), StartsWith("HTTP/1.1 200"));
   told.set_value();
   EXPECT_THAT(waiting.front()->hear(), HasSubstr("explained"));
