@@ -9,7 +9,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ELSEWHERE = {
     "relay/main.cc": "tests/e2e: the binary itself",
     "relay/auth/scram_parts.cc": "scram_test, scram_client_test: the example of the RFC, from both sides",
-    "relay/submission/connection_auth.cc": "connection_test: logins",
     "relay/admin/explanation_json.cc": "explain_view_test: what is shown is made from it",
     "relay/tool/admin_target.cc": "queue_command_test: who is asked",
     "relay/tool/explain_command.cc": "tests/e2e/test_explain.py: with a relay and without",
