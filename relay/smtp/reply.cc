@@ -64,6 +64,10 @@ void append_plain_reply(std::string& out, int code, std::string_view text) {
   append_lines(out, code, "", text);
 }
 
+void append_challenge(std::string& out, std::string_view challenge) {
+  out += "334 " + ascii::base64_encode(challenge) + "\r\n";
+}
+
 ReplyVerdict ReplyParser::read(std::string_view& input) {
   if (complete_) {
     text_.clear();

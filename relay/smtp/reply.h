@@ -20,6 +20,10 @@ void append_reply(std::string& out, const message::Status& status);
 // RFC 2034 section 3 has none.
 void append_plain_reply(std::string& out, int code, std::string_view text);
 
+// A challenge within AUTH, of any octets, whole: its line may be longer than others (RFC 4954
+// section 4).
+void append_challenge(std::string& out, std::string_view challenge);
+
 enum class ReplyVerdict : std::uint8_t {
   kIncomplete,
   kComplete,

@@ -59,7 +59,7 @@ void ServerSession::Machine::challenge(std::string_view message, std::string_vie
   now_ = quiet_since_ = now;
   ask_ = Ask::kNothing;
   user_ = user;
-  append_plain_reply(unsent_, 334, ascii::base64_encode(message));
+  append_challenge(unsent_, message);
   mode_ = Mode::kSasl;
   close_if_due();
 }
@@ -103,7 +103,7 @@ void ServerSession::Machine::respond_sasl(const std::optional<std::string>& resp
 void ServerSession::Machine::follow_sasl(SaslStep step) {
   switch (step) {
     case SaslStep::kChallenge:
-      append_plain_reply(unsent_, 334, ascii::base64_encode(sasl_->exchange->challenge()));
+      append_challenge(unsent_, sasl_->exchange->challenge());
       mode_ = Mode::kSasl;
       return;
     case SaslStep::kCredentials: {

@@ -52,6 +52,15 @@ TEST(AppendReply, OnlyPrintableAsciiInLinesOfBoundedLength) {
   EXPECT_EQ(written({550, {5, 0, 0}, std::string(2000, 'x')}).size(), 512U);
 }
 
+TEST(AppendReply, AChallengeIsWhole) {
+  std::string out;
+  append_challenge(out, "abc");
+  append_challenge(out, "");
+  append_challenge(out, std::string(3000, 'r'));
+  EXPECT_EQ(out.substr(0, 18), "334 YWJj\r\n334 \r\n33");
+  EXPECT_EQ(out.size(), 10 + 6 + 4 + 4000 + 2);
+}
+
 TEST(ReplyParser, OneLineAndSeveral) {
   EXPECT_EQ(read("250 2.0.0 Ok\r\n").status, (Status{250, {2, 0, 0}, "Ok"}));
   EXPECT_EQ(read("550-5.1.1 a\r\n550-5.1.1 b\r\n550 5.1.1 c\r\n").status,
