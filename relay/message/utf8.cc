@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace postrider::message {
 
@@ -55,7 +56,14 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+// Eight octets at a time: whole texts are looked at.
 bool is_ascii(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  for (; text.size() >= sizeof kHighBits; text.remove_prefix(sizeof kHighBits)) {
+    std::uint64_t octets = 0;
+    std::memcpy(&octets, text.data(), sizeof octets);
+    if ((octets & kHighBits) != 0) return false;
+  }
   return std::all_of(text.begin(), text.end(), [](char c) { return octet(c) < 0x80; });
 }
 

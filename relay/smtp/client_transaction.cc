@@ -24,6 +24,7 @@ std::uint64_t size_of(const Transaction& transaction) {
   return transaction.pieces ? transaction.pieces->size : transaction.body.size();
 }
 
+// What counts is the text: a client may say 8BITMIME of one that is plain, or forget to say it.
 bool is_seven_bit(const Transaction& transaction) {
   if (transaction.pieces) return transaction.pieces->seven_bit;
   const auto& chunks = transaction.body.chunks();
@@ -99,7 +100,6 @@ std::optional<Status> ClientSession::Machine::local_refusal() {
                   "message of " + std::to_string(size) + " octets is above the server's limit of " +
                       std::to_string(capabilities_.size_max)};
   }
-  // What counts is the text: a client may say 8BITMIME of one that is plain, or forget to say it.
   if (!capabilities_.eight_bit_mime && !is_seven_bit(transaction_)) {
     return Status{554, {5, 6, 3}, "message is 8bit and the server does not offer 8BITMIME"};
   }
@@ -136,7 +136,9 @@ void ClientSession::Machine::append_mail() {
   const message::Envelope& envelope = transaction_.envelope;
   commands_ += "MAIL FROM:" + in_brackets(envelope.sender);
   if (capabilities_.size) commands_ += " SIZE=" + std::to_string(size_of(transaction_));
-  if (envelope.eight_bit && capabilities_.eight_bit_mime) commands_ += " BODY=8BITMIME";
+  if (capabilities_.eight_bit_mime && (envelope.eight_bit || !is_seven_bit(transaction_))) {
+    commands_ += " BODY=8BITMIME";
+  }
   if (envelope.smtputf8) commands_ += " SMTPUTF8";
   // RFC 6710 section 4.2: also where nobody asked for one.
   if (capabilities_.mt_priority) commands_ += " MT-PRIORITY=" + std::to_string(envelope.priority);

@@ -48,6 +48,12 @@ TEST(Utf8, JudgesWholeTexts) {
   EXPECT_FALSE(is_utf8("\x80"));
   EXPECT_TRUE(is_ascii("a\x7f"));
   EXPECT_FALSE(is_ascii("a\x80"));
+  for (std::size_t at = 0; at < 20; ++at) {
+    std::string text(20, 'a');
+    EXPECT_TRUE(is_ascii(std::string_view(text).substr(at)));
+    text[at] = '\xff';
+    EXPECT_FALSE(is_ascii(text)) << at;
+  }
 }
 
 TEST(Utf8, FindsControlCharacters) {

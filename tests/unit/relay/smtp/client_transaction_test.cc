@@ -85,11 +85,16 @@ TEST_F(ClientTransactionTest, TheTextDecidesWhetherEightBitMimeIsNeeded) {
   EXPECT_EQ(send({"1"}, "plain\r\n"), "MAIL FROM:<a@b.test>\r\nRCPT TO:<1@d.test>\r\nDATA\r\n");
 }
 
+// RFC 6152 section 3: also of a text whose own client did not say so.
 TEST_F(ClientTransactionTest, EightBitTextIsNamedWhereTheServerKnowsIt) {
   hello("PIPELINING\n8BITMIME");
-  envelope.eight_bit = true;
   EXPECT_EQ(send({"1"}, "\xe4\r\n"),
             "MAIL FROM:<a@b.test> BODY=8BITMIME\r\nRCPT TO:<1@d.test>\r\nDATA\r\n");
+}
+
+TEST_F(ClientTransactionTest, PlainTextIsNotNamedUnlessItsClientDid) {
+  hello("PIPELINING\n8BITMIME");
+  EXPECT_EQ(send({"1"}, "plain\r\n"), "MAIL FROM:<a@b.test>\r\nRCPT TO:<1@d.test>\r\nDATA\r\n");
 }
 
 TEST_F(ClientTransactionTest, DamagedAddressesNeverBecomeCommands) {
