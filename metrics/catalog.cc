@@ -103,8 +103,13 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Octets of bodies kept in memory for leased deliveries. At queue.lease_bytes_max bodies are "
      "read back from disk when needed."},
     {kQueueCommitWaiting, "postrider_queue_commit_waiting", kGauge, "",
-     "Submissions waiting for the commit thread. Rising means the disk cannot follow; at "
-     "queue.commit_waiting_max clients are told to try again."},
+     "Submissions, and parts of large texts, waiting for the commit thread. Rising means the disk "
+     "cannot follow; at queue.commit_waiting_max clients are told to try again."},
+    {kQueueOpenBodies, "postrider_queue_open_bodies", kGauge, "",
+     "Large texts that are being written to the queue's store while they arrive."},
+    {kQueueOpenBytes, "postrider_queue_open_bytes", kGauge, "",
+     "Octets written of these; they are in no message yet, and are erased where none comes of "
+     "them."},
     {kQueueAccepting, "postrider_queue_accepting", kGauge, "",
      "1 while new mail is accepted, 0 while it is refused: queue full, disk nearly full, or store "
      "failure. The health page names the reason."},

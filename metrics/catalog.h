@@ -38,6 +38,8 @@ enum class Metric {
   kQueueLeases,
   kQueueLeaseBytes,
   kQueueCommitWaiting,
+  kQueueOpenBodies,
+  kQueueOpenBytes,
   kQueueAccepting,   // 1 or 0
   kQueueDelivering,  // 1 or 0
   kQueueCommits,

@@ -41,6 +41,7 @@ class AdminPlan {
     PlannedChange change;
     change.delivery = delivery;
     if (message_) change.size = message_->size;
+    if (message_) change.front = message_->front;
     if (message_) change.deliveries = message_->deliveries;
     if (operation_.held) {
       add_held(std::move(change), std::move(record));

@@ -6,6 +6,20 @@
 
 namespace postrider::queue {
 
+namespace {
+
+// Of a body with a front: the chunk that begins so many octets behind it.
+std::uint32_t chunk_behind(std::uint64_t octets) {
+  return 1 + static_cast<std::uint32_t>(octets / kBodyChunkSize);
+}
+
+void erase_chunks(Batch& batch, const MessageId& id, const BodyLayout& layout) {
+  const std::uint32_t chunks = layout.chunks();
+  for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
+}
+
+}  // namespace
+
 Result<void> CommitGroup::encode(Batch& batch, const Totals& before) {
   after_ = before;
   ++after_.sequence;
@@ -20,6 +34,8 @@ Result<void> CommitGroup::encode(Batch& batch, const Totals& before) {
     const std::string key = left_key(id);
     left == 0 ? batch.erase(key) : batch.put(key, encode_number(key, left));
   }
+  for (const AbandonOp& abandoned : abandoned_) encode(batch, abandoned);
+  for (const AppendOp& part : parts_) encode(batch, part);
   for (const PlannedSubmission& submission : submissions_) encode(batch, submission);
   encode_tenants(batch, true);
   for (const QueueEntry* queue : touched_) {
@@ -85,16 +101,42 @@ void CommitGroup::encode(Batch& batch, const PlannedSubmission& submission) {
     batch.put(due_key(delivery.queue->key(), Position{delivery.record.due, message.id, number}),
               std::string_view());
   }
-  encode_body(batch, message.id, submission.body);
+  encode_body(batch, submission);
   add_to_tenant(message.envelope.tenant, 1, message.size);
   ++after_.messages;
   after_.bytes += message.size;
   after_.last_id = std::max(after_.last_id, message.id);
 }
 
-void CommitGroup::encode_body(Batch& batch, const MessageId& id, const message::Body& body) {
-  std::uint32_t number = 0;
-  std::size_t room = kBodyChunkSize;
+void CommitGroup::encode_body(Batch& batch, const PlannedSubmission& submission) {
+  const Message& message = *submission.message;
+  if (message.front == 0) return encode_chunks(batch, message.id, 0, submission.body);
+  const std::uint64_t written = submission.opened.written;
+  if (written > 0) batch.erase(open_key(message.id));
+  encode_chunks(batch, message.id, 0, submission.body, message.front);
+  encode_chunks(batch, message.id, chunk_behind(written), submission.opened.rest);
+}
+
+// The first of a body carries the mark, so that no chunk is there without it.
+void CommitGroup::encode(Batch& batch, const AppendOp& part) {
+  if (part.part.size() == 0) return;
+  const std::string mark = open_key(part.id);
+  if (part.offset == 0) batch.put(mark, encode_mark(mark));
+  encode_chunks(batch, part.id, chunk_behind(part.offset), part.part);
+}
+
+void CommitGroup::encode(Batch& batch, const AbandonOp& abandoned) {
+  batch.erase(open_key(abandoned.id));
+  const std::uint32_t end = chunk_behind(abandoned.written);
+  for (std::uint32_t chunk = chunk_behind(0); chunk < end; ++chunk) {
+    batch.erase(body_key(abandoned.id, chunk));
+  }
+}
+
+void CommitGroup::encode_chunks(Batch& batch, const MessageId& id, std::uint32_t first,
+                                const message::Body& text, std::size_t chunk_size) {
+  std::uint32_t number = first;
+  std::size_t room = chunk_size;
   pieces_.clear();
   const auto flush = [&] {
     const std::string key = body_key(id, number++);
@@ -102,9 +144,9 @@ void CommitGroup::encode_body(Batch& batch, const MessageId& id, const message::
     pieces_.emplace_back(trailer.data(), trailer.size());
     batch.put(key, pieces_);
     pieces_.clear();
-    room = kBodyChunkSize;
+    room = chunk_size;
   };
-  for (const Chunk& chunk : body.chunks()) {
+  for (const Chunk& chunk : text.chunks()) {
     for (std::string_view rest = chunk.view(); !rest.empty();) {
       const std::string_view piece = rest.substr(0, room);
       pieces_.push_back(piece);
@@ -170,8 +212,7 @@ Result<void> CommitGroup::encode(Batch& batch, PlannedChange& change) {
   change.message_gone = *left == 0;
   if (!change.message_gone) return {};
   batch.erase(message_key(id));
-  const std::uint32_t chunks = body_chunks(change.size);
-  for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
+  erase_chunks(batch, id, {change.size, change.front});
   add_to_tenant(change.queue->tenant(), -1, change.size);
   after_.messages -= std::min<std::uint64_t>(1, after_.messages);
   after_.bytes -= std::min(change.size, after_.bytes);
@@ -188,9 +229,10 @@ void CommitGroup::encode_repair(Batch& batch, const Totals& now) {
       batch.erase(delivery_key({id, number}));
       batch.erase(due_key(delivery.queue->key(), Position{delivery.record.due, id, number}));
     }
-    const std::uint32_t chunks = body_chunks(submission.message->size);
-    for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) batch.erase(body_key(id, chunk));
+    erase_chunks(batch, id, layout_of(*submission.message));
+    if (submission.opened.written > 0) batch.erase(open_key(id));
   }
+  for (const AbandonOp& abandoned : abandoned_) encode(batch, abandoned);
   for (const QueueEntry* queue : touched_) {
     encode_queue(batch, *queue,
                  {queue->deliveries, queue->bytes, queue->on_hold, queue->work->plan.due_bound});

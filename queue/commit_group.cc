@@ -47,7 +47,8 @@ void CommitGroup::add_submission(Submission submission, SubmitDone done, bool is
   message->id = submission.id;
   message->envelope = std::move(submission.envelope);
   message->band = submission.band;
-  message->size = submission.body.size();
+  message->size = submission.size();
+  if (submission.opened.valid()) message->front = submission.body.size();
   message->arrived = now;
   message->expires = submission.expires;
   message->deliveries = static_cast<std::uint32_t>(records.size());
@@ -57,8 +58,9 @@ void CommitGroup::add_submission(Submission submission, SubmitDone done, bool is
     delivery.record = std::move(record);
     delivery.record.due = std::clamp(submission.not_before, now, kHeld - Milliseconds(1));
   }
-  bytes_ += submission.body.size();
   planned.message = std::move(message);
+  planned.opened = OpenBodyParts::take(submission.opened);
+  bytes_ += submission.body.size() + planned.opened.rest.size();
   planned.body = std::move(submission.body);
   planned.events = std::move(submission.events);
   planned.done = std::move(done);
@@ -74,6 +76,7 @@ void CommitGroup::add(FinishOp operation, WallTime now) {
   change.old_due = LeaseParts::due(operation.lease);
   change.message = LeaseParts::shared_message(operation.lease);
   change.size = message.size;
+  change.front = message.front;
   change.deliveries = message.deliveries;
   change.record = LeaseParts::take_record(operation.lease);
   std::size_t kept = 0;
@@ -108,6 +111,18 @@ void CommitGroup::add(FinishOp operation, WallTime now) {
   changes_.push_back(std::move(change));
   events_ += completion.events;
   if (completion.report) add_submission(std::move(*completion.report), {}, true, now);
+}
+
+void CommitGroup::add(AppendOp part) {
+  bytes_ += part.part.size();
+  parts_.push_back(std::move(part));
+}
+
+void CommitGroup::add(AbandonOp abandoned) {
+  for (AppendOp& part : parts_) {
+    if (part.id == abandoned.id) part.part = {};
+  }
+  abandoned_.push_back(abandoned);
 }
 
 void CommitGroup::add(PlannedChange change) {
@@ -287,7 +302,8 @@ std::vector<Lease> CommitGroup::take_leases() {
       PlannedDelivery& delivery = submission.deliveries[number];
       if (!delivery.leased) continue;
       const std::uint64_t size = submission.message->size;
-      if (!body && *core_.lease_bytes + size <= core_.options.lease_bytes_max) {
+      const bool is_in_memory = submission.message->front == 0;
+      if (!body && is_in_memory && *core_.lease_bytes + size <= core_.options.lease_bytes_max) {
         body = core_.track(submission.body);
       }
       leases.push_back(
@@ -323,6 +339,8 @@ void CommitGroup::clear() {
   submissions_.clear();
   changes_.clear();
   marks_.clear();
+  parts_.clear();
+  abandoned_.clear();
   left_.clear();
   tenants_.clear();
   events_.clear();

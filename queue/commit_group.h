@@ -29,6 +29,7 @@ struct PlannedDelivery {
 struct PlannedSubmission {
   std::shared_ptr<const Message> message;
   message::Body body;
+  OpenBodyParts::Taken opened;  // what is behind the front, where there is one
   std::vector<PlannedDelivery> deliveries;
   std::string events;
   SubmitDone done;         // empty for a report
@@ -44,6 +45,7 @@ struct PlannedChange {
   WallTime old_due;
   DeliveryRecord record;                   // as it will be, if it moves
   std::uint64_t size = 0;                  // of the message
+  std::uint64_t front = 0;                 // of its body
   std::uint32_t deliveries = 0;            // the message was split into; 0: not known
   std::shared_ptr<const Message> message;  // of a completion, in case it turns into a removal
   std::string reason;                      // of a quarantine
@@ -70,6 +72,9 @@ class CommitGroup {
 
   void add(SubmitOp operation, WallTime now);
   void add(FinishOp operation, WallTime now);
+  void add(AppendOp part);
+  // Parts of that body in this group are not written.
+  void add(AbandonOp abandoned);
   // For work whose deliveries are held already; plan() does not look at verdicts for them.
   void add(PlannedChange change);
 
@@ -108,12 +113,13 @@ class CommitGroup {
   std::vector<Lease> take_leases();
 
   [[nodiscard]] std::size_t size() const {
-    return submissions_.size() + changes_.size() + marks_.size();
+    return submissions_.size() + changes_.size() + marks_.size() + parts_.size() +
+           abandoned_.size();
   }
 
   [[nodiscard]] bool empty() const { return size() == 0; }
 
-  // Octets of bodies.
+  // Octets of text to be written.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   [[nodiscard]] bool needs_sync() const { return needs_sync_; }
@@ -122,6 +128,9 @@ class CommitGroup {
   [[nodiscard]] const std::string& events() const { return events_; }
 
   [[nodiscard]] std::vector<PlannedSubmission>& submissions() { return submissions_; }
+
+  // With those of them whose body has been abandoned.
+  [[nodiscard]] std::vector<AppendOp>& parts() { return parts_; }
 
   // What totals() will be when the group is on disk.
   [[nodiscard]] const Totals& totals_after() const { return after_; }
@@ -142,7 +151,11 @@ class CommitGroup {
                           WallTime due);
   void encode(Batch& batch, const PlannedSubmission& submission);
   Result<void> encode(Batch& batch, PlannedChange& change);
-  void encode_body(Batch& batch, const MessageId& id, const message::Body& body);
+  void encode(Batch& batch, const AppendOp& part);
+  static void encode(Batch& batch, const AbandonOp& abandoned);
+  void encode_body(Batch& batch, const PlannedSubmission& submission);
+  void encode_chunks(Batch& batch, const MessageId& id, std::uint32_t first,
+                     const message::Body& text, std::size_t chunk_size = kBodyChunkSize);
   MessageId lower_water();
   void encode_queue(Batch& batch, const QueueEntry& queue, const QueueRecord& record);
   Result<std::uint32_t> take_one_left(const PlannedChange& change);
@@ -157,6 +170,8 @@ class CommitGroup {
   std::vector<PlannedSubmission> submissions_;
   std::vector<PlannedChange> changes_;
   std::vector<PlannedMark> marks_;
+  std::vector<AppendOp> parts_;
+  std::vector<AbandonOp> abandoned_;
   std::vector<QueueEntry*> touched_;
   std::unordered_map<MessageId, std::uint32_t, MessageIdHash> left_;  // as this batch leaves it
   std::map<std::string, TenantChange, std::less<>> tenants_;          // by this batch

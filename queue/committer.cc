@@ -79,24 +79,32 @@ std::optional<TimePoint> Committer::deadline() const {
 
 void Committer::gather(WallTime now) {
   const Options& options = core_.options;
-  std::size_t submissions = 0;
-  std::size_t bytes = 0;
+  WaitingShare taken;
   while (next_ < taken_.size() && group_.size() < std::max<std::size_t>(1, options.group_max) &&
          (group_.empty() || group_.bytes() < options.group_bytes_max)) {
     Operation& operation = taken_[next_];
     if (std::holds_alternative<AdminOp>(operation)) break;
     if (std::holds_alternative<SuspendOp>(operation)) break;
     ++next_;
-    if (auto* submit = std::get_if<SubmitOp>(&operation)) {
-      ++submissions;
-      bytes += submit->submission.body.size();
-      group_.add(std::move(*submit), now);
-    } else {
-      group_.add(std::move(std::get<FinishOp>(operation)), now);
-    }
+    const WaitingShare share = waiting_share(operation);
+    taken.count += share.count;
+    taken.octets += share.octets;
+    add_to_group(operation, now);
   }
-  core_.waiting_count.fetch_sub(submissions);
-  core_.waiting_bytes.fetch_sub(bytes);
+  core_.waiting_count.fetch_sub(taken.count);
+  core_.waiting_bytes.fetch_sub(taken.octets);
+}
+
+void Committer::add_to_group(Operation& operation, WallTime now) {
+  if (auto* submit = std::get_if<SubmitOp>(&operation)) {
+    group_.add(std::move(*submit), now);
+  } else if (auto* append = std::get_if<AppendOp>(&operation)) {
+    group_.add(std::move(*append));
+  } else if (auto* abandon = std::get_if<AbandonOp>(&operation)) {
+    group_.add(*abandon);
+  } else {
+    group_.add(std::move(std::get<FinishOp>(operation)), now);
+  }
 }
 
 void Committer::run_group() {
@@ -177,6 +185,7 @@ void Committer::taken_in() {
   for (PlannedSubmission& submission : group_.submissions()) {
     if (submission.done) submission.done(Refusal::kNone);
   }
+  for (AppendOp& part : group_.parts()) part.answer(Refusal::kNone);
   std::vector<Lease> leases = group_.take_leases();
   group_.clear();
   if (!leases.empty()) core_.consumer->deliver(std::move(leases));
@@ -190,6 +199,7 @@ void Committer::not_written(const Error& error) {
     core_.metrics.refused_failed.add();
     std::exchange(submission.done, {})(Refusal::kStoreFailed);
   }
+  for (AppendOp& part : group_.parts()) core_.refuse_part(Refusal::kStoreFailed, part);
   in_doubt_ = true;
   reopened_ = false;
   decided_ = false;
@@ -206,13 +216,15 @@ Result<void> Committer::sync() {
 }
 
 // What came in before the failure was known is not kept waiting for its end: none of it was
-// written. Completions wait, since their deliveries would be repeated.
+// written. Completions wait, since their deliveries would be repeated; abandonments, since what was
+// written before would stay.
 void Committer::refuse_waiting() {
   std::vector<Operation> kept;
   const Error why("the store has failed");
   while (take_waiting()) {
     Operation& operation = taken_[next_++];
-    if (std::holds_alternative<SubmitOp>(operation)) {
+    if (std::holds_alternative<SubmitOp>(operation) ||
+        std::holds_alternative<AppendOp>(operation)) {
       core_.abandon(std::move(operation), Refusal::kStoreFailed, why);
     } else {
       kept.push_back(std::move(operation));
@@ -325,7 +337,7 @@ void Committer::take_space(const Space& space) {
   }
   const std::uint64_t ends = core_.index.lock()->leases() * kCompletionOctets + kLastOctets;
   core_.set_disk_full(space.free < space.owed + ends || space.files <= kFilesReserve / 4);
-  const std::uint64_t live = totals_.bytes + totals_.messages * 1024;
+  const std::uint64_t live = totals_.bytes + core_.open_bytes + totals_.messages * 1024;
   const std::uint64_t floor = space.owed + std::max(reserve / 2, kLastOctets);
   if (!core_.store.keep_free(floor, live) && !in_doubt_) {
     // Nothing is being written, so nothing is in doubt but the store itself.

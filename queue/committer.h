@@ -44,6 +44,7 @@ class Committer {
  private:
   bool take_waiting();
   void gather(WallTime now);
+  void add_to_group(Operation& operation, WallTime now);
   void run_group();
   void run_admin(AdminOp operation);
   void run_suspend(SuspendOp operation);

@@ -14,6 +14,11 @@ namespace {
 
 constexpr const char* kDamagedBody = "its body does not verify";
 
+// Of the text, what is not on disk yet.
+std::size_t held_octets(const Submission& submission) {
+  return submission.body.size() + OpenBodyParts::held(submission.opened);
+}
+
 // As good as a kill, which the next start is made for. Not 0, so that a supervisor starts anew.
 void exit_with(const std::string& why) {
   log::error("queue", "the process ends, so that the next start reads what is there",
@@ -22,6 +27,20 @@ void exit_with(const std::string& why) {
 }
 
 }  // namespace
+
+WaitingShare waiting_share(const Operation& operation) {
+  if (const auto* submit = std::get_if<SubmitOp>(&operation)) {
+    return {1, held_octets(submit->submission)};
+  }
+  if (const auto* append = std::get_if<AppendOp>(&operation)) return {1, append->part.size()};
+  return {};
+}
+
+void AppendOp::answer(Refusal refusal) {
+  if (!done) return;
+  *state = refusal == Refusal::kNone ? PartState::kDone : PartState::kRefused;
+  std::exchange(done, {})(refusal);
+}
 
 // The registry may be asked for its text after the queue has gone.
 struct Core::Collector {
@@ -52,6 +71,7 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
   struct Gauges {
     metrics::Gauge messages, bytes, deliveries, queues, leases, lease_bytes, waiting, accepting;
     metrics::Gauge delivering, disk_free, disk_files, on_hold, suspensions;
+    metrics::Gauge open_bodies, open_bytes;
   };
 
   const Gauges gauges{
@@ -61,7 +81,8 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
       registry.gauge(Metric::kQueueCommitWaiting), registry.gauge(Metric::kQueueAccepting),
       registry.gauge(Metric::kQueueDelivering),    registry.gauge(Metric::kQueueDiskFree),
       registry.gauge(Metric::kQueueDiskFiles),     registry.gauge(Metric::kQueueHeld),
-      registry.gauge(Metric::kQueueSuspensions)};
+      registry.gauge(Metric::kQueueSuspensions),   registry.gauge(Metric::kQueueOpenBodies),
+      registry.gauge(Metric::kQueueOpenBytes)};
   registry.add_collector([gauges, collector = collector_] {
     auto core = collector->core.lock();
     if (*core == nullptr) return;
@@ -75,6 +96,8 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
     gauges.leases.set(static_cast<double>(now.leases));
     gauges.lease_bytes.set(static_cast<double>(now.lease_bytes));
     gauges.waiting.set(static_cast<double>(now.commit_waiting));
+    gauges.open_bodies.set(static_cast<double>(now.open_bodies));
+    gauges.open_bytes.set(static_cast<double>(now.open_bytes));
     gauges.accepting.set((*core)->health().accepting ? 1 : 0);
     gauges.delivering.set((*core)->index.lock()->paused() ? 0 : 1);
     gauges.disk_free.set(static_cast<double>((*core)->disk_free.load()));
@@ -85,11 +108,12 @@ Core::Core(const Options& wanted, Store& disk, const Clock& time, Random& random
 Core::~Core() {
   *collector_->core.lock() = nullptr;
   PR_CHECK(index.lock()->leases() == 0, "a lease outlives its queue");
+  PR_CHECK(open_bodies == 0, "an open body outlives its queue");
 }
 
 // Each bound takes its share first and gives it back if that was too much: exact without a lock.
 Refusal Core::admit(const Submission& submission) {
-  const std::size_t size = submission.body.size();
+  const std::uint64_t size = submission.size();
   const std::string& tenant = submission.envelope.tenant;
   if (closed) return Refusal::kStopping;
   if (failed) return Refusal::kStoreFailed;
@@ -105,18 +129,24 @@ Refusal Core::admit(const Submission& submission) {
     admitted_bytes.fetch_sub(size);
     return full;
   }
-  const std::int64_t needed = disk_cost(size, submission.recipients.size());
-  if (space_left.fetch_sub(needed) < needed) {
-    space_left.fetch_add(needed);
-    take_back_admission(tenant, size);
+  const std::size_t held = held_octets(submission);
+  full = admit_waiting(held, disk_cost(held, submission.recipients.size()));
+  if (full != Refusal::kNone) take_back_admission(tenant, size);
+  return full;
+}
+
+Refusal Core::admit_waiting(std::size_t octets, std::int64_t disk_octets) {
+  if (space_left.fetch_sub(disk_octets) < disk_octets) {
+    space_left.fetch_add(disk_octets);
     return Refusal::kNoSpace;
   }
   const bool count_fits = waiting_count.fetch_add(1) < options.commit_waiting_max;
-  const bool bytes_fit = waiting_bytes.fetch_add(size) + size <= options.commit_waiting_bytes_max;
+  const bool bytes_fit =
+      waiting_bytes.fetch_add(octets) + octets <= options.commit_waiting_bytes_max;
   if (count_fits && bytes_fit) return Refusal::kNone;
   waiting_count.fetch_sub(1);
-  waiting_bytes.fetch_sub(size);
-  take_back_admission(tenant, size);
+  waiting_bytes.fetch_sub(octets);
+  space_left.fetch_add(disk_octets);
   return Refusal::kBusy;
 }
 
@@ -179,16 +209,19 @@ void Core::push(Operation operation) {
 }
 
 void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
+  const WaitingShare share = waiting_share(operation);
+  waiting_count.fetch_sub(share.count);
+  waiting_bytes.fetch_sub(share.octets);
   if (auto* submit = std::get_if<SubmitOp>(&operation)) {
-    const std::size_t size = submit->submission.body.size();
-    waiting_count.fetch_sub(1);
-    waiting_bytes.fetch_sub(size);
-    take_back_admission(submit->submission.envelope.tenant, size);
+    const Submission& submission = submit->submission;
+    take_back_admission(submission.envelope.tenant, submission.size());
     return refuse(refusal, submit->done);
   }
+  if (auto* append = std::get_if<AppendOp>(&operation)) return refuse_part(refusal, *append);
   if (auto* suspend = std::get_if<SuspendOp>(&operation)) return suspend->done(failure(why));
   auto* admin = std::get_if<AdminOp>(&operation);
-  if (admin == nullptr) return;  // a lease: destroyed here, its delivery is due again
+  // A lease is destroyed here: its delivery is due again. The next start ends an abandonment.
+  if (admin == nullptr) return;
   for (const AdminOp::Target& target : admin->targets) {
     if (!admin->held) break;
     for (const std::uint32_t number : target.numbers) index.lock()->release({target.id, number});
@@ -198,9 +231,38 @@ void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
 
 void Core::submit(Submission submission, SubmitDone done) {
   PR_CHECK(!submission.recipients.empty());
+  if (submission.opened.valid()) {
+    const std::size_t front = submission.body.size();
+    PR_CHECK(front > 0 && front <= OpenBody::kFrontMax, submission.id.to_string());
+    PR_CHECK(OpenBodyParts::is_ready(submission.opened, submission.id), submission.id.to_string());
+  }
   const Refusal refusal = admit(submission);
   if (refusal != Refusal::kNone) return refuse(refusal, done);
   push(SubmitOp{std::move(submission), std::move(done)});
+}
+
+bool Core::append(AppendOp operation) {
+  Refusal refusal = Refusal::kNone;
+  const std::size_t size = operation.part.size();
+  if (closed) {
+    refusal = Refusal::kStopping;
+  } else if (failed) {
+    refusal = Refusal::kStoreFailed;
+  } else {
+    refusal = admit_waiting(size, disk_cost(size, 0));
+  }
+  if (refusal != Refusal::kNone) {
+    refuse_part(refusal, operation);
+    return false;
+  }
+  push(std::move(operation));
+  return true;
+}
+
+void Core::refuse_part(Refusal refusal, AppendOp& part) {
+  if (!part.done) return;
+  counter_of(refusal).add();
+  part.answer(refusal);
 }
 
 void Core::finish(Lease lease, Completion completion) {
@@ -228,11 +290,12 @@ void Core::read_body(Lease lease, Queue::BodyDone done) {
 
 void Core::read_piece(const Lease& lease, std::uint32_t number, Queue::PieceDone done) {
   const Message& message = lease.message();
-  PR_CHECK(number * Queue::kPieceSize < message.size, message.id.to_string());
+  PR_CHECK(number < message.pieces(), message.id.to_string());
   {
     auto work = reader_work.lock();
     if (!work->closed) {
-      work->bodies.emplace_back(PieceRequest{message.id, message.size, number, std::move(done)});
+      work->bodies.emplace_back(
+          PieceRequest{message.id, layout_of(message), number, std::move(done)});
       reader_signal.notify();
       return;
     }
@@ -375,6 +438,8 @@ Stats Core::stats() {
   }
   now.lease_bytes = *lease_bytes;
   now.commit_waiting = waiting_count;
+  now.open_bodies = open_bodies;
+  now.open_bytes = open_bytes;
   return now;
 }
 

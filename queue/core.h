@@ -11,8 +11,10 @@
 #include <variant>
 #include <vector>
 
+#include "queue/body_layout.h"
 #include "queue/due_index.h"
 #include "queue/low_water.h"
+#include "queue/open_body.h"
 #include "queue/queue.h"
 #include "queue/queue_metrics.h"
 #include "queue/record.h"
@@ -52,13 +54,40 @@ struct AdminOp {
   UniqueFunction<void(Result<std::uint64_t>)> done;
 };
 
+// A part of an open body.
+struct AppendOp {
+  MessageId id;
+  std::uint64_t offset = 0;  // octets of the parts before it
+  message::Body part;
+  SubmitDone done;
+  SharedPartState state;
+
+  // Once; later calls do nothing.
+  void answer(Refusal refusal);
+};
+
+// An open body that will not be part of a message: what was written of it is erased. Never refused
+// while the store can be written; what is left at the end is erased by the next start.
+struct AbandonOp {
+  MessageId id;
+  std::uint64_t written = 0;  // octets of its parts
+};
+
 struct SuspendOp {
   Suspension suspension;
   bool begins = true;  // false: it ends
   UniqueFunction<void(Result<std::uint64_t>)> done;
 };
 
-using Operation = std::variant<SubmitOp, FinishOp, AdminOp, SuspendOp>;
+using Operation = std::variant<SubmitOp, FinishOp, AdminOp, SuspendOp, AppendOp, AbandonOp>;
+
+// What an operation counts for among those that wait.
+struct WaitingShare {
+  std::size_t count = 0;
+  std::size_t octets = 0;  // of text
+};
+
+WaitingShare waiting_share(const Operation& operation);
 
 // What the commit thread has to take.
 struct Waiting {
@@ -73,7 +102,7 @@ struct BodyRequest {
 
 struct PieceRequest {
   MessageId id;
-  std::uint64_t size = 0;  // of the whole body
+  BodyLayout layout;
   std::uint32_t number = 0;
   Queue::PieceDone done;
 };
@@ -129,6 +158,8 @@ class Core {
 
   // --- for callers, as in queue.h ---
   void submit(Submission submission, SubmitDone done);
+  // False: refused, and answered.
+  bool append(AppendOp operation);
   void finish(Lease lease, Completion completion);
   void read_body(Lease lease, Queue::BodyDone done);
   void read_piece(const Lease& lease, std::uint32_t number, Queue::PieceDone done);
@@ -160,6 +191,8 @@ class Core {
   void take_back_admission(std::string_view tenant, std::uint64_t size);
   // A report comes to be, whatever the limits say.
   void take_in(std::string_view tenant, std::uint64_t size);
+  // Counts and answers, unless that was done.
+  void refuse_part(Refusal refusal, AppendOp& part);
   // Answers an operation that will not be done, for `why`.
   void abandon(Operation operation, Refusal refusal, const Error& why);
   void store_failed(const Error& error);
@@ -189,9 +222,12 @@ class Core {
   std::atomic<bool> closed{false};     // no more submissions
   std::atomic<bool> failed{false};     // the store refused a write and has not taken one since
   std::atomic<bool> disk_full{false};  // no completion could be recorded soon: delivery pauses
-  // Of submissions that the commit thread has not taken yet.
+  // Of submissions and parts that the commit thread has not taken yet.
   std::atomic<std::size_t> waiting_count{0};
   std::atomic<std::size_t> waiting_bytes{0};
+  // Open bodies, and the octets that were written of them.
+  std::atomic<std::uint64_t> open_bodies{0};
+  std::atomic<std::uint64_t> open_bytes{0};
   // Messages and octets on disk or on their way there: what the limits apply to.
   std::atomic<std::uint64_t> admitted_messages;
   std::atomic<std::uint64_t> admitted_bytes;
@@ -210,6 +246,8 @@ class Core {
   struct Collector;
 
   Refusal admit(const Submission& submission);
+  // Room among what waits for the commit thread, and on the disk.
+  Refusal admit_waiting(std::size_t octets, std::int64_t disk_octets);
   // Delivery pauses, or goes on, as the flags above say.
   void set_pause();
   void refuse(Refusal refusal, SubmitDone& done);

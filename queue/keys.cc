@@ -150,6 +150,10 @@ std::string left_key(const MessageId& id) {
   return key_of_id(space::kLeft, id);
 }
 
+std::string open_key(const MessageId& id) {
+  return key_of_id(space::kOpen, id);
+}
+
 std::string body_key(const MessageId& id, std::uint32_t chunk) {
   return key_of_number(space::kBody, id, chunk);
 }

@@ -21,6 +21,7 @@ inline constexpr char kDelivery = 'd';
 inline constexpr char kDue = 'i';
 inline constexpr char kMessage = 'm';
 inline constexpr char kLeft = 'n';
+inline constexpr char kOpen = 'o';
 inline constexpr char kQueue = 'q';
 inline constexpr char kTenant = 't';
 inline constexpr char kState = 's';
@@ -86,6 +87,7 @@ struct Position {
 std::string message_key(const MessageId& id);
 std::string left_key(const MessageId& id);
 std::string body_key(const MessageId& id, std::uint32_t chunk);
+std::string open_key(const MessageId& id);
 std::string delivery_key(const DeliveryKey& delivery);
 std::string quarantine_key(const DeliveryKey& delivery);
 std::string state_key(std::string_view name);
@@ -101,7 +103,7 @@ std::string queue_key(std::string_view queue);
 // Times before 1970 count as 1970.
 std::string due_key(std::string_view queue, const Position& position);
 
-// The id (and number) behind the space byte of a message, left, delivery or quarantine key.
+// The id (and number) behind the space byte of a message, left, open, delivery or quarantine key.
 std::optional<MessageId> decode_id(std::string_view key);
 // Domain, tenant and campaign of a suspension's key.
 std::optional<QueueName> decode_suspension_key(std::string_view key);

@@ -38,6 +38,10 @@ MessageSummary summarize(Core& core, FoundMessage found) {
 
 }  // namespace
 
+std::uint32_t Message::pieces() const {
+  return layout_of(*this).pieces();
+}
+
 class Queue::State {
  public:
   State(const Options& options, Store& store, const Clock& clock, Random& random,
@@ -142,6 +146,10 @@ MessageId Queue::next_id() {
 
 void Queue::submit(Submission submission, SubmitDone done) {
   state_->core.submit(std::move(submission), std::move(done));
+}
+
+OpenBody Queue::open_body(MessageId id) {
+  return OpenBodyParts::make(state_->core, id);
 }
 
 void Queue::finish(Lease lease, Completion completion) {

@@ -39,7 +39,8 @@ struct Options {
   std::uint64_t bytes_max = 500ULL << 30;
   std::uint64_t tenant_messages_max = 20'000'000;
   std::uint64_t tenant_bytes_max = 500ULL << 30;
-  // Submissions waiting for the commit thread; beyond, kBusy. Octets bound the bodies they hold.
+  // Submissions and parts of open bodies waiting for the commit thread; beyond, kBusy. Octets bound
+  // the text they hold.
   std::size_t commit_waiting_max = 10'000;
   std::size_t commit_waiting_bytes_max = 256U << 20;
   // Changes by operators waiting or under way; one beyond fails. (The bodies and pieces that wait
@@ -58,7 +59,8 @@ struct Options {
   // Recipients of one domain that travel in one delivery.
   std::size_t recipients_per_delivery = 100;
   // Octets that stay free on the disk, besides those the store will need for what it has taken in:
-  // a submission that would go below is refused (kNoSpace). The ends of deliveries may use them.
+  // a submission or part that would go below is refused (kNoSpace). The ends of deliveries may use
+  // them.
   std::uint64_t disk_reserve = 256ULL << 20;
   // A completion is on stable storage at the latest this much after it was written.
   Milliseconds completion_sync_interval{100};
@@ -70,25 +72,19 @@ struct Message {
   message::Envelope envelope;
   Band band = Band::kNormal;
   std::uint64_t size = 0;  // octets of the body
+  // Of these, the octets of its first chunk where that is not like the others: the front of a body
+  // that was written while it arrived (OpenBody). 0: an ordinary body.
+  std::uint64_t front = 0;
   WallTime arrived;
   WallTime expires;
   std::uint32_t deliveries = 0;  // how many it was split into
 
   // Since when it may be attempted: its arrival, or the later time that its sender asked for.
   [[nodiscard]] WallTime released() const { return std::max(arrived, envelope.release); }
-};
 
-struct Submission {
-  MessageId id;  // from Queue::next_id()
-  message::Envelope envelope;
-  std::vector<message::Recipient> recipients;  // at least one; every domain in normal form
-  message::Body body;
-  Band band = Band::kNormal;
-  // Not attempted before; a time that is over, like the default, is at once.
-  WallTime not_before;
-  WallTime expires;
-  // Journal lines for the event sink, handed over after the commit and before the answer.
-  std::string events;
+  // In how many pieces Queue::read_piece reads the body; those but the first and the last are of
+  // Queue::kPieceSize.
+  [[nodiscard]] std::uint32_t pieces() const;
 };
 
 enum class Refusal : std::uint8_t {
@@ -107,6 +103,69 @@ enum class Refusal : std::uint8_t {
 using SubmitDone = UniqueFunction<void(Refusal)>;
 
 class Core;
+
+// A text too large to be held whole, written while it arrives; becomes part of a message by
+// Submission::opened. Destroyed before that, or refused with its submission, what was written is
+// erased (also after a crash, by the next start). Must not outlive Queue::stop(). Thread: one owner
+// at a time; may be moved between threads.
+class OpenBody {
+ public:
+  OpenBody();  // of no queue
+  OpenBody(OpenBody&& other) noexcept;
+  OpenBody& operator=(OpenBody&& other) noexcept;
+  OpenBody(const OpenBody&) = delete;
+  OpenBody& operator=(const OpenBody&) = delete;
+  ~OpenBody();
+
+  [[nodiscard]] bool valid() const { return state_ != nullptr; }
+
+  // Octets of every part are a multiple of this (the size of a chunk on disk), but not what end()
+  // takes.
+  static constexpr std::size_t kPartUnit = 64U << 10;
+  // Octets of the front: the body of a submission that has an OpenBody.
+  static constexpr std::size_t kFrontMax = 1U << 20;
+
+  // Writes a part, of at least one octet, behind those before it. One at a time: the next, or the
+  // submission, when `done` was called. That is once, as for a submission; kNone says that the part
+  // is written, not that it is synced: the submission's sync covers it. The limits of the queue are
+  // for the submission to meet. After a refusal nothing more can be added, nor submitted: destroy
+  // it. May be destroyed while a part is under way; `done` is called nevertheless.
+  void append(message::Body part, SubmitDone done);
+
+  // The last octets, any number: held in memory and written with the submission. Once, after all
+  // parts; without it there are none.
+  void end(message::Body rest);
+
+  // All octets, those of end() included.
+  [[nodiscard]] std::uint64_t size() const;
+
+ private:
+  friend struct OpenBodyParts;
+  struct State;
+
+  explicit OpenBody(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+
+struct Submission {
+  MessageId id;  // from Queue::next_id()
+  message::Envelope envelope;
+  std::vector<message::Recipient> recipients;  // at least one; every domain in normal form
+  message::Body body;
+  // Where it is valid, made for this id: the text is `body`, which then is its front (trace fields
+  // and header section, of 1 to OpenBody::kFrontMax octets), and behind that what this has.
+  OpenBody opened;
+  Band band = Band::kNormal;
+  // Not attempted before; a time that is over, like the default, is at once.
+  WallTime not_before;
+  WallTime expires;
+  // Journal lines for the event sink, handed over after the commit and before the answer.
+  std::string events;
+
+  // Octets of the whole text.
+  [[nodiscard]] std::uint64_t size() const { return body.size() + opened.size(); }
+};
 
 // The right to attempt one delivery; nobody else has it meanwhile. Destroyed unfinished, the
 // delivery becomes due again at once with no attempt counted. Must not outlive the Queue. Thread:
@@ -252,6 +311,8 @@ struct Stats {
   std::uint64_t leases = 0;
   std::uint64_t lease_bytes = 0;
   std::uint64_t commit_waiting = 0;
+  std::uint64_t open_bodies = 0;
+  std::uint64_t open_bytes = 0;  // written of these
 };
 
 struct Health {
@@ -301,6 +362,9 @@ class Queue {
   // Makes the message durable and then says so. `done` is called exactly once.
   void submit(Submission submission, SubmitDone done);
 
+  // For the text of the message that will have this id. Writes nothing yet.
+  [[nodiscard]] OpenBody open_body(MessageId id);
+
   // Ends an attempt. Never refused: the lease has reserved the slot. If the store fails, the
   // delivery is due again at once (the at-least-once case), which is counted.
   void finish(Lease lease, Completion completion);
@@ -310,12 +374,13 @@ class Queue {
   // error, and the delivery condemned.
   using BodyDone = UniqueFunction<void(Lease, Result<void>)>;
   void read_body(Lease lease, BodyDone done);
-  // Octets of a piece of a body; the last one is shorter. What is larger than one need not be held
-  // whole: it can be read a piece at a time.
+  // Octets of a piece of a body; the last one is shorter, and the first of a body with a front has
+  // that in place of a quarter. What is larger than one need not be held whole: it can be read a
+  // piece at a time.
   static constexpr std::size_t kPieceSize = 256U << 10;
-  // Piece 0, 1, ... of the body of a lease's message, read and verified on the reader thread:
-  // `done` only posts. The lease may end before it is answered. With an error that is_damage(),
-  // whoever still has the lease condemns it.
+  // Piece 0, 1, ... (below Message::pieces()) of the body of a lease's message, read and verified
+  // on the reader thread: `done` only posts. The lease may end before it is answered. With an error
+  // that is_damage(), whoever still has the lease condemns it.
   using PieceDone = UniqueFunction<void(Result<message::Body>)>;
   void read_piece(const Lease& lease, std::uint32_t number, PieceDone done);
   // Its body is damaged: when the lease ends, those not delivered go into quarantine.

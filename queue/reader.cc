@@ -92,7 +92,8 @@ bool Reader::read_bodies() {
 
 void Reader::read(BodyRequest request) {
   const Message& message = request.lease.message();
-  auto body = load_chunks(message.id, message.size, 0, body_chunks(message.size));
+  const BodyLayout layout = layout_of(message);
+  auto body = load_chunks(message.id, layout, 0, layout.chunks());
   if (!body) {
     if (is_damage(body.error())) {
       core_.condemn(LeaseParts::key(request.lease), body.error().text());
@@ -104,17 +105,15 @@ void Reader::read(BodyRequest request) {
 }
 
 void Reader::read(PieceRequest request) {
-  constexpr std::uint32_t kChunks = Queue::kPieceSize / kBodyChunkSize;
-  static_assert(Queue::kPieceSize % kBodyChunkSize == 0);
-  const std::uint32_t first = request.number * kChunks;
-  const std::uint32_t end = std::min(first + kChunks, body_chunks(request.size));
-  auto piece = load_chunks(request.id, request.size, first, end);
+  const std::uint32_t first = request.number * kChunksPerPiece;
+  const std::uint32_t end = std::min(first + kChunksPerPiece, request.layout.chunks());
+  auto piece = load_chunks(request.id, request.layout, first, end);
   if (!piece) return request.done(failure(piece.error()));
   request.done(core_.track(*piece));
 }
 
 // What does not verify, is missing or has not its length is_damage().
-Result<message::Body> Reader::load_chunks(const MessageId& id, std::uint64_t size,
+Result<message::Body> Reader::load_chunks(const MessageId& id, const BodyLayout& layout,
                                           std::uint32_t first, std::uint32_t end) {
   message::Body body;
   for (std::uint32_t number = first; number < end; ++number) {
@@ -126,8 +125,7 @@ Result<message::Body> Reader::load_chunks(const MessageId& id, std::uint64_t siz
     }
     std::optional<Chunk> chunk;
     if (stored && *stored) chunk = open_body_chunk(key, **stored);
-    const std::uint64_t before = std::uint64_t{number} * kBodyChunkSize;
-    if (!chunk || chunk->size() != std::min<std::uint64_t>(kBodyChunkSize, size - before)) {
+    if (!chunk || chunk->size() != layout.octets(number)) {
       return failure("the body of " + id.to_string() + " is damaged or missing", EBADMSG);
     }
     body.append(std::move(*chunk));

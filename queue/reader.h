@@ -36,8 +36,8 @@ class Reader {
   bool read_bodies();
   void read(BodyRequest request);
   void read(PieceRequest request);
-  Result<message::Body> load_chunks(const MessageId& id, std::uint64_t size, std::uint32_t first,
-                                    std::uint32_t end);
+  Result<message::Body> load_chunks(const MessageId& id, const BodyLayout& layout,
+                                    std::uint32_t first, std::uint32_t end);
   bool run_jobs();
   bool run(const std::shared_ptr<Job>& job);
   bool give_turns();

@@ -183,7 +183,6 @@ message::Status read_status(RecordReader& in) {
 }
 
 void write_metadata(RecordWriter& out, const std::vector<message::Metadata>& all) {
-  if (all.empty()) return;
   out.number(all.size());
   for (const message::Metadata& one : all) {
     out.text(one.name);
@@ -193,9 +192,8 @@ void write_metadata(RecordWriter& out, const std::vector<message::Metadata>& all
 
 std::vector<message::Metadata> read_metadata(RecordReader& in) {
   std::vector<message::Metadata> all;
-  if (in.done()) return all;
   const std::size_t count = in.count();
-  if (count == 0 || count > message::kMetadataMax) in.fail();
+  if (count > message::kMetadataMax) in.fail();
   for (std::size_t i = 0; i < count && in.good(); ++i) {
     message::Metadata one;
     one.name = in.text();
@@ -207,6 +205,15 @@ std::vector<message::Metadata> read_metadata(RecordReader& in) {
     all.push_back(std::move(one));
   }
   return all;
+}
+
+// Metadata and front, which stand there only as far as there is something to say.
+void read_tail(RecordReader& in, Message& message) {
+  if (in.done()) return;
+  message.envelope.metadata = read_metadata(in);
+  if (in.done() && !message.envelope.metadata.empty()) return;
+  message.front = in.number_as<std::uint64_t>(message.size);
+  if (message.front == 0) in.fail();  // is not written
 }
 
 }  // namespace
@@ -243,7 +250,8 @@ std::string encode(std::string_view key, const Message& message) {
   if ((flags & kPriority) != 0) {
     out.octet(static_cast<std::uint8_t>(envelope.priority + kPriorityBias));
   }
-  write_metadata(out, envelope.metadata);
+  if (!envelope.metadata.empty() || message.front > 0) write_metadata(out, envelope.metadata);
+  if (message.front > 0) out.number(message.front);
   return out.seal(key);
 }
 
@@ -284,7 +292,7 @@ std::optional<Message> decode_message(std::string_view key, std::string_view val
     message.envelope.priority = in.octet() - kPriorityBias;
     if (message.envelope.priority == 0 || message.envelope.priority > kPriorityBias) in.fail();
   }
-  message.envelope.metadata = read_metadata(in);
+  read_tail(in, message);
   return if_done(in, std::move(message));
 }
 
@@ -364,6 +372,14 @@ std::optional<TenantRecord> decode_tenant(std::string_view key, std::string_view
   tenant.messages = in.number();
   tenant.bytes = in.number();
   return if_done(in, tenant);
+}
+
+std::string encode_mark(std::string_view key) {
+  return RecordWriter(kTrailerSize).seal(key);
+}
+
+bool is_mark(std::string_view key, std::string_view value) {
+  return RecordReader(key, value).done();
 }
 
 std::string encode(std::string_view key, const Suspension& suspension) {

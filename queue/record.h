@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "queue/body_layout.h"
 #include "queue/keys.h"
 #include "queue/queue.h"
 #include "relay/base/bytes.h"
@@ -21,10 +22,7 @@
 namespace postrider::queue {
 
 // What open() writes into an empty store, and the newest it reads; an older one it migrates.
-inline constexpr std::uint64_t kSchemaVersion = 2;
-
-// Octets of a body under one key; the last chunk may be shorter. Part of the schema.
-inline constexpr std::size_t kBodyChunkSize = 64U << 10;
+inline constexpr std::uint64_t kSchemaVersion = 3;
 
 // Behind every value: its record version and checksum.
 inline constexpr std::size_t kTrailerSize = 5;
@@ -83,6 +81,10 @@ std::optional<QueueRecord> decode_queue(std::string_view key, std::string_view v
 std::string encode(std::string_view key, const TenantRecord& tenant);
 std::optional<TenantRecord> decode_tenant(std::string_view key, std::string_view value);
 
+// That a body is being written; all it says is in the key.
+std::string encode_mark(std::string_view key);
+bool is_mark(std::string_view key, std::string_view value);
+
 // Reason and end of a suspension; `key` says what it is of.
 std::string encode(std::string_view key, const Suspension& suspension);
 std::optional<Suspension> decode_suspension(std::string_view key, std::string_view value);
@@ -100,10 +102,6 @@ std::optional<std::string> decode_text(std::string_view key, std::string_view va
 
 // The queue of the message's deliveries to this domain.
 QueueName queue_name(const Message& message, const std::string& domain);
-
-constexpr std::uint32_t body_chunks(std::uint64_t size) {
-  return static_cast<std::uint32_t>((size + kBodyChunkSize - 1) / kBodyChunkSize);
-}
 
 // What goes behind the octets of a body chunk that is made of `pieces`.
 std::array<char, kTrailerSize> body_trailer(std::string_view key,

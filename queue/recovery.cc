@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "queue/open_recovery.h"
 #include "queue/rebuild.h"
 #include "queue/record.h"
 #include "queue/tenant_recovery.h"
@@ -26,13 +27,17 @@ Result<void> write_empty(Store& store) {
   return store.write(*batch, true);
 }
 
-// Version 1 had no records of tenants. One batch: a start that is cut short finds version 1 again.
-Result<void> migrate_from_1(Store& store) {
+// Version 1 had no records of tenants; version 2 had all there is, but no body with a front and
+// none that is being written. One batch: a start that is cut short finds the old version again.
+Result<void> migrate_from(std::uint64_t version, Store& store) {
   const auto batch = store.new_batch();
-  if (auto counted = count_tenants(store, *batch); !counted) return counted;
+  if (version == 1) {
+    if (auto counted = count_tenants(store, *batch); !counted) return counted;
+  }
   const std::string key = state_key("schema");
   batch->put(key, encode_number(key, kSchemaVersion));
-  log::info("queue", "the queue is brought from schema version 1 to 2");
+  log::info("queue", "the queue is brought to a newer schema version",
+            {{"from", version}, {"to", kSchemaVersion}});
   return store.write(*batch, true);
 }
 
@@ -55,7 +60,7 @@ Result<void> check_schema(Store& store) {
     return write_empty(store);
   }
   if (!version) return failure("the queue's schema version is damaged");
-  if (*version == 1) return migrate_from_1(store);
+  if (*version == 1 || *version == 2) return migrate_from(*version, store);
   if (*version != kSchemaVersion) {
     return failure("the queue has schema version " + std::to_string(*version) +
                    "; this program knows version " + std::to_string(kSchemaVersion));
@@ -161,6 +166,7 @@ Result<void> recover_queues(Store& store, DueIndex& index) {
 Result<void> recover_once(Store& store, const std::function<Core&(const Totals&)>& make_core) {
   const auto totals = recover_totals(store);
   if (!totals) return failure(totals.error());
+  if (auto erased = erase_open_bodies(store); !erased) return erased;
   Core& core = make_core(*totals);
   if (auto queues = recover_queues(store, *core.index.lock()); !queues) return queues;
   return recover_tenants(store, *core.tenants.lock());

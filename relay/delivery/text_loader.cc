@@ -40,9 +40,7 @@ void take(std::unique_ptr<Passage> passage, const Result<message::Body>& piece) 
     return passage->done(std::move(passage->lease), failure(piece.error()));
   }
   passage->survey.feed(*piece);
-  if (passage->next * Queue::kPieceSize < passage->lease.message().size) {
-    return read_next(std::move(passage));
-  }
+  if (passage->next < passage->lease.message().pieces()) return read_next(std::move(passage));
   passage->done(std::move(passage->lease), Facts(passage->survey.finish()));
 }
 

@@ -203,7 +203,7 @@ class Relay : public Consumer {
     EXPECT_EQ(queue_->stats().messages, found.size());
     for (const MessageSummary& one : found) {
       std::string body;
-      for (std::uint32_t i = 0; i < body_chunks(one.message.size); ++i) {
+      for (std::uint32_t i = 0; i < layout_of(one.message).chunks(); ++i) {
         const std::string key = body_key(one.message.id, i);
         const auto stored = store_->get(key);
         ASSERT_TRUE(stored && *stored);

@@ -122,6 +122,25 @@ class QueueTest : public ::testing::TestWithParam<bool> {
     return answer.wait();
   }
 
+  Refusal append(OpenBody& body, std::string part) {
+    Answer<Refusal> answer;
+    body.append(message::Body(std::move(part)), answer.callback());
+    return answer.wait();
+  }
+
+  // The text of a lease's message, a piece at a time.
+  std::string read_pieces(const Lease& lease) {
+    std::string text;
+    for (std::uint32_t number = 0; number < lease.message().pieces(); ++number) {
+      Answer<Result<message::Body>> answer;
+      queue_->read_piece(lease, number, answer.callback());
+      const auto piece = answer.wait();
+      EXPECT_TRUE(piece);
+      if (piece) text += piece->to_string();
+    }
+    return text;
+  }
+
   void finish(Lease lease, Fate fate, Milliseconds again = Milliseconds(0)) {
     Completion completion;
     completion.fates.assign(lease.recipients().size(), fate);
@@ -272,6 +291,31 @@ TEST_P(QueueTest, MetricsOutliveIt) {
   close();
   EXPECT_FALSE(registry_.expose().empty());
   open();
+}
+
+TEST_P(QueueTest, ATextWrittenWhileItArrivesIsThereAfterARestart) {
+  std::string text = "Subject: large\r\n\r\n";
+  Submission submission = message("example.com", text);
+  submission.opened = queue_->open_body(submission.id);
+  for (int i = 0; i < 3; ++i) {
+    const std::string part = random_.token(5 * OpenBody::kPartUnit);
+    ASSERT_EQ(append(submission.opened, part), Refusal::kNone);
+    text += part;
+  }
+  submission.opened.end(message::Body("the end\r\n"));
+  text += "the end\r\n";
+  EXPECT_EQ(submission.size(), text.size());
+  ASSERT_EQ(submit(std::move(submission)), Refusal::kNone);
+  finish(consumer_.take(), Fate::kDeferred);
+  close();
+  open();
+  Lease lease = consumer_.take();
+  ASSERT_TRUE(lease.valid());
+  EXPECT_EQ(lease.message().size, text.size());
+  EXPECT_EQ(lease.message().pieces(), 5U);  // front, 15 chunks, and the rest
+  EXPECT_TRUE(read_pieces(lease) == text);
+  finish(std::move(lease), Fate::kDelivered);
+  wait_until_empty();
 }
 
 }  // namespace

@@ -330,7 +330,7 @@ TEST(Schema, NewerIsRefused) {
   ASSERT_TRUE(store.write(*batch, true));
   const auto totals = recover_totals(store);
   ASSERT_FALSE(totals);
-  EXPECT_THAT(totals.error().text(), ::testing::HasSubstr("schema version 3"));
+  EXPECT_THAT(totals.error().text(), ::testing::HasSubstr("schema version 4"));
 }
 
 TEST(Schema, AForeignStoreIsRefused) {

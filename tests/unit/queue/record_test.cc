@@ -275,7 +275,7 @@ TEST_F(FormatPage, QueueAndState) {
   const std::string tenant = tenant_key("acme");
   expect(tenant, encode(tenant, TenantRecord{1, 7}), "7461636d65", "01070120b48968");
   const std::string schema = state_key("schema");
-  expect(schema, encode_number(schema, kSchemaVersion), "73736368656d61", "02018c8afa3e");
+  expect(schema, encode_number(schema, kSchemaVersion), "73736368656d61", "0301fb12582d");
 }
 
 }  // namespace

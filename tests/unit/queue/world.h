@@ -146,6 +146,58 @@ class World : public Consumer {
     return submit(message(recipients, std::move(body)));
   }
 
+  OpenBody open_body(const MessageId& id) const { return OpenBodyParts::make(*core, id); }
+
+  // Appends and settles; what it was answered.
+  Refusal append(OpenBody& body, std::string part) {
+    std::optional<Refusal> answer;
+    body.append(message::Body(std::move(part)), [&answer](Refusal refusal) { answer = refusal; });
+    settle();
+    EXPECT_TRUE(answer.has_value());
+    return answer.value_or(Refusal::kBusy);
+  }
+
+  // A message whose text is `front`, so many parts of a chunk each, and `rest`; it is in `text`.
+  Submission large_message(std::string& text, std::size_t parts, std::string rest = "end\r\n",
+                           std::string front = "Subject: x\r\n\r\n") {
+    Submission submission = message({"b@example.com"}, front);
+    submission.opened = open_body(submission.id);
+    text = std::move(front);
+    for (std::size_t i = 0; i < parts; ++i) {
+      const std::string part = random.token(OpenBody::kPartUnit);
+      EXPECT_EQ(append(submission.opened, part), Refusal::kNone);
+      text += part;
+    }
+    text += rest;
+    submission.opened.end(message::Body(std::move(rest)));
+    return submission;
+  }
+
+  // The text of a lease's message, a piece at a time.
+  std::string read_pieces(const Lease& lease) {
+    std::string text;
+    for (std::uint32_t number = 0; number < lease.message().pieces(); ++number) {
+      core->read_piece(lease, number, [&text](const Result<message::Body>& piece) {
+        EXPECT_TRUE(piece) << piece.error().text();
+        if (piece) text += piece->to_string();
+      });
+      settle();
+    }
+    return text;
+  }
+
+  // And read whole; the lease is in `lease` again.
+  std::string read_whole(Lease& lease) {
+    std::string text;
+    core->read_body(std::move(lease), [&](Lease back, Result<void> read) {
+      EXPECT_TRUE(read) << read.error().text();
+      if (read) text = back.body()->to_string();
+      lease = std::move(back);
+    });
+    settle();
+    return text;
+  }
+
   // The oldest lease that was handed out.
   Lease take() {
     EXPECT_FALSE(leases.empty());
