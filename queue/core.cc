@@ -19,6 +19,13 @@ std::size_t held_octets(const Submission& submission) {
   return submission.body.size() + OpenBodyParts::held(submission.opened);
 }
 
+void check_opened(const Submission& submission) {
+  if (!submission.opened.valid()) return;
+  const std::size_t front = submission.body.size();
+  PR_CHECK(front > 0 && front <= OpenBody::kFrontMax, submission.id.to_string());
+  PR_CHECK(OpenBodyParts::is_ready(submission.opened, submission.id), submission.id.to_string());
+}
+
 // As good as a kill, which the next start is made for. Not 0, so that a supervisor starts anew.
 void exit_with(const std::string& why) {
   log::error("queue", "the process ends, so that the next start reads what is there",
@@ -231,11 +238,7 @@ void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
 
 void Core::submit(Submission submission, SubmitDone done) {
   PR_CHECK(!submission.recipients.empty());
-  if (submission.opened.valid()) {
-    const std::size_t front = submission.body.size();
-    PR_CHECK(front > 0 && front <= OpenBody::kFrontMax, submission.id.to_string());
-    PR_CHECK(OpenBodyParts::is_ready(submission.opened, submission.id), submission.id.to_string());
-  }
+  check_opened(submission);
   const Refusal refusal = admit(submission);
   if (refusal != Refusal::kNone) return refuse(refusal, done);
   push(SubmitOp{std::move(submission), std::move(done)});
@@ -268,6 +271,7 @@ void Core::refuse_part(Refusal refusal, AppendOp& part) {
 void Core::finish(Lease lease, Completion completion) {
   PR_CHECK(lease.valid());
   PR_CHECK(completion.fates.size() == lease.recipients().size(), lease.domain());
+  if (completion.report) check_opened(*completion.report);
   push(FinishOp{std::move(lease), std::move(completion)});
 }
 

@@ -45,6 +45,16 @@ struct ModelMessage {
   bool possible_only = false;  // refused or unanswered when a crash came: may or may not be there
 };
 
+// A text that is being written. What a callback changes is here, since it may come after the body
+// was destroyed.
+struct ModelOpen {
+  MessageId id;
+  OpenBody body;
+  std::string text;  // of the parts that were answered
+  bool under_way = false;
+  bool refused = false;
+};
+
 struct Pending {
   DeliveryKey delivery;
   State next;
@@ -70,7 +80,7 @@ class ModelRun {
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
 
   void one_operation() {
-    switch (below(22)) {
+    switch (below(25)) {
       case 0:
       case 1:
       case 2:
@@ -104,12 +114,70 @@ class ModelRun {
         return chance(40) ? (chance(50) ? hold() : release()) : void();
       case 20:
         return chance(20) ? suspend_or_resume() : void();
+      case 21:
+      case 22:
+        return open_or_append();
+      case 23:
+        return chance(40) ? submit_open() : chance(20) ? abandon() : void();
       default:
         return void(world_.reader->step());
     }
   }
 
   // --- operations ---
+
+  std::shared_ptr<ModelOpen> any_open() {
+    return open_.empty() ? nullptr : open_[below(open_.size())];
+  }
+
+  void open_or_append() {
+    if (open_.empty() || chance(15)) {
+      auto fresh = std::make_shared<ModelOpen>();
+      fresh->id = world_.core->ids.next();
+      fresh->body = world_.open_body(fresh->id);
+      open_.push_back(std::move(fresh));
+    }
+    const auto one = any_open();
+    if (one->under_way || one->refused) return;
+    std::string part((1 + below(2)) * OpenBody::kPartUnit, static_cast<char>('a' + below(26)));
+    one->under_way = true;
+    message::Body body{std::string(part)};
+    one->body.append(std::move(body), [one, part = std::move(part)](Refusal refusal) {
+      one->under_way = false;
+      one->refused = refusal != Refusal::kNone;
+      if (!one->refused) one->text += part;
+    });
+  }
+
+  void abandon() {
+    if (const auto one = any_open()) drop(one);
+  }
+
+  void drop(const std::shared_ptr<ModelOpen>& one) {
+    one->body = {};
+    std::erase(open_, one);
+  }
+
+  void drop_refused() {
+    const auto all = open_;
+    for (const auto& one : all) {
+      if (one->refused) drop(one);
+    }
+  }
+
+  // The texts that are being written are those that the disk has marks of.
+  void compare_open() {
+    std::set<MessageId> expected;
+    for (const auto& one : open_) {
+      if (!one->text.empty()) expected.insert(one->id);
+    }
+    std::set<MessageId> marked;
+    const std::string lower(1, space::kOpen);
+    const auto marks = world_.store.scan(lower, after_prefix(lower));
+    for (; marks->valid(); marks->next()) marked.insert(*decode_id(marks->key()));
+    EXPECT_EQ(marked, expected);
+    EXPECT_EQ(world_.core->open_bodies, open_.size());
+  }
 
   Submission make() {
     static const char* const kDomains[] = {"a.example", "b.example", "c.example", "d.example"};
@@ -120,8 +188,28 @@ class ModelRun {
     const std::size_t size = chance(5) ? below(200'000) : below(300);
     std::string body(size, ' ');
     for (std::size_t i = 0; i < size; i += 11) body[i] = static_cast<char>('a' + below(26));
+    return with_envelope(recipients, body);
+  }
+
+  // One that may come of a text that is being written; nullopt: there is none that is ready.
+  std::optional<Submission> make_of_open() {
+    const auto one = any_open();
+    if (one == nullptr || one->under_way || one->refused) return std::nullopt;
+    const std::string front = "Subject: x\r\n\r\n";
+    const std::string rest(below(2 * OpenBody::kPartUnit), 'z');
+    Submission submission = with_envelope({"r@a.example", "r@b.example"}, front, one->id);
+    one->body.end(message::Body(std::string(rest)));
+    submission.opened = std::move(one->body);
+    messages_.at(one->id).body = front + one->text + rest;
+    std::erase(open_, one);
+    return submission;
+  }
+
+  Submission with_envelope(const std::vector<std::string>& recipients, const std::string& body,
+                           std::optional<MessageId> id = std::nullopt) {
     const std::string sender = chance(50) ? "x@s.example" : "y@s.example";
     Submission submission = world_.message(recipients, body, sender);
+    if (id) submission.id = *id;
     static const char* const kTenants[] = {"", "t1", "t2"};
     submission.envelope.tenant = kTenants[below(3)];
     submission.band = static_cast<Band>(below(kBands));
@@ -148,8 +236,13 @@ class ModelRun {
     }
   }
 
-  void submit() {
-    Submission submission = make();
+  void submit_open() {
+    if (auto submission = make_of_open()) submit(std::move(*submission));
+  }
+
+  void submit() { submit(make()); }
+
+  void submit(Submission submission) {
     const MessageId id = submission.id;
     world_.core->submit(std::move(submission), [this, id](Refusal refusal) {
       ModelMessage& message = messages_.at(id);
@@ -213,6 +306,7 @@ class ModelRun {
     if (delivery.hold_asked && !next.recipients.empty()) next.due = kHeld;
     if (delivery.remove_asked) next = {};
     if (chance(10)) completion.report = make();
+    if (!completion.report && chance(5)) completion.report = make_of_open();
     pending_.push_back({LeaseParts::key(*lease), next,
                         completion.report ? std::optional(completion.report->id) : std::nullopt,
                         std::exchange(delivery.hold_asked, false)});
@@ -237,22 +331,31 @@ class ModelRun {
     auto lease = any_lease();
     if (!lease) return;
     const std::string& expected = messages_.at(lease->message().id).body;
-    if (!expected.empty() && below(2) == 0) {
-      // A body of the model is one piece.
-      world_.core->read_piece(*lease, 0, [&expected](const Result<message::Body>& piece) {
-        if (piece) {
-          EXPECT_EQ(piece->to_string(), expected);
-        }
-      });
-    }
+    if (below(2) == 0) read_pieces(*lease, expected);
     world_.core->read_body(std::move(*lease), [this, &expected](Lease back, Result<void> result) {
       if (result) {
-        EXPECT_EQ(back.body()->to_string(), expected);
+        EXPECT_TRUE(back.body()->to_string() == expected);
       }
       returned_.push_back(std::move(back));
     });
     while (world_.reader->step()) {
     }
+  }
+
+  void read_pieces(const Lease& lease, const std::string& expected) {
+    std::string text;
+    std::uint32_t read = 0;
+    const std::uint32_t pieces = lease.message().pieces();
+    for (std::uint32_t number = 0; number < pieces; ++number) {
+      world_.core->read_piece(lease, number, [&](const Result<message::Body>& piece) {
+        if (!piece) return;
+        text += piece->to_string();
+        ++read;
+      });
+    }
+    while (world_.reader->step()) {
+    }
+    EXPECT_TRUE(read < pieces || text == expected);
   }
 
   Selector selector() {
@@ -376,6 +479,7 @@ class ModelRun {
     accept_leases();
     const bool power = chance(50);
     forget_leases();
+    while (!open_.empty()) drop(open_.back());
     power ? world_.lose_power() : world_.kill();
     world_.repair_store();
     faulty_ = false;
@@ -465,6 +569,8 @@ class ModelRun {
       doubt_pending();
       world_.advance(Seconds(2));
     }
+    drop_refused();
+    world_.settle();
     accept_leases();
     ASSERT_FALSE(world_.core->failed);
     for (const Pending& one : pending_) {
@@ -478,6 +584,7 @@ class ModelRun {
     for (const MessageId& id : refused_) messages_.erase(id);
     refused_.clear();
     compare();
+    compare_open();
     if (world_.committer->all_synced()) synced();
   }
 
@@ -618,6 +725,7 @@ class ModelRun {
   // Everything that is left is delivered: then the store must be as empty as at first.
   void drain() {
     if (::testing::Test::HasFailure()) return;
+    while (!open_.empty()) drop(open_.back());
     settle_and_check();
     for (const std::string& domain : suspended_) {
       EXPECT_TRUE(world_.resume(World::of_domain(domain)));
@@ -647,6 +755,7 @@ class ModelRun {
   World world_;
   std::map<MessageId, ModelMessage> messages_;
   std::set<MessageId> refused_;
+  std::vector<std::shared_ptr<ModelOpen>> open_;
   std::set<std::string> suspended_;
   std::vector<Pending> pending_;
   std::vector<Lease> held_;

@@ -333,6 +333,26 @@ TEST(Schema, NewerIsRefused) {
   EXPECT_THAT(totals.error().text(), ::testing::HasSubstr("schema version 4"));
 }
 
+TEST(Schema, VersionTwoIsMigratedByItsNumberAlone) {
+  World world;
+  world.submit({"b@example.com"});
+  world.close();
+  const std::string key = state_key("schema");
+  const auto batch = world.store.new_batch();
+  batch->put(key, encode_number(key, 2));
+  ASSERT_TRUE(world.store.write(*batch, true));
+  world.fail("write");
+  EXPECT_FALSE(recover_totals(world.store));
+  world.repair_store();
+  world.store.lose_power();
+  EXPECT_EQ(decode_number(key, (*world.store.get(key))->view()), 2U);
+  world.open();
+  EXPECT_EQ(decode_number(key, (*world.store.get(key))->view()), 3U);
+  EXPECT_THAT(Fsck::check(world.store), IsEmpty());
+  world.settle();
+  EXPECT_EQ(world.read_pieces(world.take()), "Hello\r\n");
+}
+
 TEST(Schema, AForeignStoreIsRefused) {
   MemoryStore store;
   const auto batch = store.new_batch();

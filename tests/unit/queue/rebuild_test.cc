@@ -107,6 +107,23 @@ TEST_F(RebuildTest, IsRepeatedWhenItWasCutShort) {
   EXPECT_THAT(Fsck::check(world_.store), IsEmpty());
 }
 
+TEST_F(RebuildTest, TextsWithAFrontStayAndThoseBeingWrittenAreErased) {
+  world_.open();
+  std::string text;
+  EXPECT_EQ(world_.submit(world_.large_message(text, 6)), Refusal::kNone);
+  OpenBody body = world_.open_body(world_.core->ids.next());
+  EXPECT_EQ(world_.append(body, std::string(OpenBody::kPartUnit, 'x')), Refusal::kNone);
+  world_.core->waiting.lock()->closed = true;
+  body = {};
+  world_.kill();
+  EXPECT_EQ(keys(space::kOpen).size(), 1U);
+  cut_out(keys(space::kDue));
+  EXPECT_THAT(Fsck::check(world_.store), IsEmpty());
+  EXPECT_EQ(world_.core->stats().messages, 21U);
+  world_.settle();
+  EXPECT_TRUE(world_.read_pieces(world_.take()) == text);
+}
+
 // --- damage that is met while running ---
 
 TEST_F(RebuildTest, ADamagedRecordQuarantinesOneDelivery) {

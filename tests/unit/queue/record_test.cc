@@ -89,6 +89,37 @@ TEST(Records, WhatTheClientAskedForComesBack) {
   EXPECT_FALSE(decode_message(key, encode(key, message))) << "priority 10";
 }
 
+// Without one a record is byte for byte as it was before there were any.
+TEST(Records, AFrontComesBack) {
+  const std::string key = message_key(kId);
+  for (const bool with_metadata : {false, true}) {
+    Message message = a_message();
+    if (with_metadata) message.envelope.metadata = {{"x-job", "nightly"}};
+    const std::string without = encode(key, message);
+    EXPECT_EQ(decode_message(key, without)->front, 0U);
+    message.front = 300;
+    const std::string with = encode(key, message);
+    EXPECT_EQ(with.size() - without.size(), with_metadata ? 2U : 3U);
+    ASSERT_TRUE(decode_message(key, with));
+    EXPECT_EQ(decode_message(key, with)->front, 300U);
+    EXPECT_EQ(decode_message(key, with)->envelope, message.envelope);
+    message.front = message.size;
+    EXPECT_EQ(decode_message(key, encode(key, message))->front, message.size);
+    message.front = message.size + 1;
+    EXPECT_FALSE(decode_message(key, encode(key, message)));
+  }
+}
+
+TEST(Records, AMarkSaysNothingButThatItIsOne) {
+  const std::string key = open_key(kId);
+  const std::string mark = encode_mark(key);
+  EXPECT_EQ(mark.size(), kTrailerSize);
+  EXPECT_TRUE(is_mark(key, mark));
+  EXPECT_FALSE(is_mark(message_key(kId), mark));
+  EXPECT_FALSE(is_mark(key, encode_number(key, 1)));
+  EXPECT_FALSE(is_mark(key, ""));
+}
+
 TEST(Records, DeliveryComesBackWhole) {
   const std::string key = delivery_key({kId, 1});
   const auto back = decode_delivery(key, encode(key, a_delivery()));
@@ -237,6 +268,23 @@ TEST_F(FormatPage, Message) {
   const std::string key = message_key(kId);
   expect(key, encode(key, message), "6d018bcfe5680000001122334455667788",
          "0001610b6578616d706c652e6f7267000461636d6500000780d095ffbc3180e894cdbe310101ae8c8f06");
+}
+
+TEST_F(FormatPage, MessageWithAFront) {
+  Message message;
+  message.envelope.sender = {"a", "example.org"};
+  message.envelope.tenant = "acme";
+  message.size = 65'556;
+  message.front = 20;
+  message.arrived = arrived_;
+  message.expires = WallTime(Milliseconds(1'700'432'000'000));
+  message.deliveries = 1;
+  const std::string key = message_key(kId);
+  expect(key, encode(key, message), "6d018bcfe5680000001122334455667788",
+         "0001610b6578616d706c652e6f7267000461636d65000094800480d095ffbc3180e894cdbe310100140111416"
+         "755");
+  const std::string mark = open_key(kId);
+  expect(mark, encode_mark(mark), "6f018bcfe5680000001122334455667788", "01cebf1e44");
 }
 
 TEST_F(FormatPage, Delivery) {

@@ -13,8 +13,6 @@ namespace {
 using std::chrono::minutes;
 using ::testing::IsEmpty;
 
-constexpr std::size_t kEmptyStore = 2;  // schema and totals
-
 class FailingStore : public ::testing::TestWithParam<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Calls, FailingStore, ::testing::Values("write", "sync"));
@@ -27,7 +25,7 @@ TEST_P(FailingStore, RefusesAndRecoversByItself) {
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kStoreFailed);
   world.advance(Committer::kProbeInterval);
   EXPECT_TRUE(world.core->health().accepting);
-  EXPECT_EQ(world.store.size(), kEmptyStore);  // what was refused is not there, even in part
+  EXPECT_EQ(world.store.size(), World::kEmptyStore);  // what was refused is not there, even in part
   EXPECT_EQ(world.core->stats().messages, 0U);
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
   EXPECT_EQ(world.leases.size(), 1U);

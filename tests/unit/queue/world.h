@@ -41,6 +41,8 @@ class World : public Consumer {
 
   ~World() override { close(); }
 
+  static constexpr std::size_t kEmptyStore = 2;  // keys: schema and totals
+
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
