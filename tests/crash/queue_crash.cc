@@ -13,8 +13,9 @@
 //   end seen to be committed    must not be there
 //   never submitted             must not be there
 //
-// and every body that is there must be what was submitted. --answer-early is the negative control:
-// the diary says "answered" before the queue does, and the check must fail.
+// and every body that is there must be what was submitted. Some texts are written while they arrive
+// (OpenBody); of those that came to no submission nothing may be left. --answer-early is the
+// negative control: the diary says "answered" before the queue does, and the check must fail.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +31,8 @@
 #include <thread>
 #include <unistd.h>
 
+#include "queue/body_layout.h"
+#include "queue/keys.h"
 #include "queue/queue.h"
 #include "queue/rocks_store.h"
 #include "relay/base/log.h"
@@ -47,11 +50,33 @@ struct Arguments {
   bool answer_early = false;
 };
 
+// A text that is written while it arrives; without parts it is written whole.
+struct Text {
+  std::string front;
+  std::vector<std::string> parts;
+  std::string rest;
+
+  [[nodiscard]] std::string whole() const {
+    std::string all = front;
+    for (const std::string& part : parts) all += part;
+    return all + rest;
+  }
+};
+
 // The same for the same id, whoever asks.
-std::string body_of(const MessageId& id) {
+Text text_of(const MessageId& id) {
   SeededRandom random(id.low);
-  const std::size_t size = random.below(10) == 0 ? random.below(200'000) : random.below(4096);
-  return random.token(size);
+  Text text;
+  if (random.below(8) == 0) {
+    text.front = random.token(1 + random.below(3000));
+    for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
+      text.parts.push_back(random.token((1 + random.below(3)) * OpenBody::kPartUnit));
+    }
+    text.rest = random.token(random.below(100'000));
+    return text;
+  }
+  text.front = random.token(random.below(10) == 0 ? random.below(200'000) : random.below(4096));
+  return text;
 }
 
 // --- the child ---
@@ -105,6 +130,88 @@ class Worker final : public Consumer {
   std::deque<Lease> leases_;  // guarded by mutex_
 };
 
+// Submits messages with one recipient or two, each with the text that its id stands for.
+class Sender {
+ public:
+  Sender(Queue& queue, const Clock& clock, const Diary& diary, std::uint64_t seed,
+         bool answer_early)
+      : queue_(queue), clock_(clock), diary_(diary), random_(seed), answer_early_(answer_early) {}
+
+  void begin_one() {
+    auto upload = std::make_unique<Upload>();
+    upload->id = queue_.next_id();
+    upload->text = text_of(upload->id);
+    if (upload->text.parts.empty()) return submit(*upload);
+    upload->body = queue_.open_body(upload->id);
+    uploads_.push_back(std::move(upload));
+  }
+
+  // The next part of each text whose last one is written; some are given up on the way.
+  void work() {
+    std::erase_if(uploads_, [this](const std::unique_ptr<Upload>& one) {
+      if (one->under_way->load()) return random_() % 20 == 0;
+      if (random_() % 10 == 0) return true;
+      if (one->next < one->text.parts.size()) {
+        append_next(*one);
+        return false;
+      }
+      submit(*one);
+      return true;
+    });
+  }
+
+  [[nodiscard]] bool is_busy() const { return waiting_ > 200 || uploads_.size() > 20; }
+
+  [[nodiscard]] bool is_full() const { return waiting_ > 200; }
+
+ private:
+  struct Upload {
+    MessageId id;
+    Text text;
+    OpenBody body;
+    std::size_t next = 0;  // part
+    // The answer may come when the upload has been given up.
+    std::shared_ptr<std::atomic<bool>> under_way = std::make_shared<std::atomic<bool>>(false);
+  };
+
+  static void append_next(Upload& upload) {
+    *upload.under_way = true;
+    upload.body.append(message::Body(upload.text.parts[upload.next++]),
+                       [under_way = upload.under_way](Refusal refusal) {
+                         if (refusal != Refusal::kNone) std::_Exit(7);
+                         *under_way = false;
+                       });
+  }
+
+  void submit(Upload& upload) {
+    Submission submission;
+    const MessageId id = submission.id = upload.id;
+    submission.envelope.sender = {"a", "example.org"};
+    const std::string domain = "d" + std::to_string(random_() % 10) + ".example";
+    submission.recipients = {{{"b", domain}, 0, ""}};
+    if (random_() % 3 == 0) submission.recipients.push_back({{"c", "other.example"}, 0, ""});
+    submission.body = message::Body(std::move(upload.text.front));
+    if (upload.body.valid()) upload.body.end(message::Body(std::move(upload.text.rest)));
+    submission.opened = std::move(upload.body);
+    submission.expires = clock_.wall() + std::chrono::hours(1);
+    diary_.write('s', id);
+    if (answer_early_) diary_.write('a', id);
+    ++waiting_;
+    queue_.submit(std::move(submission), [this, id](Refusal refusal) {
+      if (refusal == Refusal::kNone) diary_.write('a', id);
+      --waiting_;
+    });
+  }
+
+  Queue& queue_;
+  const Clock& clock_;
+  const Diary& diary_;
+  std::mt19937_64 random_;
+  bool answer_early_;
+  std::atomic<int> waiting_{0};
+  std::vector<std::unique_ptr<Upload>> uploads_;
+};
+
 [[noreturn]] void run_child(const std::string& directory, std::uint64_t seed, bool answer_early) {
   const Diary diary(directory + "/diary");
   SystemClock clock;
@@ -119,30 +226,14 @@ class Worker final : public Consumer {
   auto queue = Queue::open({}, **store, clock, system_random, registry, {});
   if (!queue) std::_Exit(5);
   Worker worker(diary, seed + 1);
-  std::atomic<int> waiting{0};
+  Sender sender(**queue, clock, diary, seed + 2, answer_early);
   (*queue)->start(worker);
   while (true) {  // until it is killed
-    for (std::uint64_t i = random() % 20; i > 0; --i) {
-      Submission submission;
-      submission.id = (*queue)->next_id();
-      const MessageId id = submission.id;
-      submission.envelope.sender = {"a", "example.org"};
-      const std::string domain = "d" + std::to_string(random() % 10) + ".example";
-      submission.recipients = {{{"b", domain}, 0, ""}};
-      if (random() % 3 == 0) submission.recipients.push_back({{"c", "other.example"}, 0, ""});
-      submission.body = message::Body(body_of(id));
-      submission.expires = clock.wall() + std::chrono::hours(1);
-      diary.write('s', id);
-      if (answer_early) diary.write('a', id);
-      ++waiting;
-      (*queue)->submit(std::move(submission), [&diary, &waiting, id](Refusal refusal) {
-        if (refusal == Refusal::kNone) diary.write('a', id);
-        --waiting;
-      });
-    }
+    for (std::uint64_t i = random() % 20; i > 0 && !sender.is_busy(); --i) sender.begin_one();
+    sender.work();
     worker.work(**queue, clock);
     if (random() % 4 == 0) std::this_thread::sleep_for(Milliseconds(random() % 5));
-    while (waiting > 200) std::this_thread::yield();
+    while (sender.is_full()) std::this_thread::yield();
   }
 }
 
@@ -209,6 +300,7 @@ class Check {
     }
     compare(known, found, gone_for_good);
     if ((*queue)->stats().messages != found.size()) complain("the totals are wrong");
+    count_chunks(**store, found);
     read_bodies(**queue, found.size());
     return wrong_;
   }
@@ -232,6 +324,26 @@ class Check {
     }
   }
 
+  // Of every message all chunks are there, and none of anything else.
+  void count_chunks(Store& store, const std::vector<MessageSummary>& found) {
+    std::map<MessageId, std::uint32_t> chunks;
+    const auto cursor =
+        store.scan(std::string(1, space::kBody), after_prefix(std::string(1, space::kBody)));
+    for (; cursor->valid(); cursor->next()) ++chunks[*decode_id(cursor->key())];
+    if (!cursor->status()) complain("the bodies cannot be read");
+    for (const MessageSummary& one : found) {
+      const std::uint32_t expected = layout_of(one.message).chunks();
+      if (chunks[one.message.id] != expected) {
+        complain(one.message.id.to_string() + " has not as many chunks as it should");
+      }
+      chunks.erase(one.message.id);
+    }
+    if (!chunks.empty()) complain(std::to_string(chunks.size()) + " bodies have no message");
+    const auto marks =
+        store.scan(std::string(1, space::kOpen), after_prefix(std::string(1, space::kOpen)));
+    if (marks->valid()) complain("a body is being written and nobody is there");
+  }
+
   // Everything that is due within a moment arrives, with the body that was submitted.
   void read_bodies(Queue& queue, std::size_t count) {
     Examiner examiner;
@@ -247,9 +359,10 @@ class Check {
       for (Lease& lease : examiner.take()) {
         seen[lease.message().id] = true;
         ++asked;
-        queue.read_body(std::move(lease), [&](Lease back, Result<void> result) {
-          const std::string expected = body_of(back.message().id);
-          if (!result || back.body()->to_string() != expected) ++bad;
+        const auto pieces = read_pieces(queue, lease);
+        queue.read_body(std::move(lease), [&, pieces](Lease back, Result<void> result) {
+          const std::string expected = text_of(back.message().id).whole();
+          if (!result || back.body()->to_string() != expected || *pieces != expected) ++bad;
           const std::lock_guard held(mutex);
           done.push_back(std::move(back));
           ++read;
@@ -267,6 +380,17 @@ class Check {
     if (seen.size() < count) {
       complain(std::to_string(count - seen.size()) + " messages are on disk and never come due");
     }
+  }
+
+  // Complete when the reader thread has come to what is asked of it next.
+  static std::shared_ptr<const std::string> read_pieces(Queue& queue, const Lease& lease) {
+    auto text = std::make_shared<std::string>();
+    for (std::uint32_t number = 0; number < lease.message().pieces(); ++number) {
+      queue.read_piece(lease, number, [text](const Result<message::Body>& piece) {
+        if (piece) *text += piece->to_string();
+      });
+    }
+    return text;
   }
 
   int complain(const std::string& what) {
