@@ -1,6 +1,7 @@
-// CommitGroup: what one write holds: submissions, completions and the work of operators, planned,
-// encoded into one batch, and taken into memory once the batch is on disk. Thread: the commit
-// thread; the methods that take a DueIndex are called under its lock.
+// CommitGroup: what one write holds: submissions, parts of bodies and abandonments of them,
+// completions and the work of operators, planned, encoded into one batch, and taken into memory
+// once the batch is on disk. Thread: the commit thread; the methods that take a DueIndex are called
+// under its lock.
 //
 // The order is: add..., plan, encode, write, then apply or cancel, then settle and clear.
 #pragma once

@@ -2,9 +2,9 @@
 //
 // A message is split into *deliveries*: the recipients of one domain, at most a transaction's
 // worth. Each recipient ends exactly once: delivered, bounced, expired or removed. A submission is
-// one atomic batch, synced before it is answered; every later step is one atomic batch too. One
-// commit thread writes; while one sync runs the next group gathers. FORMAT.md documents every byte
-// on disk.
+// one atomic batch, synced before it is answered; every later step is one atomic batch too. A large
+// text may be written while it arrives, before its submission. One commit thread writes; while one
+// sync runs the next group gathers. FORMAT.md documents every byte on disk.
 //
 // The queue knows nothing of DNS, sockets or replies. Whoever delivers receives leases through
 // Consumer and gives each back once, through finish() or by destroying it.
@@ -332,8 +332,8 @@ using RemovalLines =
 class Queue {
  public:
   // Reads the schema version and the queue records (not the messages): time follows the number of
-  // queues. Fails on a newer schema, or where the store does. `store`, `clock`, `random` and
-  // `metrics` must outlive the queue.
+  // queues. Erases the bodies that an earlier process was writing. Fails on a newer schema, or
+  // where the store does. `store`, `clock`, `random` and `metrics` must outlive the queue.
   static Result<std::unique_ptr<Queue>> open(Options options, Store& store, const Clock& clock,
                                              Random& random, metrics::Registry& metrics,
                                              EventSink events, RemovalLines removal_lines = {});

@@ -318,5 +318,46 @@ TEST_P(QueueTest, ATextWrittenWhileItArrivesIsThereAfterARestart) {
   wait_until_empty();
 }
 
+// Bodies that are written from many threads, every third of which is given up with a part under
+// way.
+TEST_P(QueueTest, ManyTextsAreWrittenAtOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kBodies = 9;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([this] {
+      SystemRandom random;
+      for (int body = 0; body < kBodies; ++body) {
+        Submission submission = message("example.com", "front\r\n");
+        submission.opened = queue_->open_body(submission.id);
+        EXPECT_EQ(append(submission.opened, random.token(OpenBody::kPartUnit)), Refusal::kNone);
+        if (body % 3 == 0) {
+          Answer<Refusal> answer;
+          submission.opened.append(message::Body(random.token(OpenBody::kPartUnit)),
+                                   answer.callback());
+          submission.opened = {};
+          EXPECT_EQ(answer.wait(), Refusal::kNone);
+          continue;
+        }
+        EXPECT_EQ(submit(std::move(submission)), Refusal::kNone);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int i = 0; i < kThreads * kBodies * 2 / 3; ++i) {
+    Lease lease = consumer_.take();
+    ASSERT_TRUE(lease.valid());
+    EXPECT_EQ(read_pieces(lease).size(), lease.message().size);
+    finish(std::move(lease), Fate::kDelivered);
+  }
+  wait_until_empty();
+  EXPECT_EQ(queue_->stats().open_bodies, 0U);
+  queue_->stop();
+  for (const char of_space : {'b', 'o'}) {
+    const std::string lower(1, of_space);
+    EXPECT_FALSE(store_->scan(lower, std::string(1, static_cast<char>(of_space + 1)))->valid());
+  }
+}
+
 }  // namespace
 }  // namespace postrider::queue

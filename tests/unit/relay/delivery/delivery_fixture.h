@@ -184,6 +184,8 @@ class DeliveryTest : public event::EventTest {
     queue::Band band = queue::Band::kNormal;
     WallTime release = {};  // told, and not kept: it is due at once
     message::ReturnContent returns = message::ReturnContent{};
+    // The text is written while it arrives; its front has so many octets. 0: it is written whole.
+    std::size_t front = 0;
   };
 
   // Puts it into the queue, and waits until it is there.
@@ -198,16 +200,39 @@ class DeliveryTest : public event::EventTest {
     for (const std::string& to : mail.to) {
       submission.recipients.push_back({*message::parse_mailbox(to, false), mail.notify, ""});
     }
-    submission.body = message::Body(mail.text);
+    if (mail.front == 0) {
+      submission.body = message::Body(mail.text);
+    } else {
+      write_text(submission, mail);
+    }
     submission.expires = clock_.wall() + mail.lifetime;
     submission.band = mail.band;
     submission.envelope.priority = message::highest_of(mail.band);
     submission.envelope.release = mail.release;
     if (mail.release > WallTime()) submission.envelope.release_request = "for;60";
+    expect_taken(
+        [&](queue::SubmitDone done) { queue_->submit(std::move(submission), std::move(done)); });
+  }
+
+  void write_text(queue::Submission& submission, const Mail& mail) {
+    submission.body = message::Body(mail.text.substr(0, mail.front));
+    submission.opened = queue_->open_body(submission.id);
+    constexpr std::size_t kUnit = queue::OpenBody::kPartUnit;
+    std::size_t at = mail.front;
+    for (; at + kUnit < mail.text.size(); at += kUnit) {
+      expect_taken([&](queue::SubmitDone done) {
+        submission.opened.append(message::Body(mail.text.substr(at, kUnit)), std::move(done));
+      });
+    }
+    submission.opened.end(message::Body(mail.text.substr(at)));
+  }
+
+  // `call` gets what answers it.
+  template <class Call>
+  static void expect_taken(Call&& call) {
     std::promise<queue::Refusal> done;
     auto answer = done.get_future();
-    queue_->submit(std::move(submission),
-                   [&done](queue::Refusal refusal) { done.set_value(refusal); });
+    call([&done](queue::Refusal refusal) { done.set_value(refusal); });
     EXPECT_EQ(answer.get(), queue::Refusal::kNone);
   }
 

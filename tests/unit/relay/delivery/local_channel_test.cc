@@ -196,6 +196,19 @@ TEST_F(LargeTextTest, IsNeverHeldWhole) {
   EXPECT_EQ(events_of("delivered"), 2U);
 }
 
+TEST_F(LargeTextTest, GoesOutWholeWhateverItsFront) {
+  add_host();
+  dial();
+  ASSERT_TRUE(run_until_idle());
+  const std::size_t fronts[] = {10, queue::OpenBody::kFrontMax};
+  for (const std::size_t front : fronts) {
+    carry_large(a_parcel({.text = text_, .front = front}));
+    ASSERT_FALSE(host_->messages.empty());
+    EXPECT_TRUE(host_->messages.back() == text_);
+  }
+  EXPECT_EQ(events_of("delivered"), 2U);
+}
+
 TEST_F(LargeTextTest, NorOverTls) {
   add_host().tls = tls::server_context(identity_);
   dial();

@@ -61,6 +61,19 @@ TEST_F(TextLoaderTest, ALargerOneIsReadThroughAndNotKept) {
   EXPECT_EQ(queue_->stats().lease_bytes, 0U);
 }
 
+// The number of its pieces does not follow from its octets alone.
+TEST_F(TextLoaderTest, OneThatWasWrittenWhileItArrivedIsReadToItsEnd) {
+  constexpr std::size_t kPiece = queue::Queue::kPieceSize;
+  std::vector<queue::Lease> held;
+  for (const auto& [size, front] : {std::pair{2 * kPiece, std::size_t{10}},
+                                    std::pair{5 * kPiece, queue::OpenBody::kFrontMax}}) {
+    load(lease_of({.text = lines(size), .front = front}));
+    ASSERT_TRUE(text_ && *text_ && **text_);
+    EXPECT_EQ((***text_).size, size);
+    held.push_back(std::move(lease_));
+  }
+}
+
 TEST_F(TextLoaderTest, KnowsWhatIsFarBehind) {
   const std::string text = lines(queue::Queue::kPieceSize * 2) + "\xc3\xa4";
   load(lease_of({.text = text}));
