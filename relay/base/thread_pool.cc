@@ -37,6 +37,18 @@ bool ThreadPool::submit(Job job) {
   return true;
 }
 
+void ThreadPool::post(Job job) {
+  {
+    auto held = queue_.lock();
+    if (!held->stopping) {
+      held->waiting.push_back(std::move(job));
+      changed_.notify_one();
+      return;
+    }
+  }
+  job(Call::kStopped);
+}
+
 void ThreadPool::work() {
   for (;;) {
     Job job;

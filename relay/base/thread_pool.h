@@ -33,6 +33,10 @@ class ThreadPool {
   // already, or the pool is ending; it is not called then.
   bool submit(Job job);
 
+  // The same for what something else bounds: it is not refused for those that wait. Where the pool
+  // is ending it is called within this call.
+  void post(Job job);
+
  private:
   struct Queue {
     std::deque<Job> waiting;

@@ -1,5 +1,6 @@
 #include "relay/signing/keyring.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "relay/base/ascii.h"
@@ -80,6 +81,15 @@ Signings Keyring::find(std::string_view domain, std::string_view tenant) const {
     if (!found.empty() || dot == std::string_view::npos) return found;
     domain.remove_prefix(dot + 1);
   }
+}
+
+std::vector<Canonical> Keyring::body_forms() const {
+  std::vector<Canonical> forms;
+  for (const Entry& entry : entries_) {
+    const Canonical form = entry.signing->body;
+    if (std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(form);
+  }
+  return forms;
 }
 
 }  // namespace postrider::signing

@@ -29,6 +29,10 @@ class Keyring {
   // else those of no tenant. Empty: nobody.
   [[nodiscard]] Signings find(std::string_view domain, std::string_view tenant) const;
 
+  // The canonical forms of a body that its keys sign, each once. They are those of the options, so
+  // that reading the files again does not change them.
+  [[nodiscard]] std::vector<Canonical> body_forms() const;
+
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:

@@ -97,44 +97,12 @@ class FoldedField {
   std::size_t column_;
 };
 
-// Digests of a body in the forms that are wanted, in one pass.
-class BodyDigests {
- public:
-  explicit BodyDigests(const Signings& signings) {
-    for (const auto& signing : signings) {
-      auto& hash = hash_of(signing->body);
-      if (!hash) hash = std::make_unique<Hash>(signing->body);
-    }
-  }
-
-  void digest(const message::Body& body) {
-    for (const Chunk& chunk : body.chunks()) {
-      for (const auto& hash : hashes_) {
-        if (hash) hash->form.feed(chunk.view());
-      }
-    }
-    for (const auto& hash : hashes_) {
-      if (!hash) continue;
-      hash->form.finish();
-      hash->digest = hash->sha.finish();
-    }
-  }
-
-  [[nodiscard]] const Digest& of(Canonical form) { return hash_of(form)->digest; }
-
- private:
-  struct Hash {
-    explicit Hash(Canonical how) : form(how, [this](std::string_view part) { sha.update(part); }) {}
-
-    Sha256 sha;
-    BodyForm form;
-    Digest digest{};
-  };
-
-  std::unique_ptr<Hash>& hash_of(Canonical form) { return hashes_[static_cast<std::size_t>(form)]; }
-
-  std::array<std::unique_ptr<Hash>, 2> hashes_;
-};
+std::vector<Canonical> body_forms(const Signings& signings) {
+  std::vector<Canonical> forms;
+  forms.reserve(signings.size());
+  for (const auto& signing : signings) forms.push_back(signing->body);
+  return forms;
+}
 
 // Up to and including "b=".
 FoldedField unsigned_field(const Signing& signing, const std::vector<std::string>& names,
@@ -220,14 +188,17 @@ Result<void> check_signable(const message::HeaderSection& header, const Signings
 }
 
 Result<std::string> signature_fields(const Signings& signings, const message::HeaderSection& header,
-                                     const message::Body& body, WallTime now) {
+                                     const message::Body& body, WallTime now, BodyDigests begun) {
   if (auto good = check_signable(header, signings); !good) return failure(good.error());
-  BodyDigests digests(signings);
-  digests.digest(body);
+  BodyDigests digests = begun.valid() ? std::move(begun) : BodyDigests(body_forms(signings));
+  digests.feed(body);
+  digests.finish();
   std::string fields;
   for (const auto& signing : signings) {
+    const Digest* hash = digests.of(signing->body);
+    if (hash == nullptr) return failure("its body was not hashed in the form of this key");
     const std::vector<std::string> names = signed_names(header, signing->more_fields);
-    FoldedField field = unsigned_field(*signing, names, digests.of(signing->body), now);
+    FoldedField field = unsigned_field(*signing, names, *hash, now);
     const Digest digest = header_digest(signing->header, header, names, field.text());
     const auto signature = signing->key->sign(digest);
     if (!signature) return failure(signature.error());

@@ -10,6 +10,7 @@
 #include "relay/base/result.h"
 #include "relay/message/body.h"
 #include "relay/message/header_section.h"
+#include "relay/signing/body_digests.h"
 #include "relay/signing/canonical.h"
 #include "relay/signing/key.h"
 
@@ -39,10 +40,12 @@ Digest header_digest(Canonical form, const message::HeaderSection& header,
                      const std::vector<std::string>& names, std::string_view field);
 
 // All fields, the first signing on top, each folded under 78 columns with CRLF at its end; to be
-// put in front of `header`. The body is gone through once, whatever the number of signings. Error:
+// put in front of `header`. The body is gone through once, whatever the number of signings. Where
+// `begun` is valid it was fed what stands before `body`, and has the forms of all signings. Error:
 // the message is none that can be signed, in words for its sender, or a key failed.
 Result<std::string> signature_fields(const Signings& signings, const message::HeaderSection& header,
-                                     const message::Body& body, WallTime now);
+                                     const message::Body& body, WallTime now,
+                                     BodyDigests begun = {});
 
 // Whether these signatures of this message would be worth something; an error says what is wrong.
 Result<void> check_signable(const message::HeaderSection& header, const Signings& signings);

@@ -12,8 +12,8 @@ unsigned threads_of(const Options& options) {
   return options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
 }
 
-Outcome carry_out(const Signer::Job& job) {
-  auto fields = signature_fields(job.signings, job.header, job.body, job.now);
+Outcome carry_out(Signer::Job& job) {
+  auto fields = signature_fields(job.signings, job.header, job.body, job.now, std::move(job.begun));
   if (!fields) return {Outcome::Kind::kFailed, {}, fields.error().text()};
   return {Outcome::Kind::kSigned, *std::move(fields), {}};
 }
@@ -40,6 +40,15 @@ bool Signer::sign(Job& job) {
   });
   if (!taken) job = std::move(*moved);
   return taken;
+}
+
+void Signer::digest(Part part) {
+  pool_.post([part = std::move(part)](ThreadPool::Call call) mutable {
+    if (call == ThreadPool::Call::kStopped) return part.done({});
+    part.digests.feed(part.body);
+    part.body = {};
+    part.done(std::move(part.digests));
+  });
 }
 
 }  // namespace postrider::signing

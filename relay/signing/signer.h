@@ -11,6 +11,7 @@
 #include "relay/base/thread_pool.h"
 #include "relay/message/body.h"
 #include "relay/message/header_section.h"
+#include "relay/signing/body_digests.h"
 #include "relay/signing/keyring.h"
 #include "relay/signing/options.h"
 #include "relay/signing/signature.h"
@@ -38,6 +39,7 @@ class Signer {
     Signings signings;
     message::HeaderSection header;
     message::Body body;
+    BodyDigests begun;  // of what stands before `body`; not valid: nothing does
     WallTime now;
     // Called once, on a thread of the signer, or with kStopped in its destructor; not from within
     // sign().
@@ -46,6 +48,18 @@ class Signer {
 
   // False: too many messages are waiting; the job is as it was.
   bool sign(Job& job);
+
+  // A part of a body that is signed when the rest is there. Shares its bytes.
+  struct Part {
+    BodyDigests digests;  // of those before it
+    message::Body body;
+    // Called once, on a thread of the signer, or with digests that are not valid where that ends:
+    // in its destructor, or within the call.
+    UniqueFunction<void(BodyDigests)> done;
+  };
+
+  // Hashes it. Not refused, however many messages wait: the caller has one part of each message.
+  void digest(Part part);
 
  private:
   mutable Guarded<std::shared_ptr<const Keyring>> keys_;

@@ -44,5 +44,22 @@ TEST(ThreadPool, TheQueueIsBounded) {
   EXPECT_EQ(calls, (std::vector<Call>{Call::kStopped, Call::kStopped}));
 }
 
+TEST(ThreadPool, WhatIsPostedIsNotRefused) {
+  std::promise<void> entered;
+  std::promise<void> open;
+  std::promise<Call> posted;
+  ThreadPool pool("test", 1, 1);
+  ASSERT_TRUE(pool.submit([&](Call) {
+    entered.set_value();
+    open.get_future().wait();
+  }));
+  entered.get_future().wait();
+  EXPECT_TRUE(pool.submit([](Call) {}));
+  EXPECT_FALSE(pool.submit([](Call) {}));
+  pool.post([&](Call call) { posted.set_value(call); });
+  open.set_value();
+  EXPECT_EQ(posted.get_future().get(), Call::kRun);
+}
+
 }  // namespace
 }  // namespace postrider

@@ -47,6 +47,17 @@ TEST_F(KeyringTest, AllKeysOfADomainSign) {
   EXPECT_THAT(signers("[192.0.2.1]"), IsEmpty());
 }
 
+TEST_F(KeyringTest, SaysInWhichFormsBodiesAreSigned) {
+  EXPECT_THAT(Keyring().body_forms(), IsEmpty());
+  add("one", "example.com");
+  add("two", "example.com");
+  EXPECT_THAT((*Keyring::read(options_))->body_forms(), ElementsAre(Canonical::kRelaxed));
+  add("three", "example.com");
+  options_.back().canonicalization = Canonicalization::kRelaxedSimple;
+  EXPECT_THAT((*Keyring::read(options_))->body_forms(),
+              ElementsAre(Canonical::kRelaxed, Canonical::kSimple));
+}
+
 TEST_F(KeyringTest, TheNearestDomainSigns) {
   add("top", "example.com", true);
   add("own", "news.example.com");

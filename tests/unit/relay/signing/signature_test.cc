@@ -178,6 +178,31 @@ TEST(Signature, ChunksOfTheBodyMakeNoDifference) {
             *signature_fields(signings, header, Body(text), kNow));
 }
 
+// The hash of a body may be begun before its end is there.
+TEST(Signature, WhereTheHashWasBegunMakesNoDifference) {
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "line  " + std::to_string(i) + " \r\n\r\n";
+  auto simple = signing_with(kExampleEd25519Key);
+  simple->body = Canonical::kSimple;
+  const Signings signings = {signing_with(kExampleEd25519Key), simple};
+  const HeaderSection header(kExampleHeader);
+  const std::string whole = *signature_fields(signings, header, Body(text), kNow);
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    BodyDigests begun({Canonical::kRelaxed, Canonical::kSimple});
+    begun.feed(Body(text.substr(0, at)));
+    const Body rest(text.substr(at));
+    EXPECT_EQ(*signature_fields(signings, header, rest, kNow, std::move(begun)), whole) << at;
+  }
+}
+
+TEST(Signature, AHashThatWasBegunInAnotherFormIsNoUse) {
+  const auto fields =
+      signature_fields({signing_with(kExampleEd25519Key)}, HeaderSection(kExampleHeader),
+                       Body("x\r\n"), kNow, BodyDigests({Canonical::kSimple}));
+  ASSERT_FALSE(fields);
+  EXPECT_EQ(fields.error().text(), "its body was not hashed in the form of this key");
+}
+
 TEST(Signature, WhatIsNoMessageIsNotSigned) {
   const Signings signings = {signing_with(kExampleEd25519Key)};
   EXPECT_EQ(signed_with(signings, "Subject: x\r\n\r\n"), "error: it has no From field");

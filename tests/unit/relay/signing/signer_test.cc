@@ -92,6 +92,40 @@ TEST_F(SignerTest, RefusesWhatWaitsTooManyAndAnswersAllAtItsEnd) {
   end.join();
 }
 
+TEST_F(SignerTest, APartIsHashedBeforeTheRestIsThere) {
+  const std::string body = kExampleBody;
+  const std::string whole = begin(job()).get().fields;
+  std::promise<BodyDigests> fed;
+  signer_->digest({BodyDigests(signer_->keys()->body_forms()), message::Body(body.substr(0, 10)),
+                   [&](BodyDigests digests) { fed.set_value(std::move(digests)); }});
+  Signer::Job rest = job();
+  rest.begun = fed.get_future().get();
+  ASSERT_TRUE(rest.begun.valid());
+  rest.body = message::Body(body.substr(10));
+  EXPECT_EQ(begin(std::move(rest)).get().fields, whole);
+}
+
+TEST_F(SignerTest, APartIsNotRefusedAndAnsweredAtTheEnd) {
+  std::promise<void> entered;
+  std::promise<void> open;
+  Signer::Job first = job();
+  first.done = [&](const Outcome&, const message::HeaderSection&) {
+    entered.set_value();
+    open.get_future().wait();
+  };
+  ASSERT_TRUE(signer_->sign(first));
+  entered.get_future().wait();
+  auto second = begin(job());
+  auto third = begin(job());
+  std::promise<bool> hashed;
+  signer_->digest({BodyDigests({Canonical::kRelaxed}), message::Body(kExampleBody),
+                   [&](const BodyDigests& digests) { hashed.set_value(digests.valid()); }});
+  std::thread end([&] { signer_.reset(); });
+  EXPECT_FALSE(hashed.get_future().get());
+  open.set_value();
+  end.join();
+}
+
 TEST_F(SignerTest, NewKeysCountFromNowOn) {
   const Signer::Job before = job();
   signer_->set_keys(std::make_shared<Keyring>());
