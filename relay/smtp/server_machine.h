@@ -50,6 +50,7 @@ class ServerSession::Machine {
   void identify(std::string_view user) { user_ = user; }
 
   void tls_established(const TlsFacts& facts, TimePoint now);
+  void hold(bool held, TimePoint now);
   void end_of_input(TimePoint now);
   void shut_down(TimePoint now);
   void tick(TimePoint now);
@@ -206,6 +207,8 @@ class ServerSession::Machine {
   // The window in which the text must bring data_rate_min; max(): no text is awaited.
   TimePoint rate_due_ = TimePoint::max();
   std::uint64_t rate_octets_ = 0;  // that it brought so far
+  // Since when the adapter does not read; max(): it does.
+  TimePoint held_since_ = TimePoint::max();
 
   // The connection.
   std::optional<TlsFacts> tls_;

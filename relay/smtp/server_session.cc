@@ -61,6 +61,10 @@ void ServerSession::tls_established(const TlsFacts& facts, TimePoint now) {
   machine_->tls_established(facts, now);
 }
 
+void ServerSession::hold(bool held, TimePoint now) {
+  machine_->hold(held, now);
+}
+
 void ServerSession::end_of_input(TimePoint now) {
   machine_->end_of_input(now);
 }
@@ -205,6 +209,19 @@ void ServerSession::Machine::tls_established(const TlsFacts& facts, TimePoint no
   reset_transaction();
 }
 
+void ServerSession::Machine::hold(bool held, TimePoint now) {
+  const bool is_held = held_since_ != TimePoint::max();
+  if (held == is_held) return;
+  if (held) {
+    held_since_ = now;
+    return;
+  }
+  const Duration lost = now - std::exchange(held_since_, TimePoint::max());
+  for (TimePoint* time : {&quiet_since_, &login_due_, &line_due_, &text_due_, &rate_due_}) {
+    if (*time != TimePoint::max()) *time += lost;
+  }
+}
+
 void ServerSession::Machine::end_of_input(TimePoint now) {
   if (mode_ == Mode::kClosed) return;
   now_ = now;
@@ -234,6 +251,7 @@ ServerSession::Machine::Due ServerSession::Machine::due() const {
   Due soonest{TimePoint::max(), "idle_timeout"};
   // While we are the ones who are waited for, the client is not late.
   if (mode_ == Mode::kClosed || ask_ != Ask::kNothing) return soonest;
+  if (held_since_ != TimePoint::max()) return soonest;
   if (quiet_since_ != TimePoint::max()) soonest.when = quiet_since_ + options_.idle_timeout;
   const Due others[] = {{login_due_, "login_timeout"},
                         {line_due_, "command_timeout"},

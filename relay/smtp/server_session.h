@@ -183,6 +183,9 @@ class ServerSession {
   // Before the positive answer to AskIdentity: who it is.
   void identify(std::string_view user);
   void tls_established(const TlsFacts& facts, TimePoint now);
+  // From now on the adapter does not read, for a reason of its own, or does again: meanwhile no
+  // deadline runs against the client. Any number of times the same.
+  void hold(bool held, TimePoint now);
   // The peer closed or the connection broke.
   void end_of_input(TimePoint now);
   // The daemon stops: 421 at the next moment that loses nothing, after a pending commit has been

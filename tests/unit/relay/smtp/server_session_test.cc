@@ -130,6 +130,31 @@ TEST_F(ServerSessionTest, ATextMustKeepItsRate) {
   EXPECT_EQ(aborted_or_committed, "aborted");
 }
 
+TEST_F(ServerSessionTest, NoDeadlineRunsWhileTheAdapterDoesNotRead) {
+  options.data_deadline = Seconds(200);
+  options.data_rate_min = 10;
+  options.data_rate_window = Seconds(60);
+  envelope();
+  client("DATA");
+  now += Seconds(50);
+  session().hold(true, now);
+  session().hold(true, now);
+  EXPECT_EQ(session().deadline(), TimePoint::max());
+  EXPECT_EQ(advance(std::chrono::hours(5)), "");
+  session().hold(false, now);
+  session().hold(false, now);
+  EXPECT_EQ(session().deadline(), now + Seconds(10));
+  client(std::string(598, 'x'));
+  EXPECT_EQ(advance(Seconds(10)), "");
+  client(std::string(598, 'x'));
+  EXPECT_EQ(advance(Seconds(60)), "");
+  client(std::string(598, 'x'));
+  EXPECT_EQ(advance(Seconds(60)), "");
+  EXPECT_EQ(session().deadline(), now + Seconds(20));  // of the text as a whole
+  EXPECT_EQ(advance(Seconds(20)).substr(0, 3), "421");
+  EXPECT_EQ(close_reason, "data_timeout");
+}
+
 TEST_F(ServerSessionTest, NoRateIsAskedForWhileACommitIsAwaited) {
   options.data_rate_min = 10;
   envelope();
