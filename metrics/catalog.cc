@@ -64,6 +64,13 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kRepliesRefused, "postrider_replies_refused_total", kCounter, "reason",
      "Negative replies (4xx and 5xx) given to clients, by reason. A rising reason names the rule "
      "or limit that clients run into; the option of that name sets it."},
+    {kTextBytes, "postrider_text_bytes", kGauge, "",
+     "Memory for the texts of messages that are being received, and for the journal lines about "
+     "them. At submission.bodies_in_flight_max a message is put off with 452."},
+    {kTextPartSeconds, "postrider_text_part_seconds", kHistogramSeconds, "",
+     "Seconds until a part of a text beyond 256 KiB is in the store, while the next part arrives. "
+     "Rising values mean a slow disk, or signing threads that cannot follow, and clients that are "
+     "read from no faster; after 30 s the message is put off with 451."},
     {kSubmitSeconds, "postrider_submit_seconds", kHistogramSeconds, "",
      "Seconds from the end of a message's data to our reply. Rising values mean a slow disk or a "
      "waiting commit group; compare postrider_queue_commit_seconds, see queue.group_max."},

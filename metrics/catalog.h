@@ -24,6 +24,8 @@ enum class Metric {
   kRecipientsAccepted,
   kExtensionsUsed,    // label extension: those in which a client asks for something special
   kRepliesRefused,    // label reason: every 4xx and 5xx we give
+  kTextBytes,         // of messages that are being received, in memory
+  kTextPartSeconds,   // histogram: a part of a large text to its being written
   kSubmitSeconds,     // histogram: end of data to reply
   kSignatures,        // label result: rsa, ed25519, failed, busy
   kSigningSeconds,    // histogram

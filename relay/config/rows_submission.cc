@@ -63,7 +63,9 @@ constexpr Option kSubmissionRows[] = {
      .kind = Kind::kSize,
      .slot = PR_SLOT(config->submission.session.message_size_max),
      .range = {kKiB, 2 * kGiB},
-     .help = "The largest message that is accepted; announced to clients (RFC 1870)."},
+     .help = "The largest message that is accepted; announced to clients (RFC 1870).",
+     .more = "What it takes is room on disk and time (data_deadline), not memory: see "
+             "submission.bodies_in_flight_max."},
     {.section = "submission",
      .key = "recipients_max",
      .kind = Kind::kCount,
@@ -193,7 +195,8 @@ constexpr Option kSubmissionRows[] = {
      .kind = Kind::kSize,
      .slot = PR_SLOT(config->submission.header_size_max),
      .range = {4 * kKiB, 16 * kMiB},
-     .help = "Octets of a message's header section; a larger one is refused."},
+     .help = "Octets of a message's header section; a larger one is refused.",
+     .more = "A message with more than 512KiB is held in memory whole until it is stored."},
     {.section = "submission",
      .key = "campaign_header",
      .kind = Kind::kText,
@@ -233,7 +236,10 @@ constexpr Option kSubmissionRows[] = {
      .range = {kMiB, kTiB},
      .help = "Memory for the texts of all messages that are being received, and for the journal "
              "lines about them; beyond it a message is put off with 452.",
-     .more = "At least submission.message_size_max."},
+     .more =
+         "Of a text beyond 256 KiB a session holds a part or two, and the rest is written to the "
+         "queue while it arrives: 1 MiB is enough for a session, whatever the size of its "
+         "message. At least submission.header_size_max."},
     {.section = "submission",
      .key = "bodies_in_flight_per_client_max",
      .kind = Kind::kSize,
@@ -241,7 +247,7 @@ constexpr Option kSubmissionRows[] = {
      .range = {0, kTiB},
      .help = "How much of that memory one client may hold, an IPv4 address or an IPv6 /64; beyond "
              "it its next message is put off with 452. 0: half.",
-     .more = "A message of submission.message_size_max always fits. Where all mail comes from one "
+     .more = "What a session holds of one message always fits. Where all mail comes from one "
              "address, it can be as much as submission.bodies_in_flight_max."},
 
     {.section = "auth",

@@ -394,6 +394,9 @@ void Daemon::set_process_metrics() {
   metrics_.add_collector([this, open = metrics_.gauge(Metric::kTlsHandshakesInOpen)] {
     open.set(static_cast<double>(submission_->handshakes.taken()));
   });
+  metrics_.add_collector([this, octets = metrics_.gauge(Metric::kTextBytes)] {
+    octets.set(static_cast<double>(submission_->texts.octets()));
+  });
 }
 
 void Daemon::run() {

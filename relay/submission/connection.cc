@@ -24,7 +24,15 @@ Connection::Connection(Receiver& receiver, std::uint64_t id, Accepted accepted)
       peer_(accepted.peer),
       entry_(std::move(accepted.entry)),
       session_(listener_.session),
-      intake_(receiver.shared()),
+      intake_(receiver.shared(),
+              [&receiver, &loop = receiver.loop(), id](Task task) {
+                loop.post([&receiver, id, task = std::move(task)]() mutable {
+                  Connection* self = receiver.find(id);
+                  if (self == nullptr) return;
+                  task();
+                  self->text_advanced();
+                });
+              }),
       timer_(receiver.loop(), [this] { on_timer(); }),
       descriptor_(std::move(accepted.descriptor)) {
   if (accepted.proxied) proxy_header_.emplace();
@@ -208,6 +216,12 @@ void Connection::on_timer() {
     phase_ = Phase::kGone;
     return settle();
   }
+  if (phase_ == Phase::kOpen && time >= intake_.deadline()) {
+    log::warning("submission", "a text was given up: the store does not take it",
+                 {{"peer", peer_.to_string()}});
+    intake_.give_up();
+    return text_advanced();
+  }
   if (phase_ == Phase::kOpen && time >= session_.deadline()) session_.tick(time);
   drain();
 }
@@ -287,9 +301,19 @@ void Connection::carry_out(const smtp::Refused& action) {
 }
 
 void Connection::carry_out(const smtp::AskCommit&) {
+  commit_asked_ = now();
+  if (!intake_.is_writing()) commit();
+}
+
+void Connection::text_advanced() {
+  if (phase_ == Phase::kOpen && commit_asked_ && !intake_.is_writing()) commit();
+  drain();
+}
+
+void Connection::commit() {
   // The loop by itself: when the answer comes late, the loop is what is still there.
   auto done = [&receiver = receiver_, &loop = receiver_.loop(), id = id_,
-               started = now()](const Receipt& receipt) {
+               started = *std::exchange(commit_asked_, std::nullopt)](const Receipt& receipt) {
     loop.post([&receiver, id, started, receipt] {
       receiver.count(receipt, started);
       if (Connection* self = receiver.find(id)) self->committed(receipt);
@@ -332,14 +356,18 @@ void Connection::flush_tls() {
 void Connection::settle() {
   if (phase_ == Phase::kLingering && input_ended_ && stream_->unsent() == 0) phase_ = Phase::kGone;
   if (phase_ == Phase::kGone) return receiver_.remove(id_);
-  const bool read = phase_ == Phase::kLingering ||
-                    (!shaking_hands_ && session_.wants_input() && stream_->unsent() < kUnsentMax);
+  session_.hold(intake_.is_full(), now());
+  const bool read =
+      phase_ == Phase::kLingering || (!shaking_hands_ && session_.wants_input() &&
+                                      !intake_.is_full() && stream_->unsent() < kUnsentMax);
   if (read != reading_) {
     reading_ = read;
     read ? stream_->resume() : stream_->pause();
   }
-  const TimePoint deadline =
-      phase_ == Phase::kOpen ? std::min(own_deadline_, session_.deadline()) : own_deadline_;
+  TimePoint deadline = own_deadline_;
+  if (phase_ == Phase::kOpen) {
+    deadline = std::min({deadline, session_.deadline(), intake_.deadline()});
+  }
   timer_.arm(deadline);
 }
 

@@ -88,6 +88,9 @@ class Connection final : public event::StreamEvents {
   void write(std::string bytes);
   void flush_tls();
   void begin_tls();
+  // A part of the text was written, or it was given up.
+  void text_advanced();
+  void commit();
   void committed(const Receipt& receipt);
   // Reading on or off, timer, removal: the last act of every event; `this` may be gone after it.
   void settle();
@@ -122,6 +125,8 @@ class Connection final : public event::StreamEvents {
   bool tls_established_ = false;
   bool shaking_hands_ = false;  // a step of the handshake is made elsewhere; nothing is read
   bool reading_ = true;
+  // Since when a commit waits for the text to be written; nullopt: none does.
+  std::optional<TimePoint> commit_asked_;
   bool input_ended_ = false;                   // the peer will send nothing more
   TimePoint own_deadline_ = TimePoint::max();  // PROXY header, handshake or lingering
 };

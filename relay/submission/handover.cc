@@ -20,7 +20,7 @@ std::string accepted_events(const Handover& message, const std::string& id) {
   record.event = journal::Event::kAccepted;
   record.id = id;
   record.envelope = &message.submission.envelope;
-  record.size = message.submission.body.size();
+  record.size = message.submission.size();
   record.client = message.client;
   record.asked_priority = message.asked_priority;
   for (const message::Recipient& recipient : message.submission.recipients) {
@@ -38,6 +38,7 @@ void give_back(policy::QuotaLedger& quota, const Handover::Charge& charge) {
 // With `signatures`, fields that go between the trace field and the header section.
 void submit(Shared& shared, Handover message, const std::string& signatures, Intake::Done done) {
   queue::Submission& submission = message.submission;
+  if (submission.opened.valid()) submission.opened.end(std::exchange(submission.body, {}));
   submission.body.prepend(Chunk(message.trace + signatures + message.header.to_string()));
   submission.events = accepted_events(message, submission.id.to_string());
   message.share.release();
@@ -50,7 +51,7 @@ void submit(Shared& shared, Handover message, const std::string& signatures, Int
   }
   Receipt receipt{queue::Refusal::kNone,
                   submission.id,
-                  submission.body.size(),
+                  submission.size(),
                   submission.recipients.size(),
                   !submission.envelope.release_request.empty(),
                   message.asked_priority != 0,
@@ -99,6 +100,7 @@ std::optional<Denied> hand_over(Shared& shared, Handover message, Intake::Done d
   job.signings = message.signings;
   job.header = std::move(message.header);
   job.body = message.submission.body;
+  job.begun = std::move(message.digests);
   job.now = message.time;
   // Shared with the job, which gives nothing back when it is refused.
   const auto carried = std::make_shared<Handover>(std::move(message));

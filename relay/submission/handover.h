@@ -17,7 +17,10 @@ namespace postrider::submission {
 struct Shared;
 
 struct Handover {
-  queue::Submission submission;  // its body without trace field and header section
+  // Its body without trace field and header section; of a text that is written already, where
+  // `opened` is valid, the rest.
+  queue::Submission submission;
+  signing::BodyDigests digests;  // of what is written already, where there are keys
   message::HeaderSection header;
   std::string trace;   // the Received field, which no signature of ours covers
   std::string client;  // for the journal

@@ -65,6 +65,13 @@ std::optional<Denied> repair(message::HeaderSection& header, std::string_view id
   return std::nullopt;
 }
 
+// Of a text that was refused before its end: as if it were at its commit.
+Denied refused(queue::Refusal refusal) {
+  Receipt receipt;
+  receipt.refusal = refusal;
+  return {"", receipt.reply()};
+}
+
 }  // namespace
 
 std::optional<Denied> memory_denial(TextLimit limit) {
@@ -82,7 +89,7 @@ std::optional<Denied> memory_denial(TextLimit limit) {
       {452, {4, 3, 1}, "Too much message text from your address is in memory; try again soon"}};
 }
 
-Intake::Intake(Shared& shared) : shared_(shared) {}
+Intake::Intake(Shared& shared, BodyWriter::Post post) : shared_(shared), post_(std::move(post)) {}
 
 Intake::~Intake() = default;
 
@@ -153,22 +160,31 @@ void Intake::begin(const IpAddress& client) {
   release();
   if (!of_client_.is_of_memory()) of_client_ = shared_.texts.share(client);
   share_ = of_client_.another();
-  over_limit_ = TextLimit::kNone;
 }
 
 void Intake::append(std::string_view bytes) {
-  if (over_limit_ != TextLimit::kNone) return;
-  over_limit_ = share_.add(bytes.size());
-  if (over_limit_ != TextLimit::kNone) return release();
-  if (!scan_.ended()) {
-    const std::size_t before = scan_.size();
-    scan_.feed(bytes);
-    const std::size_t taken = scan_.size() - before;
-    header_too_large_ = header_too_large_ || scan_.size() > shared_.options.header_size_max;
-    if (!header_too_large_) header_ += bytes.substr(0, taken);
-    bytes.remove_prefix(taken);
+  if (lost_) return;
+  size_ += bytes.size();
+  if (auto denied = memory_denial(share_.add(bytes.size()))) return lose(*std::move(denied));
+  if (!scan_.ended()) bytes = take_header(bytes);
+  if (!lost_) keep(bytes);
+}
+
+// What is left of the bytes behind the header section.
+std::string_view Intake::take_header(std::string_view bytes) {
+  const std::size_t before = scan_.size();
+  scan_.feed(bytes);
+  const std::size_t taken = scan_.size() - before;
+  if (scan_.size() > shared_.options.header_size_max) {
+    lose({"header_size",
+          {554,
+           {5, 6, 0},
+           "The header section is larger than " + std::to_string(shared_.options.header_size_max) +
+               " octets"}});
+    return {};
   }
-  if (!header_too_large_) keep(bytes);
+  header_ += bytes.substr(0, taken);
+  return bytes.substr(taken);
 }
 
 void Intake::keep(std::string_view bytes) {
@@ -178,7 +194,9 @@ void Intake::keep(std::string_view bytes) {
     const std::size_t taken = std::min(bytes.size(), kBlockSize - block_.size());
     block_.append(bytes.substr(0, taken));
     bytes.remove_prefix(taken);
-    if (block_.size() == kBlockSize) seal_block();
+    if (block_.size() < kBlockSize) return;
+    seal_block();
+    write_if_large();
   }
 }
 
@@ -187,28 +205,52 @@ void Intake::seal_block() {
   block_ = {};
 }
 
+// `body_` has whole blocks.
+void Intake::write_if_large() {
+  if (!writer_) {
+    if (body_.size() < BodyWriter::kPartSize || scan_.size() > kWrittenHeaderMax) return;
+    writer_ = std::make_shared<BodyWriter>(
+        shared_, shared_.queue.next_id(), post_,
+        [this](std::size_t octets, queue::Refusal refusal) { part_written(octets, refusal); });
+  }
+  writer_->add(std::exchange(body_, {}));
+}
+
+void Intake::part_written(std::size_t octets, queue::Refusal refusal) {
+  if (refusal != queue::Refusal::kNone) return lose(refused(refusal));
+  share_.give_back(octets);
+}
+
+TimePoint Intake::deadline() const {
+  return writer_ ? writer_->deadline() : TimePoint::max();
+}
+
+void Intake::give_up() {
+  lose(refused(queue::Refusal::kBusy));
+}
+
 void Intake::abort() {
   release();
 }
 
+void Intake::lose(Denied denied) {
+  release();
+  lost_ = std::move(denied);
+}
+
 void Intake::release() {
   share_.release();
+  size_ = 0;
   body_ = {};
   block_ = {};
+  writer_.reset();
   scan_ = {};
   header_ = {};
-  header_too_large_ = false;
+  lost_.reset();
 }
 
 std::optional<Denied> Intake::header_denial(const message::HeaderSection& header) const {
   const Options& options = shared_.options;
-  if (header_too_large_) {
-    return Denied{"header_size",
-                  {554,
-                   {5, 6, 0},
-                   "The header section is larger than " + std::to_string(options.header_size_max) +
-                       " octets"}};
-  }
   if (header.size() > options.header_fields_max) {
     return Denied{"header_fields",
                   {554,
@@ -255,13 +297,20 @@ std::optional<Denied> Intake::take_labels(message::HeaderSection& header, const 
 
 std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const IpAddress& client,
                                      std::string_view host_name, Done done) {
-  if (auto denied = memory_denial(over_limit_)) return denied;
-  if (!block_.empty()) seal_block();
+  auto denied = lost_ ? lost_ : hand_on(session, client, host_name, std::move(done));
+  release();
+  return denied;
+}
+
+std::optional<Denied> Intake::hand_on(const smtp::ServerSession& session, const IpAddress& client,
+                                      std::string_view host_name, Done done) {
   message::HeaderSection header(std::move(header_));
   if (auto denied = header_denial(header)) return denied;
-  Handover message{{}, {}, {}, client.to_string(), {}, {}, shared_.clock.wall(), {}, 0};
+  Handover message;
+  message.client = client.to_string();
+  message.time = shared_.clock.wall();
   queue::Submission& submission = message.submission;
-  submission.id = shared_.queue.next_id();
+  submission.id = writer_ ? writer_->id() : shared_.queue.next_id();
   const std::string id = submission.id.to_string();
   submission.envelope = session.envelope();
   submission.envelope.user = session.user();
@@ -302,16 +351,27 @@ std::optional<Denied> Intake::commit(const smtp::ServerSession& session, const I
       std::max(message.time, submission.envelope.release) + shared_.message_lifetime;
   message.trace = trace_field(session, client, host_name, id, message.time);
   if (user != nullptr) {
-    const policy::SentAmount amount{1, submission.recipients.size(), share_.octets()};
+    const policy::SentAmount amount{1, submission.recipients.size(), size_};
     const auto refused = shared_.quota.take(user->name, limits_of(*user), amount, message.time);
     if (refused) return Denied{refused->reason, refused->status};
     message.charge = {user->name, amount, message.time};
   }
-  submission.body = std::move(body_);
+  take_text(message);
   message.header = std::move(header);
   message.share = std::move(share_);
-  release();
   return hand_over(shared_, std::move(message), std::move(done));
+}
+
+void Intake::take_text(Handover& message) {
+  if (!block_.empty()) seal_block();
+  if (writer_) {
+    BodyWriter::Text begun = writer_->take();
+    for (const Chunk& block : body_.chunks()) begun.rest.append(block);
+    body_ = std::move(begun.rest);
+    message.submission.opened = std::move(begun.opened);
+    message.digests = std::move(begun.digests);
+  }
+  message.submission.body = std::move(body_);
 }
 
 Status Receipt::reply() const {

@@ -1,7 +1,7 @@
 // Intake: makes a message of what one session received, and asks the queue to keep it.
 //
 // Holds the text of the message in progress, in chunks, counted against the limit that all sessions
-// share. Thread: loop-affine.
+// share; of one beyond 256 KiB only what a BodyWriter has not written yet. Thread: loop-affine.
 #pragma once
 
 #include <cstddef>
@@ -20,13 +20,16 @@
 #include "relay/message/headers.h"
 #include "relay/message/status.h"
 #include "relay/smtp/server_session.h"
+#include "relay/submission/body_writer.h"
 #include "relay/submission/text_memory.h"
 
 namespace postrider::submission {
 
+struct Handover;
 struct Shared;
 
-// A refusal: the static label to count it under, and what the client is told.
+// A refusal: the static label to count it under ("": that of the question), and what the client is
+// told.
 struct Denied {
   std::string_view reason;
   message::Status status;
@@ -56,7 +59,8 @@ struct Receipt {
 
 class Intake {
  public:
-  explicit Intake(Shared& shared);
+  // `post`: for what happens to a text while it is written.
+  Intake(Shared& shared, BodyWriter::Post post);
   ~Intake();
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
@@ -77,8 +81,21 @@ class Intake {
 
   // A message of this client's, which is the same for all messages of one Intake.
   void begin(const IpAddress& client);
-  // Copies the bytes: the one copy between the socket (or TLS) and the disk.
+  // Copies the bytes: the one copy between the socket (or TLS) and the disk. Of a text that cannot
+  // be kept the rest is thrown away; commit() says why.
   void append(std::string_view bytes);
+
+  // The text comes faster than it is written: bring no more until that is over. What is appended
+  // all the same is kept.
+  [[nodiscard]] bool is_full() const { return writer_ && writer_->is_behind(); }
+
+  // A part of the text is being written: commit() has to wait.
+  [[nodiscard]] bool is_writing() const { return writer_ && writer_->is_busy(); }
+
+  // When to give the text up, because a part of it is not written in time; max(): never.
+  [[nodiscard]] TimePoint deadline() const;
+  void give_up();
+
   // Forgets the text in progress.
   void abort();
 
@@ -87,16 +104,23 @@ class Intake {
   // of it what is meant for us, has it signed, puts the trace field in front and submits. A denial:
   // refused here, `done` will not be called. Otherwise `done` is called once, on a thread of the
   // queue or of the signer or within this call, and perhaps after the intake has gone: it only
-  // posts.
+  // posts. The intake holds nothing of the message any more. Not while is_writing().
   std::optional<Denied> commit(const smtp::ServerSession& session, const IpAddress& client,
                                std::string_view host_name, Done done);
 
  private:
   [[nodiscard]] std::optional<Denied> sender_denial(const smtp::ServerSession& session,
                                                     const auth::User* user) const;
+  std::optional<Denied> hand_on(const smtp::ServerSession& session, const IpAddress& client,
+                                std::string_view host_name, Done done);
   void seal_block();
   void release();
+  void lose(Denied denied);
+  [[nodiscard]] std::string_view take_header(std::string_view bytes);
   void keep(std::string_view bytes);
+  void write_if_large();
+  void take_text(Handover& message);
+  void part_written(std::size_t octets, queue::Refusal refusal);
   [[nodiscard]] std::optional<Denied> header_denial(const message::HeaderSection& header) const;
   std::optional<Denied> take_labels(message::HeaderSection& header, const auth::User* user,
                                     message::Envelope& envelope) const;
@@ -108,19 +132,25 @@ class Intake {
 
   // Text is gathered into blocks of this size, so that a large message is a list, not one growing
   // string.
-  static constexpr std::size_t kBlockSize = 64 * 1024;
+  static constexpr std::size_t kBlockSize = BodyWriter::kBlockSize;
+  // A larger header section might not fit into the front of a text that was written before it
+  // (queue::OpenBody), with signatures and all: then the text is held whole.
+  static constexpr std::size_t kWrittenHeaderMax = queue::OpenBody::kFrontMax / 2;
 
   Shared& shared_;
+  const BodyWriter::Post post_;
   std::size_t credentials_ = 0;  // of the account that was logged in to
+  std::uint64_t size_ = 0;       // octets of the text so far
   message::Body body_;
   std::string block_;
+  // Has what came before `body_`; null: nothing did.
+  std::shared_ptr<BodyWriter> writer_;
   // The header section, until the commit.
   message::HeaderScan scan_;
   std::string header_;
-  bool header_too_large_ = false;
   TextShare of_client_;  // holds nothing; each message's is made from it
   TextShare share_;
-  TextLimit over_limit_ = TextLimit::kNone;
+  std::optional<Denied> lost_;  // why nothing is kept of the text
 };
 
 }  // namespace postrider::submission

@@ -73,17 +73,25 @@ struct Options {
   // and tenants.
   std::vector<std::string> signature_authors;
   std::vector<std::string> signature_tenants;
-  // Octets of message texts that all sessions together may hold in memory; beyond, 452 4.3.1.
+  // Octets of message texts that all sessions together may hold in memory; beyond, 452 4.3.1. Of a
+  // text beyond 256 KiB a session holds a part or two, and the store has the rest.
   std::size_t bodies_in_flight_max = 512U << 20;
   // Of these what the sessions of one client may hold; 0: half.
   std::size_t bodies_in_flight_per_client_max = 0;
 };
 
-// What one client may hold: the largest message always fits.
+// What a session holds of one message at most, unless its header section is beyond 512 KiB: that,
+// the part of its text that is written and the one that is gathered, and what a read brings.
+inline std::size_t text_held_max(const Options& options) {
+  return options.header_size_max + (std::size_t{768} << 10);
+}
+
+// What one client may hold: a message always fits.
 inline std::size_t bodies_in_flight_per_client(const Options& options) {
   const std::size_t half = options.bodies_in_flight_max / 2;
   const std::size_t set = options.bodies_in_flight_per_client_max;
-  return std::max<std::size_t>(set != 0 ? set : half, options.session.message_size_max);
+  return std::max(set != 0 ? set : half,
+                  std::min<std::size_t>(text_held_max(options), options.session.message_size_max));
 }
 
 }  // namespace postrider::submission

@@ -74,6 +74,7 @@ struct Shared {
   policy::LoginGuard login_guard{options.login_guard};
   policy::QuotaLedger quota;
   SigningMeters signing_meters{metrics};
+  metrics::Histogram text_part_seconds{metrics.histogram(metrics::Metric::kTextPartSeconds)};
 };
 
 // A connection on its way from the acceptor to a worker.

@@ -34,9 +34,9 @@ TextLimit TextShare::add(std::size_t octets) {
   return all > memory_->max_ ? TextLimit::kAll : TextLimit::kNone;
 }
 
-void TextShare::release() {
-  const std::size_t octets = std::exchange(held_, 0);
-  if (octets == 0) return;
+void TextShare::give_back(std::size_t octets) {
+  if (octets == 0) return;  // perhaps of no memory
+  held_ -= octets;
   memory_->total_.fetch_sub(octets, std::memory_order_relaxed);
   of_client_->fetch_sub(octets, std::memory_order_relaxed);
 }

@@ -83,7 +83,10 @@ class TextShare {
 
   [[nodiscard]] std::size_t octets() const { return held_; }
 
-  void release();
+  // So many, of those that are held, are not any more.
+  void give_back(std::size_t octets);
+
+  void release() { give_back(held_); }
 
  private:
   friend class TextMemory;

@@ -19,6 +19,7 @@ sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
 
 from internet import AddressBlock, Internet
 from relay_process import RUN_AS, Relay, is_root
+from signatures import DOMAIN, ED25519, RSA, write_key
 
 Certificate = collections.namedtuple("Certificate", "chain key")
 
@@ -118,6 +119,26 @@ def new_relay(directory, certificate, new_internet):  # after new_internet: stop
 @pytest.fixture
 def relay(new_relay, internet):
     return new_relay(internet)
+
+
+@pytest.fixture
+def keys(directory):
+    """{selector: file}: an RSA and an Ed25519 key."""
+    folder = directory("keys")
+    made = {"r1": folder / "r1.pem", "e1": folder / "e1.pem"}
+    write_key(made["r1"], RSA)
+    write_key(made["e1"], ED25519)
+    return made
+
+
+@pytest.fixture
+def signing_relay(new_relay, internet, keys):
+    """signing_relay(selector..., user={...}, section={...}, option=value of [[dkim]]...)"""
+    def make(*selectors, sections=None, start=True, **options):
+        dkim_sections = [{"domain": DOMAIN, "selector": selector, "key": str(keys[selector])} | options
+                         for selector in selectors]
+        return new_relay(internet, start=start, dkim=dkim_sections, **(sections or {}))
+    return make
 
 
 @pytest.fixture

@@ -68,6 +68,28 @@ TEST_F(HandoverTest, TheSignaturesStandBehindTheTraceField) {
   EXPECT_EQ(shared_->texts.octets(), 0U);
 }
 
+// Its hash is begun while it arrives: the same signature as of the text as a whole.
+TEST_F(HandoverTest, ALargeTextIsSigned) {
+  open();
+  auto client = greeted();
+  const std::string header = "From: a@from.example\r\nSubject: x\r\n";
+  const std::string body = large_text(3'000'000);
+  send_message(*client, header + body);
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 "));
+  ASSERT_TRUE(run_until([&] { return leases_.count() == 1; }));
+  const std::string text = text_of(leases_.at(0));
+  ASSERT_TRUE(text.ends_with("\r\n" + header + body));
+  const std::size_t begin = text.find("DKIM-Signature: ");
+  const std::size_t time = text.find(" t=", begin) + 3;
+  const Seconds signed_at(std::stol(text.substr(time, text.find(';', time) - time)));
+  EXPECT_EQ(text.substr(begin, text.size() - begin - header.size() - body.size()),
+            *signing::signature_fields(signer_->keys()->find("from.example", ""),
+                                       message::HeaderSection(header + "\r\n"),
+                                       message::Body(body.substr(2)), WallTime(signed_at)));
+  EXPECT_EQ(counted(Metric::kSignatures, "ed25519"), 1U);
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+}
+
 TEST_F(HandoverTest, WithoutAKeyItGoesUnsigned) {
   open();
   auto client = greeted();

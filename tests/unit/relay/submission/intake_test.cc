@@ -18,9 +18,13 @@ class IntakeTest : public SubmissionTest {
   void open_with_session() {
     open();
     session_.emplace(listener_.session);
-    intake_.emplace(*shared_);
+    intake_.emplace(*shared_, post());
     session_->start(clock_.now());
     feed("EHLO client.example\r\n");
+  }
+
+  BodyWriter::Post post() {
+    return [this](Task task) { loop_->post(std::move(task)); };
   }
 
   // Envelope, then `text` as it arrives in one piece, then the end.
@@ -28,6 +32,17 @@ class IntakeTest : public SubmissionTest {
     feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<" + recipient + ">\r\nDATA\r\n");
     feed(text + ".\r\n");
     ASSERT_TRUE(session_->awaiting_commit());
+  }
+
+  void begin_text() { feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nDATA\r\n"); }
+
+  // The one that was committed and leased, so that another may follow.
+  void forget_message() {
+    session_->answer(receipt_->reply(), clock_.now());
+    while (session_->next()) {
+    }
+    receipt_.reset();
+    leases_.finish(*queue_);
   }
 
   void feed(const std::string& bytes) {
@@ -52,8 +67,9 @@ class IntakeTest : public SubmissionTest {
     return denied ? std::optional<Status>(denied->status) : std::nullopt;
   }
 
-  // Commits, and waits for the answer.
+  // Commits when all is written, and waits for the answer.
   void committed() {
+    ASSERT_TRUE(run_until([&] { return !intake_->is_writing(); }));
     ASSERT_EQ(commit(), std::nullopt);
     ASSERT_TRUE(run_until([&] { return receipt_.has_value(); }));
   }
@@ -165,9 +181,8 @@ TEST_F(IntakeTest, ATrustedHostsLinesPassAsTheyAre) {
 
 TEST_F(IntakeTest, ALongTextIsStoredWhole) {
   open_with_session();
-  std::string text = "\r\n";  // no header section
-  while (text.size() < 300'000) text += "line " + std::to_string(text.size()) + "\r\n";
-  feed("MAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\nDATA\r\n");
+  const std::string text = large_text(200'000);
+  begin_text();
   for (std::size_t at = 0; at < text.size(); at += 7001) feed(text.substr(at, 7001));
   EXPECT_EQ(shared_->texts.octets(), text.size());
   feed(".\r\n");
@@ -175,6 +190,139 @@ TEST_F(IntakeTest, ALongTextIsStoredWhole) {
   ASSERT_TRUE(run_until_leased());
   EXPECT_TRUE(leases_.at(0).body()->to_string().ends_with(text));
   EXPECT_EQ(shared_->texts.octets(), 0U);
+}
+
+TEST_F(IntakeTest, ALargeTextIsWrittenWhileItArrives) {
+  auth_options_.users[0].bytes_per_day = 10'000'000;
+  open_with_session();
+  const std::string text = large_text(3'000'000);
+  begin_text();
+  std::size_t most = 0;
+  for (std::size_t at = 0; at < text.size(); at += 7001) {
+    ASSERT_TRUE(run_until([&] { return !intake_->is_full(); }));
+    feed(text.substr(at, 7001));
+    most = std::max(most, shared_->texts.octets());
+  }
+  EXPECT_LE(most, text_held_max(options_) - options_.header_size_max);
+  feed(".\r\n");
+  committed();
+  ASSERT_TRUE(run_until_leased());
+  EXPECT_EQ(intake_->deadline(), TimePoint::max());
+  const std::string stored = text_of(leases_.at(0));
+  EXPECT_THAT(stored, StartsWith("Received: from client.example ([198.51.100.7])"));
+  EXPECT_TRUE(stored.ends_with(text));
+  EXPECT_EQ(receipt_->size, stored.size());
+  EXPECT_EQ(leases_.at(0).message().size, stored.size());
+  EXPECT_THAT(events(), HasSubstr("\"size\":" + std::to_string(stored.size())));
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+}
+
+// Around the end of the first part, and of blocks.
+TEST_F(IntakeTest, TextsOfEverySizeAreStoredWhole) {
+  open_with_session();
+  const std::size_t part = BodyWriter::kPartSize;
+  const std::size_t block = BodyWriter::kBlockSize;
+  for (const std::size_t size : {part - 2, part, part + 2, part + block, 2 * part, 3 * part + 1}) {
+    begin_text();
+    const std::string text = "\r\n" + std::string(20'000, 'x') + "\r\n";
+    std::string body;
+    while (body.size() + text.size() < size - 2) body += text;
+    body += std::string(size - 2 - body.size(), 'y') + "\r\n";
+    feed("\r\n" + body);
+    feed(".\r\n");
+    committed();
+    ASSERT_TRUE(run_until_leased());
+    EXPECT_TRUE(text_of(leases_.at(0)).ends_with("\r\n\r\n" + body)) << size;
+    forget_message();
+  }
+}
+
+TEST_F(IntakeTest, OfATextThatIsRefusedTheRestIsThrownAway) {
+  open_with_session();
+  store_.set_fault([](std::string_view call, std::uint64_t) { return call == "write"; });
+  begin_text();
+  feed(large_text(600'000));
+  ASSERT_TRUE(run_until([&] { return shared_->texts.octets() == 0; }));
+  feed(large_text(600'000));
+  EXPECT_FALSE(intake_->is_full());
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+  feed(".\r\n");
+  EXPECT_EQ(commit()->to_line(), "451 4.3.0 The message could not be stored; try again later");
+  store_.set_fault({});
+  session_->answer({451, {4, 3, 0}, "x"}, clock_.now());
+  while (session_->next()) {
+  }
+  EXPECT_TRUE(run_until([&] { return queue_->health().accepting; }));
+  transact("b@to.example", large_text(600'000));
+  committed();
+  EXPECT_EQ(receipt_->refusal, Refusal::kNone);
+}
+
+TEST_F(IntakeTest, ATextThatIsNotWrittenInTimeIsGivenUp) {
+  open_with_session();
+  begin_text();
+  hold_store();
+  EXPECT_EQ(intake_->deadline(), TimePoint::max());
+  feed(large_text(300'000));
+  EXPECT_TRUE(intake_->is_writing());
+  EXPECT_FALSE(intake_->is_full());
+  EXPECT_LE(intake_->deadline(), clock_.now() + BodyWriter::kPartDeadline);
+  feed(large_text(300'000));
+  EXPECT_TRUE(intake_->is_full());
+  ASSERT_TRUE(run_until_held());
+  intake_->give_up();
+  EXPECT_FALSE(intake_->is_full());
+  EXPECT_FALSE(intake_->is_writing());
+  EXPECT_EQ(intake_->deadline(), TimePoint::max());
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+  feed(".\r\n");
+  EXPECT_THAT(commit()->to_line(), StartsWith("451 4.3.2 "));
+  release_store();
+  EXPECT_TRUE(run_until_erased());
+}
+
+TEST_F(IntakeTest, ATextThatIsOffIsErased) {
+  open_with_session();
+  begin_text();
+  feed(large_text(1'000'000));
+  ASSERT_TRUE(run_until([&] { return queue_->stats().open_bytes > 0; }));
+  intake_->abort();
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+  EXPECT_TRUE(run_until_erased());
+}
+
+TEST_F(IntakeTest, ALargeMessageThatIsDeniedIsErased) {
+  open_with_session();
+  transact("b@to.example", " folded" + large_text(600'000));
+  ASSERT_TRUE(run_until([&] { return !intake_->is_writing(); }));
+  EXPECT_EQ(commit()->code, 554);
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+  EXPECT_TRUE(run_until_erased());
+}
+
+// It might not fit into the front of a text that is written already.
+TEST_F(IntakeTest, BehindAVeryLargeHeaderSectionTheTextIsHeldWhole) {
+  options_.header_size_max = 1'000'000;
+  open_with_session();
+  begin_text();
+  std::string fields;
+  while (fields.size() < 600'000) fields += "X: " + std::string(900, 'x') + "\r\n";
+  const std::string text = fields + large_text(600'000);
+  feed(text);
+  EXPECT_EQ(shared_->texts.octets(), text.size());
+  EXPECT_EQ(queue_->stats().open_bodies, 0U);
+  feed(".\r\n");
+  committed();
+  ASSERT_TRUE(run_until_leased());
+  EXPECT_TRUE(text_of(leases_.at(0)).ends_with(text));
+}
+
+TEST_F(IntakeTest, OfAHeaderSectionThatIsTooLargeNothingIsHeld) {
+  options_.header_size_max = 4096;
+  open_with_session();
+  transact("b@to.example", "X: " + std::string(5000, 'x') + large_text(600'000));
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+  EXPECT_EQ(commit()->to_line(), "554 5.6.0 The header section is larger than 4096 octets");
 }
 
 TEST_F(IntakeTest, AnEmptyTextIsAMessage) {
@@ -203,7 +351,7 @@ TEST_F(IntakeTest, RefusesWhatTheSharedLimitDoesNotHold) {
 TEST_F(IntakeTest, TheLimitIsSharedWithOtherSessions) {
   options_.bodies_in_flight_max = 1000;
   open_with_session();
-  Intake other(*shared_);
+  Intake other(*shared_, post());
   other.begin(*IpAddress::parse("192.0.2.9"));
   other.append(std::string(900, 'y'));
   transact("b@to.example", std::string(200, 'x') + "\r\n");
@@ -215,7 +363,7 @@ TEST_F(IntakeTest, OneClientLeavesRoomForOthers) {
   options_.bodies_in_flight_max = 2000;
   options_.session.message_size_max = 500;
   open_with_session();
-  Intake held(*shared_);
+  Intake held(*shared_, post());
   held.begin(client_);
   held.append(std::string(900, 'y'));
   transact("b@to.example", std::string(200, 'x') + "\r\n");
@@ -226,27 +374,28 @@ TEST_F(IntakeTest, OneClientLeavesRoomForOthers) {
   EXPECT_EQ(refused->status.to_line(),
             "452 4.3.1 Too much message text from your address is in memory; try again soon");
   EXPECT_EQ(shared_->texts.octets(), 900U);
-  Intake other(*shared_);
+  Intake other(*shared_, post());
   other.begin(*IpAddress::parse("192.0.2.9"));
   other.append(std::string(900, 'z'));
   EXPECT_EQ(shared_->texts.octets(), 1800U);
 }
 
-TEST(BodiesInFlightPerClient, IsHalfOrWhatIsSetAndHoldsTheLargestMessage) {
+TEST(BodiesInFlightPerClient, IsHalfOrWhatIsSetAndHoldsAMessage) {
   Options options;
-  options.bodies_in_flight_max = 1000;
-  options.session.message_size_max = 100;
+  options.bodies_in_flight_max = 10'000'000;
+  EXPECT_EQ(bodies_in_flight_per_client(options), 5'000'000U);
+  options.bodies_in_flight_per_client_max = 3'000'000;
+  EXPECT_EQ(bodies_in_flight_per_client(options), 3'000'000U);
+  options.bodies_in_flight_per_client_max = 100;
+  EXPECT_EQ(bodies_in_flight_per_client(options), text_held_max(options));
+  options.session.message_size_max = 500;
   EXPECT_EQ(bodies_in_flight_per_client(options), 500U);
-  options.bodies_in_flight_per_client_max = 300;
-  EXPECT_EQ(bodies_in_flight_per_client(options), 300U);
-  options.session.message_size_max = 400;
-  EXPECT_EQ(bodies_in_flight_per_client(options), 400U);
 }
 
 TEST_F(IntakeTest, GivesTheMemoryBackWhenTheTextIsOff) {
   open_with_session();
   {
-    Intake other(*shared_);
+    Intake other(*shared_, post());
     other.begin(*IpAddress::parse("192.0.2.9"));
     other.append("some text");
     EXPECT_EQ(shared_->texts.octets(), 9U);

@@ -42,6 +42,18 @@ class LeaseBox final : public queue::Consumer {
     return leases_.at(i);
   }
 
+  // They are finished, as delivered.
+  void finish(queue::Queue& queue) {
+    const std::lock_guard lock(mutex_);
+    for (queue::Lease& lease : leases_) {
+      queue::Completion completion;
+      completion.fates.assign(lease.recipients().size(), queue::Fate::kDelivered);
+      queue.finish(std::move(lease), std::move(completion));
+    }
+    leases_.clear();
+    count_ = 0;
+  }
+
   void give_back() {
     std::vector<queue::Lease> leases;
     const std::lock_guard lock(mutex_);
@@ -259,6 +271,32 @@ class SubmissionTest : public event::EventTest {
 
   void release_store() {
     if (held_ && !held_->released.exchange(true)) held_->release.set_value();
+  }
+
+  // From memory, or read from the store.
+  std::string text_of(const queue::Lease& lease) {
+    if (lease.body()) return lease.body()->to_string();
+    std::string text;
+    for (std::uint32_t i = 0; i < lease.message().pieces(); ++i) {
+      std::promise<std::string> read;
+      queue_->read_piece(lease, i, [&](const Result<message::Body>& piece) {
+        read.set_value(piece ? piece->to_string() : piece.error().text());
+      });
+      text += read.get_future().get();
+    }
+    return text;
+  }
+
+  // A header section without fields, and `size` octets or a few more in lines behind it.
+  static std::string large_text(std::size_t size) {
+    std::string text = "\r\n";
+    while (text.size() < size) text += "line " + std::to_string(text.size()) + "\r\n";
+    return text;
+  }
+
+  // Nothing is left in the queue's store of a text that did not become a message.
+  bool run_until_erased() {
+    return run_until([&] { return queue_->stats().open_bodies == 0 && store_.size() <= 2; });
   }
 
   std::string events() {

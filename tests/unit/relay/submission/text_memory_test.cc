@@ -38,6 +38,16 @@ TEST_F(TextMemoryTest, WhatIsReleasedCanBeTakenAgain) {
   EXPECT_EQ(one.add(600), TextLimit::kNone);
 }
 
+TEST_F(TextMemoryTest, APartCanBeGivenBack) {
+  TextShare one = share("192.0.2.1");
+  one.add(600);
+  one.give_back(500);
+  EXPECT_EQ(one.octets(), 100U);
+  EXPECT_EQ(memory_.octets(), 100U);
+  EXPECT_EQ(one.add(500), TextLimit::kNone);
+  EXPECT_EQ(one.add(1), TextLimit::kClient);
+}
+
 TEST_F(TextMemoryTest, AShareMakesAnotherOfItsClient) {
   TextShare another;
   EXPECT_FALSE(another.is_of_memory());
