@@ -1,6 +1,9 @@
-// Signing: pieces of a body do not matter, the canonical forms are their own canonical forms, and
-// whatever the header section is, the signature field is folded lines without a blank one.
+// Signing: pieces of a body do not matter, nor where its hash was begun; the canonical forms are
+// their own canonical forms, and whatever the header section is, the signature field is folded
+// lines without a blank one.
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "relay/signing/signature.h"
 #include "tests/fuzz/bytes.h"
@@ -70,9 +73,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::size_t end = input.find("\r\n\r\n");
   const std::size_t header = end == std::string_view::npos ? input.size() : end + 4;
+  const message::HeaderSection section(input.substr(0, header));
+  const std::string body(input.substr(header));
   const auto fields =
-      signing::signature_fields(kSignings, message::HeaderSection(input.substr(0, header)),
-                                message::Body(std::string(input.substr(header))), WallTime{});
-  if (fields) fuzz::check_fields(*fields);
+      signing::signature_fields(kSignings, section, message::Body(body), WallTime{});
+  if (!fields) return 0;
+  fuzz::check_fields(*fields);
+  signing::BodyDigests begun({signing::Canonical::kRelaxed, signing::Canonical::kSimple});
+  const std::size_t first = std::min(piece, body.size());
+  begun.feed(message::Body(body.substr(0, first)));
+  const auto again = signing::signature_fields(
+      kSignings, section, message::Body(body.substr(first)), WallTime{}, std::move(begun));
+  fuzz::require(again && *again == *fields);
   return 0;
 }
