@@ -311,6 +311,18 @@ TEST_F(LargeTextTest, ARefusalIsSaidAtItsEnd) {
   EXPECT_EQ(counted(Metric::kMessagesAccepted), 0U);
 }
 
+TEST_F(LargeTextTest, WhatTheQueueHasNoPlaceForIsErased) {
+  queue_options_.bytes_max = 1'000'000;
+  open();
+  auto client = greeted();
+  send_message(*client, large_text(2'000'000));
+  EXPECT_EQ(reply(*client),
+            "452 4.3.1 The queue holds as much text as it may; try again later\r\n");
+  EXPECT_TRUE(run_until_erased());
+  send_message(*client, large_text(500'000));
+  EXPECT_THAT(reply(*client), StartsWith("250 2.0.0 "));
+}
+
 // The client is not late while we do not read.
 TEST_F(LargeTextTest, TheStoresTimeIsNotTheClients) {
   listener_.session.data_deadline = Seconds(1);
