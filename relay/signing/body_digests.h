@@ -19,9 +19,6 @@ class BodyDigests {
   BodyDigests() = default;
   // A form that stands there twice is one.
   explicit BodyDigests(const std::vector<Canonical>& forms);
-  BodyDigests(BodyDigests&&) noexcept = default;
-  BodyDigests& operator=(BodyDigests&&) noexcept = default;
-  ~BodyDigests() = default;
 
   // There is a form to hash.
   [[nodiscard]] bool valid() const;

@@ -21,7 +21,7 @@ TimePoint BodyWriter::deadline() const {
   return is_busy() ? part_since_ + kPartDeadline : TimePoint::max();
 }
 
-void BodyWriter::add(message::Body blocks) {
+void BodyWriter::add(const message::Body& blocks) {
   for (const Chunk& block : blocks.chunks()) gathered_.append(block);
   if (!is_busy() && gathered_.size() >= kPartSize) write_part();
 }

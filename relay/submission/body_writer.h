@@ -43,7 +43,7 @@ class BodyWriter : public std::enable_shared_from_this<BodyWriter> {
   ~BodyWriter() = default;
 
   // Whole blocks, behind those before them.
-  void add(message::Body blocks);
+  void add(const message::Body& blocks);
 
   // Whatever is added now waits for the part that is under way.
   [[nodiscard]] bool is_behind() const { return is_busy() && gathered_.size() >= kPartSize; }
