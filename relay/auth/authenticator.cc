@@ -39,6 +39,7 @@ struct Authenticator::State {
         users(std::make_shared<const Users>(options.users)),
         digests(secret),
         memory(SuccessMemory(options.remember_success, options.remembered_max)),
+        places(std::max(1U, options.threads) + options.waiting_max),
         pool("passwords", std::max(1U, options.threads), options.waiting_max) {}
 
   bool remembered(const Digest& digest);
@@ -51,6 +52,7 @@ struct Authenticator::State {
   Guarded<std::shared_ptr<const Users>> users;
   KeyedDigest digests;
   Guarded<SuccessMemory> memory;
+  const std::size_t places;
   ThreadPool pool;  // last: its jobs use what stands above
 };
 
@@ -107,6 +109,10 @@ std::shared_ptr<const Users> Authenticator::users() const {
   return *state_->users.lock();
 }
 
+const std::size_t& Authenticator::places() const {
+  return state_->places;
+}
+
 ScramExchange Authenticator::begin_scram() const {
   return {users(), state_->digests};
 }
@@ -122,11 +128,16 @@ void Authenticator::check(std::string user, std::string password, Executor& repl
                   &reply_on,       std::move(done),     std::move(trial)};
   // Before the queue: who is known already gets in while strangers fill the pool.
   if (state_->remembered(digest)) return reply(std::move(request), Verdict::kAccepted);
+  UniqueFunction<bool()>& may_wait = request.trial.may_wait;
+  if (may_wait && !may_wait()) return reply(std::move(request), Verdict::kBusy);
+  const auto turn = request.trial.comes_first ? ThreadPool::Turn::kFirst : ThreadPool::Turn::kUsual;
   auto waiting = std::make_shared<Request>(std::move(request));
-  const bool taken = state_->pool.submit([state = state_.get(), waiting](ThreadPool::Call call) {
-    if (call == ThreadPool::Call::kRun) return state->check(std::move(*waiting));
-    reply(std::move(*waiting), Verdict::kBusy);
-  });
+  const bool taken = state_->pool.submit(
+      [state = state_.get(), waiting](ThreadPool::Call call) {
+        if (call == ThreadPool::Call::kRun) return state->check(std::move(*waiting));
+        reply(std::move(*waiting), Verdict::kBusy);
+      },
+      turn);
   if (!taken) reply(std::move(*waiting), Verdict::kBusy);
 }
 

@@ -25,7 +25,7 @@ struct Options {
   std::string users_file;
   // Threads that hash; each check of yescrypt takes about 25 ms of one core.
   unsigned threads = 1;
-  // Checks waiting for a thread; beyond, kBusy.
+  // Checks waiting for a thread, of those that come first and of the others each; beyond, kBusy.
   std::size_t waiting_max = 1000;
   Duration remember_success = Seconds(60);
   std::size_t remembered_max = 10'000;
@@ -35,14 +35,18 @@ enum class Verdict {
   kAccepted,
   kRejected,  // unknown user or wrong password: not told apart
   kPutOff,    // called off before it was tried; see Trial
-  kBusy,      // the pool's queue is full: 454 4.7.0
+  kBusy,      // there was no place to wait: 454 4.7.0
 };
 
-// Who has a say in a check that waits for its turn, on the thread that makes it: of many that came
-// together, those behind a wrong one can be called off. Either may be empty.
+// Who has a say in a check that waits for its turn; any may be empty. may_begin and was_wrong are
+// called on the thread that makes it: of many that came together, those behind a wrong one can be
+// called off. All are destroyed when the check is answered.
 struct Trial {
   UniqueFunction<bool()> may_begin;  // right before the password is tried; false: it is not
   UniqueFunction<void()> was_wrong;  // right after, before that thread tries another
+  // Within check(), of one that is not remembered: whether it may wait; false: kBusy.
+  UniqueFunction<bool()> may_wait = {};
+  bool comes_first = false;  // before all for which this is not set
 };
 
 class Authenticator {
@@ -61,11 +65,14 @@ class Authenticator {
   // Those there are now.
   [[nodiscard]] std::shared_ptr<const Users> users() const;
 
+  // How many checks of one turn may be waiting or in progress.
+  [[nodiscard]] const std::size_t& places() const;
+
   // With the users there are now; not after this authenticator.
   [[nodiscard]] ScramExchange begin_scram() const;
 
   // `done` runs through `reply_on`, exactly once. `reply_on` outlives the check. A check that is
-  // remembered is answered without waiting, even while the pool's queue is full, and is no trial.
+  // remembered is answered without waiting, even while the pool's queues are full, and is no trial.
   void check(std::string user, std::string password, Executor& reply_on,
              UniqueFunction<void(Verdict)> done, Trial trial = {});
 

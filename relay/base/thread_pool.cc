@@ -16,22 +16,27 @@ ThreadPool::ThreadPool(const std::string& name, unsigned threads, std::size_t wa
 }
 
 ThreadPool::~ThreadPool() {
-  std::deque<Job> left;
+  std::deque<Job> first;
+  std::deque<Job> usual;
   {
     auto held = queue_.lock();
     held->stopping = true;
-    left.swap(held->waiting);
+    first.swap(held->first);
+    usual.swap(held->usual);
   }
   changed_.notify_all();
-  for (Job& job : left) job(Call::kStopped);
+  for (std::deque<Job>* left : {&first, &usual}) {
+    for (Job& job : *left) job(Call::kStopped);
+  }
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool ThreadPool::submit(Job job) {
+bool ThreadPool::submit(Job job, Turn turn) {
   {
     auto held = queue_.lock();
-    if (held->stopping || held->waiting.size() >= waiting_max_) return false;
-    held->waiting.push_back(std::move(job));
+    std::deque<Job>& waiting = turn == Turn::kFirst ? held->first : held->usual;
+    if (held->stopping || waiting.size() >= waiting_max_) return false;
+    waiting.push_back(std::move(job));
   }
   changed_.notify_one();
   return true;
@@ -41,7 +46,7 @@ void ThreadPool::post(Job job) {
   {
     auto held = queue_.lock();
     if (!held->stopping) {
-      held->waiting.push_back(std::move(job));
+      held->usual.push_back(std::move(job));
       changed_.notify_one();
       return;
     }
@@ -54,10 +59,12 @@ void ThreadPool::work() {
     Job job;
     {
       auto held = queue_.lock();
-      changed_.wait(held.mutex_lock(), [&] { return held->stopping || !held->waiting.empty(); });
+      changed_.wait(held.mutex_lock(),
+                    [&] { return held->stopping || !held->first.empty() || !held->usual.empty(); });
       if (held->stopping) return;
-      job = std::move(held->waiting.front());
-      held->waiting.pop_front();
+      std::deque<Job>& next = held->first.empty() ? held->usual : held->first;
+      job = std::move(next.front());
+      next.pop_front();
     }
     job(Call::kRun);
   }

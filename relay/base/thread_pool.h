@@ -1,4 +1,4 @@
-// ThreadPool: threads for work that would hold up a loop, and a bounded queue in front of them.
+// ThreadPool: threads for work that would hold up a loop, and two bounded queues in front of them.
 // Thread: any.
 #pragma once
 
@@ -22,6 +22,9 @@ class ThreadPool {
   };
   using Job = UniqueFunction<void(Call)>;
 
+  // Those that come first are done before all others, whenever they came.
+  enum class Turn { kFirst, kUsual };
+
   // `name` shows in lists of threads, at most 15 octets.
   ThreadPool(const std::string& name, unsigned threads, std::size_t waiting_max);
   // Waits for the jobs in progress.
@@ -29,17 +32,18 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  // The job is called exactly once, and never within this call. False: `waiting_max` jobs wait
-  // already, or the pool is ending; it is not called then.
-  bool submit(Job job);
+  // The job is called exactly once, and never within this call. False: `waiting_max` jobs of that
+  // turn wait already, or the pool is ending; it is not called then.
+  bool submit(Job job, Turn turn = Turn::kUsual);
 
-  // The same for what something else bounds: it is not refused for those that wait. Where the pool
+  // As usual, for what something else bounds: it is not refused for those that wait. Where the pool
   // is ending it is called within this call.
   void post(Job job);
 
  private:
   struct Queue {
-    std::deque<Job> waiting;
+    std::deque<Job> first;
+    std::deque<Job> usual;
     bool stopping = false;
   };
 

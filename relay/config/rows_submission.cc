@@ -271,7 +271,10 @@ constexpr Option kSubmissionRows[] = {
      .kind = Kind::kCount,
      .slot = PR_SLOT(config->auth.waiting_max),
      .range = {1, 1'000'000},
-     .help = "Logins waiting for such a thread; beyond it one is put off with 454."},
+     .help = "Logins waiting for such a thread; beyond it one is put off with 454.",
+     .more = "No client, an IPv4 address or an IPv6 /64, has more of these places than it leaves "
+             "free. Clients that have logged in as that user within auth.failure_memory have as "
+             "many places of their own, and come first."},
     {.section = "auth",
      .key = "remember_success",
      .kind = Kind::kDuration,

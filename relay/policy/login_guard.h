@@ -12,7 +12,8 @@
 // A user is not locked out by strangers: where somebody logged in as the user within the memory of
 // the guard, only failures of that client count. Memory is bounded: the guard keeps two
 // generations, drops the older when the younger is full or old, and so forgets a failure within two
-// generations. Thread: any (one mutex).
+// generations. Successes are kept apart from failures: no number of guesses makes it forget who has
+// logged in. Thread: any (one mutex).
 #pragma once
 
 #include <cstddef>
@@ -54,6 +55,9 @@ class LoginGuard {
                                          TimePoint now);
   void failed(const IpAddress& client, std::string_view user, TimePoint now);
   void succeeded(const IpAddress& client, std::string_view user, TimePoint now);
+  // Whether this client has logged in as this user within the memory of the guard; also while
+  // failures are not counted.
+  [[nodiscard]] bool has_logged_in(const IpAddress& client, std::string_view user, TimePoint now);
 
   // Keys of a generation, up to two for each name tried; beyond, the older one is dropped.
   static constexpr std::size_t kEntriesMax = 100'000;
@@ -62,24 +66,29 @@ class LoginGuard {
   struct Entry {
     unsigned failures = 0;
     TimePoint free_at{};
-    // Of a user and a client together:
-    bool logged_in = false;
-    unsigned forgiven = 0;  // within this generation
+    unsigned forgiven = 0;  // of a user and a client together, within this generation
   };
 
   using Generation = std::map<std::string, Entry, std::less<>>;
 
-  struct State {
+  struct Memory {
     Generation young;
     Generation old;
     TimePoint begun{};
   };
 
+  struct State {
+    Memory failures;
+    Memory successes;  // keys of a user and a client together
+  };
+
   static std::string key_of(const IpAddress& client);
+  static std::string key_of(const IpAddress& client, std::string_view user);
+  void age(Memory& memory, TimePoint now) const;
   void age(State& state, TimePoint now) const;
-  Entry& entry(State& state, const std::string& key) const;
-  static const Entry* find(const State& state, const std::string& key);
-  void count(State& state, const std::string& key, TimePoint now) const;
+  static Entry& entry(Memory& memory, const std::string& key);
+  static const Entry* find(const Memory& memory, const std::string& key);
+  void count(Memory& failures, const std::string& key, TimePoint now) const;
 
   const LoginGuardOptions& options_;
   Guarded<State> state_;

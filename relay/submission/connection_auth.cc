@@ -29,14 +29,23 @@ void Connection::refuse_login(const policy::LoginGuard::Wait& wait) {
   }
 }
 
-// Failures count even where the client has not waited for the answer.
+// Failures count even where the client has not waited for the answer. A flood of strangers fills
+// neither the places of those who are known nor, from one network, all others.
 auth::Trial Connection::trial_of(const std::string& user) {
-  policy::LoginGuard& guard = receiver_.shared().login_guard;
-  const Clock& clock = receiver_.shared().clock;
+  Shared& shared = receiver_.shared();
+  policy::LoginGuard& guard = shared.login_guard;
+  const Clock& clock = shared.clock;
+  const bool is_known = guard.has_logged_in(peer_.ip, user, now());
+  policy::ClientSeats& seats = is_known ? shared.known_logins : shared.logins;
   return {[&guard, &clock, client = peer_.ip, user] {
             return !guard.wait(client, user, clock.now()).has_value();
           },
-          [&guard, &clock, client = peer_.ip, user] { guard.failed(client, user, clock.now()); }};
+          [&guard, &clock, client = peer_.ip, user] { guard.failed(client, user, clock.now()); },
+          [&seats, client = peer_.ip, seat = policy::ClientSeats::Seat()]() mutable {
+            seat = seats.take(client);
+            return seat != nullptr;
+          },
+          is_known};
 }
 
 void Connection::carry_out(smtp::AskCredentials& action) {

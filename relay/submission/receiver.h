@@ -69,6 +69,10 @@ struct Shared {
   TextMemory texts{options.bodies_in_flight_max, bodies_in_flight_per_client(options)};
   Gate gate{options.admission, metrics, clock};
   policy::ClientSeats handshakes{options.handshakes_max};
+  // Password checks that wait or are made: of clients that have lately logged in as that user,
+  // which come first, and of the others.
+  policy::ClientSeats known_logins{authenticator.places()};
+  policy::ClientSeats logins{authenticator.places()};
   tls::Handshaker handshaker{"tls-in"};  // stopped before the loops go
   policy::Bursts refusals;               // of replies, by reason
   policy::LoginGuard login_guard{options.login_guard};

@@ -152,6 +152,41 @@ TEST_F(AuthenticatorTest, WhatIsRememberedIsNoTrial) {
   EXPECT_EQ(verdict.get_future().get(), Verdict::kAccepted);
 }
 
+TEST_F(AuthenticatorTest, ThoseThatComeFirstAreCheckedFirst) {
+  occupy();
+  std::string order;
+  std::vector<std::promise<void>> ends(3);
+  for (const char name : {'c', 'a', 'b'}) {
+    Trial trial;
+    trial.comes_first = name != 'c';
+    pool_->check(
+        "bob", std::string(1, name), executor_,
+        [&, name](Verdict) {
+          order += name;
+          ends[static_cast<std::size_t>(name - 'a')].set_value();
+        },
+        std::move(trial));
+  }
+  gate_.open();
+  for (auto& end : ends) end.get_future().wait();
+  EXPECT_EQ(order, "abc");
+}
+
+TEST_F(AuthenticatorTest, OneThatMayNotWaitIsBusy) {
+  const auto check = [&](bool may_wait) {
+    std::promise<Verdict> verdict;
+    Trial trial;
+    trial.may_wait = [may_wait] { return may_wait; };
+    pool_->check(
+        "bob", "plain", executor_, [&](Verdict given) { verdict.set_value(given); },
+        std::move(trial));
+    return verdict.get_future().get();
+  };
+  EXPECT_EQ(check(false), Verdict::kBusy);
+  EXPECT_EQ(check(true), Verdict::kAccepted);
+  EXPECT_EQ(check(false), Verdict::kAccepted);  // remembered: it does not wait
+}
+
 TEST_F(AuthenticatorTest, WithoutUsersEverybodyIsRejected) {
   options_.users.clear();
   make();

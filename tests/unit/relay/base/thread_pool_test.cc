@@ -61,5 +61,50 @@ TEST(ThreadPool, WhatIsPostedIsNotRefused) {
   EXPECT_EQ(posted.get_future().get(), Call::kRun);
 }
 
+// A pool whose one thread is held until the test lets it go.
+class HeldPool : public ::testing::Test {
+ protected:
+  HeldPool() {
+    pool_.submit([this](Call) {
+      entered_.set_value();
+      open_.get_future().wait();
+    });
+    entered_.get_future().wait();
+  }
+
+  bool submit(char name, ThreadPool::Turn turn) {
+    return pool_.submit([this, name](Call) { done_ += name; }, turn);
+  }
+
+  // Lets it go, and waits until all that was submitted is done.
+  void finish() {
+    std::promise<void> last;
+    ASSERT_TRUE(pool_.submit([&last](Call) { last.set_value(); }));
+    open_.set_value();
+    last.get_future().wait();
+  }
+
+  std::string done_;  // the jobs, in order
+  std::promise<void> entered_;
+  std::promise<void> open_;
+  ThreadPool pool_{"test", 1, 3};
+};
+
+TEST_F(HeldPool, ThoseThatComeFirstAreDoneFirst) {
+  EXPECT_TRUE(submit('c', ThreadPool::Turn::kUsual));
+  EXPECT_TRUE(submit('a', ThreadPool::Turn::kFirst));
+  EXPECT_TRUE(submit('d', ThreadPool::Turn::kUsual));
+  EXPECT_TRUE(submit('b', ThreadPool::Turn::kFirst));
+  finish();
+  EXPECT_EQ(done_, "abcd");
+}
+
+TEST_F(HeldPool, TheyHavePlacesOfTheirOwn) {
+  while (submit('b', ThreadPool::Turn::kUsual)) {
+  }
+  EXPECT_TRUE(submit('a', ThreadPool::Turn::kFirst));
+  open_.set_value();
+}
+
 }  // namespace
 }  // namespace postrider

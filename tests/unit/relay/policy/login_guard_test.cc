@@ -133,6 +133,31 @@ TEST_F(LoginGuardTest, CanBeOff) {
   options_.failures_free = 0;
   fail(100, here_, "a");
   EXPECT_EQ(wait(here_, "a"), 0);
+  guard_.succeeded(here_, "a", now_);
+  EXPECT_TRUE(guard_.has_logged_in(here_, "a", now_));
+}
+
+TEST_F(LoginGuardTest, KnowsWhoHasLoggedInAsWhom) {
+  guard_.succeeded(here_, "a", now_);
+  EXPECT_TRUE(guard_.has_logged_in(here_, "a", now_));
+  EXPECT_FALSE(guard_.has_logged_in(here_, "b", now_));
+  EXPECT_FALSE(guard_.has_logged_in(there_, "a", now_));
+  fail(1, there_, "a");
+  EXPECT_FALSE(guard_.has_logged_in(there_, "a", now_));
+  now_ += options_.memory;
+  EXPECT_TRUE(guard_.has_logged_in(here_, "a", now_));
+  now_ += options_.memory;
+  EXPECT_FALSE(guard_.has_logged_in(here_, "a", now_));
+}
+
+TEST_F(LoginGuardTest, NoNumberOfGuessesMakesItForgetThat) {
+  guard_.succeeded(here_, "a", now_);
+  for (std::size_t i = 0; i < 2 * LoginGuard::kEntriesMax; ++i) {
+    guard_.failed(there_, "u" + std::to_string(i), now_);
+  }
+  fail(100, there_, "a");
+  EXPECT_EQ(wait(here_, "a"), 0);
+  EXPECT_TRUE(guard_.has_logged_in(here_, "a", now_));
 }
 
 TEST_F(LoginGuardTest, ManyNamesPushNobodyOutOfMemoryAtOnce) {

@@ -1,5 +1,7 @@
 #include <functional>
+#include <future>
 #include <gmock/gmock.h>
+#include <utility>
 
 #include "relay/auth/password.h"
 #include "relay/auth/scram.h"
@@ -190,6 +192,87 @@ TEST_F(ChangedAccountTest, AScramExchangeDoesNotProveAPasswordOfBefore) {
   const std::string proof = scram.prove(auth::derive_scram_keys("secret", *salt));
   EXPECT_EQ(say(*client, ascii::base64_encode(proof)),
             "535 5.7.8 User name or password is wrong\r\n");
+}
+
+// The one thread that checks passwords is held, and eight checks may wait for it.
+class CrowdedLoginTest : public SubmissionTest {
+ protected:
+  CrowdedLoginTest() {
+    auth_options_.waiting_max = 8;
+    auth_options_.remember_success = Seconds(0);
+    use_submission();
+  }
+
+  ~CrowdedLoginTest() override { release_checks(); }
+
+  void hold_checks() {
+    std::promise<void> entered;
+    authenticator_->check("nobody", "", inline_, [this, &entered](auth::Verdict) {
+      entered.set_value();
+      go_on_.get_future().wait();
+    });
+    entered.get_future().wait();
+  }
+
+  void release_checks() {
+    if (!std::exchange(released_, true)) go_on_.set_value();
+  }
+
+  // One from this address, through TLS.
+  std::unique_ptr<Client> client_from(const std::string& address) {
+    auto client = connect_proxied();
+    client->send("PROXY TCP4 " + address + " 10.0.0.1 12345 587\r\n");
+    EXPECT_THAT(reply(*client), StartsWith("220 "));
+    EXPECT_THAT(say(*client, "EHLO client.example"), StartsWith("250-"));
+    EXPECT_THAT(say(*client, "STARTTLS"), StartsWith("220 "));
+    client->start_tls();
+    EXPECT_TRUE(run_until([&] { return client->in_tls(); }));
+    EXPECT_THAT(say(*client, "EHLO client.example"), StartsWith("250-"));
+    return client;
+  }
+
+  // Logs in without waiting for the answer.
+  void crowd_from(const std::string& address) {
+    crowd_.push_back(client_from(address));
+    crowd_.back()->send(plain_login("wrong") + "\r\n");
+  }
+
+  // So many of the crowd have been told to come again.
+  bool run_until_refused(std::size_t number) {
+    return run_until([&] { return counted(Metric::kAuthentications, "busy") == number; });
+  }
+
+  std::vector<std::unique_ptr<Client>> crowd_;
+  InlineExecutor inline_;
+  std::promise<void> go_on_;
+  bool released_ = false;
+};
+
+TEST_F(CrowdedLoginTest, OneClientLeavesPlacesToOthers) {
+  open();
+  auto other = client_from("192.0.2.2");
+  hold_checks();
+  for (int i = 0; i < 10; ++i) crowd_from("192.0.2.1");
+  ASSERT_TRUE(run_until_refused(5));
+  other->send(plain_login("secret") + "\r\n");
+  ASSERT_TRUE(run_until([&] { return shared_->logins.taken() == 6; }));
+  release_checks();
+  EXPECT_THAT(reply(*other), StartsWith("235 "));
+}
+
+TEST_F(CrowdedLoginTest, ManyClientsLeavePlacesToThoseKnown) {
+  open();
+  auto known = client_from("192.0.2.100");
+  EXPECT_THAT(say(*known, plain_login("secret")), StartsWith("235 "));
+  known = client_from("192.0.2.100");
+  hold_checks();
+  for (int i = 1; i < 15; ++i) crowd_from("192.0.2." + std::to_string(i));
+  ASSERT_TRUE(run_until_refused(6));
+  known->send(plain_login("secret") + "\r\n");
+  ASSERT_TRUE(run_until([&] { return shared_->known_logins.taken() == 1; }));
+  release_checks();
+  EXPECT_THAT(reply(*known), StartsWith("235 "));
+  EXPECT_EQ(shared_->known_logins.taken(), 0U);
 }
 
 TEST_F(LoginTest, PutsLoginsOffWhenTheyCannotBeChecked) {
