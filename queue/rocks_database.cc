@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
@@ -13,6 +14,7 @@
 #include <rocksdb/table.h>
 #include <string>
 #include <sys/statvfs.h>
+#include <system_error>
 #include <vector>
 
 #include <rocksdb/utilities/table_properties_collectors.h>
@@ -46,6 +48,8 @@ constexpr std::uint64_t kMemtableMin = 1ULL << 20;
 constexpr std::uint64_t kFirstLevelsPerDisk = 16;
 constexpr std::uint64_t kFirstLevelMin = 4ULL << 20;
 constexpr std::uint64_t kFirstLevelMax = 256ULL << 20;
+// What a log holds takes more room in memory, with small values several times its size.
+constexpr std::uint64_t kMemoryPerLog = 4;
 // The first byte of a key is its space.
 constexpr std::size_t kSpaceSize = 1;
 
@@ -169,6 +173,37 @@ Result<void> repair(const std::string& directory, const rocksdb::Options& option
   return {};
 }
 
+// Octets of the write-ahead logs.
+std::uint64_t size_of_logs(const std::string& directory) {
+  std::error_code error;
+  std::uint64_t size = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.path().extension() == ".log") size += entry.file_size(error);
+  }
+  return size;
+}
+
+// By itself the library makes tables of what the logs hold before it gives them back. Without room
+// for that they stay, and what they hold is in memory until there is room.
+rocksdb::Status open_with_logs_kept(rocksdb::Options options, const std::string& directory,
+                                    rocksdb::DB** opened) {
+  options.avoid_flush_during_recovery = true;
+  options.write_buffer_size =
+      std::max<std::size_t>(options.write_buffer_size, kMemoryPerLog * size_of_logs(directory));
+  const rocksdb::Status status = rocksdb::DB::Open(options, directory, opened);
+  if (status.ok()) {
+    log::warning("queue", "opened without room on its disk for the store's own work",
+                 {{"directory", directory}});
+  }
+  return status;
+}
+
+Error cannot_open(const std::string& directory, const rocksdb::Status& status) {
+  Error error = to_error("opening queue " + directory, status);
+  if (!status.IsNoSpace()) return error;
+  return error.within("the disk is so full that not even a start can be written: give it space");
+}
+
 // The lock of the directory, taken and given back: whoever holds it is using the logs right now.
 Result<void> check_unused(const std::string& directory) {
   rocksdb::FileLock* lock = nullptr;
@@ -235,6 +270,10 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
   const TablesBefore tables(directory);
   rocksdb::DB* opened = nullptr;
   status = rocksdb::DB::Open(options, directory, &opened);
+  if (status.IsNoSpace()) {
+    tables.remove_newer();
+    status = open_with_logs_kept(options, directory, &opened);
+  }
   if (!mark.is_set() && is_repairable(status)) {
     log::error("queue", "the store is damaged", {{"why", status.ToString()}});
     mark.set();
@@ -246,7 +285,7 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
     return failure("queue directory " + directory + " is in use by another postrider", EBUSY);
   }
   if (const auto dropped = logger->dropped(); !dropped.empty()) aside.keep(dropped);
-  if (!status.ok()) return failure(to_error("opening queue " + directory, status));
+  if (!status.ok()) return failure(cannot_open(directory, status));
   auto database = std::make_shared<Database>(std::move(cache), std::move(files),
                                              std::unique_ptr<rocksdb::DB>(opened),
                                              options.max_bytes_for_level_base);

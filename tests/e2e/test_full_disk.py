@@ -39,13 +39,14 @@ def free_bytes(disk):
     return space.f_bavail * space.f_frsize
 
 
-def take_bytes(disk):
-    """Fills the disk to its end; returns what to remove."""
+def take_bytes(disk, left=0):
+    """Fills the disk to its end, or until so much is left; returns what to remove."""
     junk = disk.mounted / "junk"
     with open(junk, "wb", buffering=0) as file:
         try:
-            while file.write(b"x" * MIB) == MIB:
-                pass
+            while free_bytes(disk) > left:
+                if file.write(b"x" * min(MIB, free_bytes(disk) - left)) == 0:
+                    break
         except OSError:
             pass
     return [junk]
@@ -102,6 +103,35 @@ def test_a_disk_that_others_fill_loses_nothing(new_disk, disk_relay, held_intern
     print(f"{under_fault.state(relay, recovered)}; replies {codes}; {len(acknowledged)} acknowledged")
     under_fault.end(relay)
     under_fault.check_all_delivered(relay, held_internet, acknowledged)
+
+
+def test_a_start_on_a_full_disk(new_disk, disk_relay, held_internet, directory):
+    """What the logs hold has no room as tables; mail is put off, and taken again when there is space."""
+    disk = new_disk(192 * MIB)
+    relay = disk_relay(disk.data, disk_reserve="32MiB").start()
+    file = directory("ids") / "ids"
+    load = under_fault.begin_load(relay, file, [under_fault.HELD], size="200k")
+    load.stop()
+    relay.kill()
+    acknowledged = read_acknowledged([file])
+    junk = take_bytes(disk, left=MIB)
+    relay.start()
+    assert under_fault.submit_once(relay, acknowledged) == 452
+    for path in junk:
+        path.unlink()
+    assert under_fault.accepts_again(relay, acknowledged)
+    relay.stop()
+    under_fault.check_all_delivered(relay, held_internet, acknowledged)
+
+
+def test_a_start_without_a_single_octet_says_what_to_do(new_disk, disk_relay):
+    disk = new_disk(16 * MIB)
+    take_bytes(disk)
+    relay = disk_relay(disk.data)
+    relay.spawn()
+    assert relay.wait_end() == 1
+    assert "No space left on device" in relay.log() and "give it space" in relay.log()
+    assert str(disk.data) in relay.log()
 
 
 def test_a_limit_of_file_sizes_is_like_a_full_disk(queue_relay, held_internet, directory):

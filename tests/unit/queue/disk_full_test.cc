@@ -270,6 +270,14 @@ class DiskFull : public ::testing::Test {
   }
 };
 
+// Fills the disk with a file but for so many octets.
+void leave_free(const SmallDisk& disk, const std::string& file, std::uint64_t octets) {
+  std::ofstream ballast(file, std::ios::binary);
+  const std::string piece(4096, 'x');
+  while (disk.free() > octets && ballast.write(piece.data(), 4096) && ballast.flush()) {
+  }
+}
+
 constexpr int kRounds = 12;
 constexpr std::uint64_t kReserve = 8 * kMiB;
 
@@ -341,6 +349,45 @@ TEST_F(DiskFull, FilledByOthersItComesBack) {
   relay.close();
   relay.open();
   relay.check();
+}
+
+// The logs hold more than what is left, and tables of what they hold have no room.
+TEST_F(DiskFull, OpenedOnAFullDiskItRefusesAndComesBack) {
+  SmallDisk disk("size=128m");
+  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a file system";
+  Relay relay(disk, kReserve);
+  const std::string ballast = disk.path() + "/ballast";
+  for (int round = 0; round < 3; ++round) {
+    while (relay.metric("postrider_queue_bytes") < (round + 1) * 3.0 * kMiB) relay.submit_some(20);
+    relay.close();
+    leave_free(disk, ballast, kMiB / 2);
+    relay.open();
+    ASSERT_TRUE(relay.wait_for([&] { return !relay.queue().health().accepting; }));
+    EXPECT_EQ(relay.submit_some(20), 0);
+    EXPECT_GT(relay.refused(Refusal::kNoSpace), 0U);
+    relay.check();
+    fs::remove(ballast);
+    ASSERT_TRUE(relay.wait_for([&] { return relay.submit_some(20) > 0; }));
+    relay.check();
+  }
+  relay.drain(100);
+  relay.close();
+  relay.open();
+  relay.check();
+}
+
+TEST_F(DiskFull, WithNothingFreeItSaysWhatToDo) {
+  SmallDisk disk("size=16m");
+  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a file system";
+  leave_free(disk, disk.path() + "/ballast", 0);
+  RocksOptions options;
+  options.directory = disk.path() + "/queue";
+  const auto store = open_rocks_store(options);
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().system_code(), ENOSPC);
+  for (const char* part : {"give it space", options.directory.c_str()}) {
+    EXPECT_NE(store.error().text().find(part), std::string::npos) << store.error().text();
+  }
 }
 
 TEST_F(DiskFull, WithoutInodesItRefusesAndComesBack) {
