@@ -111,10 +111,11 @@ void set_sink(Sink sink) {
   line_sink.store(sink);
 }
 
-void write(Level level, std::string_view area, std::string_view message, Fields fields) {
-  if (level < lowest_level.load(std::memory_order_relaxed)) return;
-  const auto held = line_limit().lock()->admit(area, message, std::chrono::steady_clock::now());
-  if (!held) return;
+namespace {
+
+// `held`: lines of this key that were not written since the last that was.
+void write_line(Level level, std::string_view area, std::string_view message, Fields fields,
+                std::uint64_t held) {
   const WallTime now = std::chrono::floor<Milliseconds>(std::chrono::system_clock::now());
   fmt::memory_buffer line;
   fmt::format_to(std::back_inserter(line), "{} {} {}: {}", to_iso8601(now), name_of(level), area,
@@ -123,13 +124,29 @@ void write(Level level, std::string_view area, std::string_view message, Fields 
     fmt::format_to(std::back_inserter(line), " {}=", field.key);
     append_value(line, field.value);
   }
-  if (*held > 0) fmt::format_to(std::back_inserter(line), " held_back={}", *held);
+  if (held > 0) fmt::format_to(std::back_inserter(line), " held_back={}", held);
   if (const Sink sink = line_sink.load()) {
     sink({line.data(), line.size()});
     return;
   }
   line.push_back('\n');
   write_to_stderr({line.data(), line.size()});
+}
+
+bool is_wanted(Level level) {
+  return level >= lowest_level.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void write(Level level, std::string_view area, std::string_view message, Fields fields) {
+  if (!is_wanted(level)) return;
+  const auto held = line_limit().lock()->admit(area, message, std::chrono::steady_clock::now());
+  if (held) write_line(level, area, message, fields, *held);
+}
+
+void announce(std::string_view area, std::string_view message, Fields fields) {
+  if (is_wanted(Level::kInfo)) write_line(Level::kInfo, area, message, fields, 0);
 }
 
 }  // namespace postrider::log

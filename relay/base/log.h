@@ -3,7 +3,8 @@
 //   log::warning("delivery", "destination refused us", {{"site", name}, {"reply", text}});
 //
 // Values from outside are escaped (ascii::printable) and cut. A key (area + message) that repeats
-// is held to a few lines a second; what was held back is said when it resumes. Message bodies and
+// is held to a few lines a second, but for what is announced; what was held back is said when it
+// resumes. Message bodies and
 // credentials are never passed here. Thread: any.
 #pragma once
 
@@ -41,6 +42,9 @@ using Sink = void (*)(std::string_view line);
 void set_sink(Sink sink);
 
 void write(Level level, std::string_view area, std::string_view message, Fields fields = {});
+
+// At kInfo, and never held back: for lines whose number the configuration bounds, said at start.
+void announce(std::string_view area, std::string_view message, Fields fields = {});
 
 inline void debug(std::string_view area, std::string_view message, Fields fields = {}) {
   write(Level::kDebug, area, message, fields);

@@ -358,9 +358,9 @@ Result<void> Daemon::start_accepting() {
     if (auto served = acceptor_->serve(std::move(sockets_[i]), *listeners_[i]); !served) {
       return served;
     }
-    log::info("submission", "listening",
-              {{"address", endpoint ? endpoint->to_string() : ""},
-               {"mode", smtp::name_of(listeners_[i]->options.mode)}});
+    log::announce("submission", "listening",
+                  {{"address", endpoint ? endpoint->to_string() : ""},
+                   {"mode", smtp::name_of(listeners_[i]->options.mode)}});
   }
   return {};
 }

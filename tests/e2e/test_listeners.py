@@ -39,6 +39,11 @@ class Proxied(smtplib.SMTP):
         return link
 
 
+def test_each_listener_is_logged(new_relay, internet):
+    relay = new_relay(internet, listener=[{"address": "127.0.0.1:0", "mode": "trusted"}] * 12)
+    assert relay.log().count("submission: listening address=") == 12
+
+
 @pytest.fixture
 def balanced(new_relay, internet):
     """A relay whose trusted listener trusts 192.0.2.0/24 and stands behind a balancer on 127.0.0.1."""

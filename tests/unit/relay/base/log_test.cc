@@ -83,6 +83,15 @@ TEST_F(LogTest, HoldsARepeatingKeyBack) {
   EXPECT_LE(lines().size(), 2 * LineLimit::kLinesPerWindow);
 }
 
+TEST_F(LogTest, WhatIsAnnouncedIsNotHeldBack) {
+  for (int i = 0; i < 100; ++i) announce("t", "announcing", {{"i", i}});
+  EXPECT_THAT(lines(), SizeIs(100));
+  EXPECT_THAT(lines().back(), EndsWith(" info t: announcing i=99"));
+  set_level(Level::kWarning);
+  announce("t", "announcing");
+  EXPECT_THAT(lines(), SizeIs(100));
+}
+
 TEST_F(LogTest, GoesToStandardErrorAsOneLine) {
   set_sink(nullptr);
   std::array<int, 2> pipe{};
