@@ -338,7 +338,8 @@ void Connection::carry_out(const smtp::Close& action) {
   }
   stream_->finish();
   phase_ = Phase::kLingering;
-  own_deadline_ = now() + kLinger;
+  lingering_ = receiver_.shared().lingering.take();
+  own_deadline_ = now() + (lingering_ ? kLinger : Duration::zero());
 }
 
 void Connection::write(std::string bytes) {

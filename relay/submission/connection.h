@@ -101,7 +101,7 @@ class Connection final : public event::StreamEvents {
   // What one client may have unsent before we stop reading from it.
   static constexpr std::size_t kUnsentMax = 256 * 1024;
   // After our last word we read on for so long, so that closing does not reset the connection and
-  // take that word with it.
+  // take that word with it. Not where many do: others need their descriptors more.
   static constexpr Duration kLinger = Seconds(2);
   static constexpr Duration kHandshakeDeadline = Seconds(30);
   // For a PROXY header, which the balancer sends at once.
@@ -114,6 +114,7 @@ class Connection final : public event::StreamEvents {
   Entry entry_;
   std::optional<ProxyHeader> proxy_header_;  // until it is through
   policy::ClientSeats::Seat handshake_;      // while one is in progress
+  policy::Seats::Seat lingering_;            // where it may
   smtp::ServerSession session_;
   Intake intake_;
   std::optional<auth::ScramExchange> scram_;  // the one in progress

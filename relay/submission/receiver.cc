@@ -1,5 +1,7 @@
 #include "relay/submission/receiver.h"
 
+#include <algorithm>
+#include <sys/resource.h>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,12 @@ SigningMeters::SigningMeters(metrics::Registry& registry)
       failed(registry.counter(Metric::kSignatures, "failed")),
       busy(registry.counter(Metric::kSignatures, "busy")),
       seconds(registry.histogram(Metric::kSigningSeconds)) {}
+
+std::size_t lingering_connections_max() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+  return std::max<std::size_t>(1, limit.rlim_cur / 8);
+}
 
 Receiver::Receiver(event::Loop& loop, Shared& shared) : loop_(loop), shared_(shared) {
   metrics::Registry& registry = shared.metrics;

@@ -57,6 +57,10 @@ struct SigningMeters {
   metrics::Histogram seconds;  // from the intake to the signed message
 };
 
+// Of the descriptors that this process may open, those that may belong to connections that are
+// over: an eighth, and at least one.
+std::size_t lingering_connections_max();
+
 // What all workers' sessions use. Everything referred to outlives the receivers.
 struct Shared {
   const Options& options;
@@ -75,6 +79,9 @@ struct Shared {
   policy::ClientSeats logins{authenticator.places()};
   tls::Handshaker handshaker{"tls-in"};  // stopped before the loops go
   policy::Bursts refusals;               // of replies, by reason
+  // Connections that are over and wait for their client to close.
+  std::size_t lingering_max = lingering_connections_max();
+  policy::Seats lingering{lingering_max};
   policy::LoginGuard login_guard{options.login_guard};
   policy::QuotaLedger quota;
   SigningMeters signing_meters{metrics};

@@ -44,6 +44,27 @@ def greeted(link):
         return False
 
 
+def test_who_is_refused_leaves_the_descriptors_to_others(new_relay, internet):
+    """One address comes again and again, and does not close what was refused: most of that is gone at once."""
+    relay = new_relay(internet, start=False, submission={"trusted_networks": ["127.0.0.0/8"],
+                                                         "connections_per_client_max": 2})
+    relay.start()
+    at_rest = descriptors(relay)
+    relay.descriptors_max = at_rest + 24
+    relay.stop()
+    relay.start()
+    address = ("127.0.0.1", relay.ports["trusted"])
+    refused = []
+    for _ in range(60):
+        refused.append(socket.create_connection(address, timeout=30, source_address=("127.0.0.9", 0)))
+        refused[-1].recv(3)
+    wait_for("those that were refused to be gone", lambda: descriptors(relay) < at_rest + 16, within=1)
+    with socket.create_connection(address, timeout=30) as other:
+        assert greeted(other)
+    for link in refused:
+        link.close()
+
+
 def test_out_of_descriptors_it_turns_clients_away_and_recovers(relay, internet):
     submit(relay, "ann@one.test")
     internet.wait_received("ann@one.test")

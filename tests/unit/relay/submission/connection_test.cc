@@ -583,6 +583,22 @@ TEST_F(ConnectionTest, EndsAtOnceWhenTheClientHasQuit) {
   EXPECT_EQ(listener_.open.value(), 0);
 }
 
+// Others need the descriptors.
+TEST_F(ConnectionTest, OnlySomeLinger) {
+  open();
+  shared_->lingering_max = 1;
+  auto first = greeted();
+  EXPECT_THAT(say(*first, "QUIT"), StartsWith("221 "));
+  auto second = greeted();
+  EXPECT_THAT(say(*second, "QUIT"), StartsWith("221 "));
+  EXPECT_TRUE(run_until([&] { return receiver_->sessions() == 1; }));
+  EXPECT_EQ(shared_->lingering.taken(), 1U);
+  EXPECT_FALSE(first->failed || second->failed);
+  first->stream.reset();
+  EXPECT_TRUE(run_until_empty());
+  EXPECT_EQ(shared_->lingering.taken(), 0U);
+}
+
 TEST_F(ConnectionTest, AClientThatVanishesLeavesAtOnce) {
   open();
   auto client = greeted();
