@@ -138,7 +138,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
     {kQueueRefused, "postrider_queue_refused_total", kCounter, "reason",
      "Submissions the queue refused, by reason: messages_max, bytes_max, tenant_messages_max and "
      "tenant_bytes_max are the options of [queue]; no_space is queue.disk_reserve, busy is "
-     "queue.commit_waiting_max."},
+     "queue.commit_waiting_max, or a write to the disk that takes longer than ten seconds."},
     {kQueueChanged, "postrider_queue_changed_total", kCounter, "action",
      "Messages that operators changed, by action: remove, retry, hold, release."},
     {kQueueChangesRefused, "postrider_queue_changes_refused_total", kCounter, "",

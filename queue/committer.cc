@@ -151,11 +151,25 @@ void Committer::run_admin(AdminOp operation) {
   if (operation.done) operation.done(std::move(matched));
 }
 
-Result<void> Committer::write(bool sync) {
-  const TimePoint began = core_.clock.now();
-  core_.write_began = std::max<TimePoint::rep>(1, began.time_since_epoch().count());
+// Meanwhile another thread may refuse what has been taken and not begun.
+Result<void> Committer::write_watched(bool sync) {
+  const auto swap_taken = [this] {
+    auto held = core_.taken.lock();
+    held->operations.swap(taken_);
+    held->next = next_;
+  };
+  swap_taken();
+  const TimePoint::rep began = core_.clock.now().time_since_epoch().count();
+  core_.write_began = std::max<TimePoint::rep>(1, began);
   Result<void> written = core_.store.write(*batch_, sync);
   core_.write_began = 0;
+  swap_taken();
+  return written;
+}
+
+Result<void> Committer::write(bool sync) {
+  const TimePoint began = core_.clock.now();
+  Result<void> written = write_watched(sync);
   written_ += batch_->size();
   const TimePoint ended = core_.clock.now();
   core_.metrics.commits.add();

@@ -52,6 +52,7 @@ class Committer {
   Result<void> write_suspensions(const std::vector<Suspension>& rules, bool begin);
   void encode_suspensions(const std::vector<Suspension>& rules);
   Result<void> write(bool sync);
+  Result<void> write_watched(bool sync);
   void taken_in();
   void not_written(const Error& error);
   [[nodiscard]] bool sync_is_due() const;

@@ -1,6 +1,8 @@
 #include "queue/core.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <limits>
 
 #include "relay/base/check.h"
@@ -124,6 +126,7 @@ Refusal Core::admit(const Submission& submission) {
   const std::string& tenant = submission.envelope.tenant;
   if (closed) return Refusal::kStopping;
   if (failed) return Refusal::kStoreFailed;
+  if (write_age() >= kHangingWrite) return Refusal::kBusy;
   if (admitted_messages.fetch_add(1) >= options.messages_max) {
     admitted_messages.fetch_sub(1);
     return Refusal::kMessagesFull;
@@ -449,6 +452,7 @@ Stats Core::stats() {
 
 Health Core::health() {
   if (failed) return {false, "the queue cannot be written: " + *failure_.lock()};
+  if (write_age() >= kHangingWrite) return {false, "a write to the queue's disk does not end"};
   if (is_short_of_space()) return {false, "the disk has no more than its reserve left"};
   if (admitted_messages >= options.messages_max || admitted_bytes >= options.bytes_max) {
     return {false, "the queue is full"};
@@ -484,6 +488,39 @@ std::int64_t Core::disk_cost(std::uint64_t size, std::size_t recipients) {
   constexpr std::uint64_t kPerMessage = 768;
   constexpr std::uint64_t kPerRecipient = 256;
   return static_cast<std::int64_t>(2 * (size + kPerMessage + recipients * kPerRecipient));
+}
+
+Duration Core::write_age() const {
+  const TimePoint::rep began = write_began;
+  return began == 0 ? Duration::zero() : clock.now() - TimePoint(Duration(began));
+}
+
+void Core::take_submissions(std::vector<Operation>& from, std::size_t first,
+                            std::vector<Operation>& to) {
+  const auto begin = from.begin() + static_cast<std::ptrdiff_t>(std::min(first, from.size()));
+  const auto submissions = std::stable_partition(begin, from.end(), [](const Operation& one) {
+    return !std::holds_alternative<SubmitOp>(one);
+  });
+  std::move(submissions, from.end(), std::back_inserter(to));
+  from.erase(submissions, from.end());
+}
+
+void Core::watch_write() {
+  const Duration age = write_age();
+  const bool hangs = age >= kHangingWrite;
+  if (hanging_.exchange(hangs) != hangs) {
+    hangs ? log::error("queue", "a write to the disk does not end; mail is refused until it does")
+          : log::info("queue", "the write to the disk has ended; mail is taken again");
+  }
+  if (age < kWaitMax) return;
+  std::vector<Operation> overdue;
+  {
+    auto held = taken.lock();
+    take_submissions(held->operations, held->next, overdue);
+  }
+  take_submissions(waiting.lock()->operations, 0, overdue);
+  const Error why("a write to the disk does not end");
+  for (Operation& operation : overdue) abandon(std::move(operation), Refusal::kBusy, why);
 }
 
 void Core::store_failed(const Error& error) {

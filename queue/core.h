@@ -89,6 +89,12 @@ struct WaitingShare {
 
 WaitingShare waiting_share(const Operation& operation);
 
+// What the commit thread has taken and not begun, as long as it writes; empty otherwise.
+struct Taken {
+  std::vector<Operation> operations;
+  std::size_t next = 0;  // those before are done
+};
+
 // What the commit thread has to take.
 struct Waiting {
   std::vector<Operation> operations;
@@ -197,10 +203,22 @@ class Core {
   void abandon(Operation operation, Refusal refusal, const Error& why);
   void store_failed(const Error& error);
   void store_recovered();
+  // How long the write under way has taken so far; zero: none is.
+  [[nodiscard]] Duration write_age() const;
+  // Asked now and then by a thread that does not write: while a write hangs, submissions that have
+  // waited for long are refused. Those that are being written wait on.
+  void watch_write();
   // Whether the disk has no room left for the ends of more deliveries.
   void set_disk_full(bool full);
   // What one submission takes of the disk, in log and table together; rather more than less.
   static std::int64_t disk_cost(std::uint64_t size, std::size_t recipients);
+
+  // A write that takes so long hangs: new submissions are refused (kBusy), and after the other time
+  // those that wait.
+  static constexpr Seconds kHangingWrite{10};
+  static constexpr Seconds kWaitMax{30};
+  // How often watch_write() is to be called.
+  static constexpr Seconds kWatchInterval{5};
 
   const Options options;
   Store& store;
@@ -214,6 +232,7 @@ class Core {
   Guarded<Totals> totals;  // as committed
   Guarded<Tenants> tenants;
   Guarded<Waiting> waiting;
+  Guarded<Taken> taken;
   Guarded<ReaderWork> reader_work;
   Signal commit_signal;
   Signal reader_signal;
@@ -256,6 +275,11 @@ class Core {
   void push(Operation operation);
   void end_held(const DeliveryKey& delivery, bool stale);
 
+  // Moves the submissions from the one to the other.
+  static void take_submissions(std::vector<Operation>& from, std::size_t first,
+                               std::vector<Operation>& to);
+
+  std::atomic<bool> hanging_{false};     // was said in the log
   std::atomic<std::size_t> changes_{0};  // by operators, waiting or under way
   Guarded<std::string> failure_;         // why the store failed
   std::shared_ptr<Collector> collector_;

@@ -66,7 +66,9 @@ class Queue::State {
 
   void run_reader() {
     while (!quit) {
-      if (!reader.step()) core.reader_signal.wait(reader.wait_limit());
+      if (reader.step()) continue;
+      const Duration limit = reader.wait_limit().value_or(Core::kWatchInterval);
+      core.reader_signal.wait(std::min<Duration>(limit, Core::kWatchInterval));
     }
     reader.close();
   }

@@ -94,7 +94,8 @@ enum class Refusal : std::uint8_t {
   kTenantMessagesFull,  // tenant_messages_max
   kTenantBytesFull,     // tenant_bytes_max
   kNoSpace,             // disk_reserve
-  kBusy,                // commit_waiting_max or commit_waiting_bytes_max: try again soon
+  // commit_waiting_max or commit_waiting_bytes_max, or the disk hangs in a write: try again soon.
+  kBusy,
   kStoreFailed,
   kStopping,
 };

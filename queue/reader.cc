@@ -45,6 +45,7 @@ struct Reader::Turn {
 };
 
 bool Reader::step() {
+  core_.watch_write();
   const bool bodies = read_bodies();
   const bool jobs = run_jobs();
   const bool turns = give_turns();
@@ -62,8 +63,7 @@ std::optional<Duration> Reader::wait_limit() {
 }
 
 bool Reader::write_is_slow() const {
-  const TimePoint::rep began = core_.write_began;
-  return began != 0 && core_.clock.now() - TimePoint(Duration(began)) > kSlowWrite;
+  return core_.write_age() > kSlowWrite;
 }
 
 void Reader::pause(const Error& error) {

@@ -1,7 +1,9 @@
 // What the queue does when the store fails: a failed "write" leaves nothing behind, a failed "sync"
 // leaves everything, unsynced.
+#include <functional>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <utility>
 
 #include "queue/committer.h"
 #include "tests/unit/queue/fsck.h"
@@ -94,6 +96,85 @@ TEST_P(FailingStore, NobodyWaitsForItsEnd) {
   EXPECT_EQ(world.core->stats().messages, 0U);  // the completion was not lost
   EXPECT_EQ(world.core->waiting_count, 0U);
   EXPECT_EQ(world.submit({"b@example.com"}), Refusal::kNone);
+}
+
+// A write that does not end: the commit thread is in it, and the reader thread lives on.
+class HangingWrite : public ::testing::Test {
+ protected:
+  static Options one_at_a_time() {
+    Options options;
+    options.group_max = 1;
+    return options;
+  }
+
+  void submit(char name) {
+    world_.core->submit(world_.message({"b@example.com"}), [this, name](Refusal refusal) {
+      (refusal == Refusal::kBusy ? busy_ : taken_) += name;
+    });
+  }
+
+  // What the other threads do while the next write is under way.
+  void during_next_write(std::function<void()> meanwhile) {
+    world_.store.set_fault([meanwhile = std::move(meanwhile), began = false](
+                               std::string_view call, std::uint64_t) mutable {
+      if (call == "write" && !std::exchange(began, true)) meanwhile();
+      return false;
+    });
+  }
+
+  void pass(Duration time) {
+    world_.clock.advance(time);
+    world_.reader->step();
+  }
+
+  World world_{one_at_a_time()};
+  std::string taken_;  // the submissions, by how they were answered
+  std::string busy_;
+};
+
+TEST_F(HangingWrite, NewMailIsRefusedAtOnceAndSoIsWhatHasWaitedForLong) {
+  during_next_write([&] {
+    submit('c');
+    pass(Seconds(9));
+    submit('d');
+    EXPECT_TRUE(world_.core->health().accepting);
+    pass(Seconds(2));
+    EXPECT_FALSE(world_.core->health().accepting);
+    EXPECT_EQ(busy_, "");
+    submit('e');
+    EXPECT_EQ(busy_, "e");
+    pass(Seconds(20));
+    EXPECT_EQ(busy_, "ebcd");  // b was taken with a already, for the next group
+    EXPECT_EQ(world_.core->waiting_count, 0U);
+    EXPECT_EQ(world_.core->waiting_bytes, 0U);
+    submit('f');
+  });
+  submit('a');
+  submit('b');
+  world_.settle();
+  EXPECT_EQ(taken_, "a");
+  EXPECT_EQ(busy_, "ebcdf");
+  EXPECT_EQ(world_.core->metrics.refused_busy.value(), 5U);
+  EXPECT_EQ(world_.core->stats().messages, 1U);
+  EXPECT_TRUE(world_.core->health().accepting);
+  EXPECT_EQ(world_.submit({"b@example.com"}), Refusal::kNone);
+  EXPECT_THAT(Fsck::check(world_.store), IsEmpty());
+}
+
+TEST_F(HangingWrite, EndsOfDeliveriesWaitForIt) {
+  world_.submit({"b@example.com"});
+  world_.submit({"b@example.com"});
+  during_next_write([&] {
+    pass(std::chrono::minutes(5));
+    EXPECT_EQ(busy_, "");
+  });
+  for (int i = 0; i < 2; ++i) {
+    Completion completion;
+    completion.fates = {Fate::kDelivered};
+    world_.core->finish(world_.take(), std::move(completion));
+  }
+  world_.settle();
+  EXPECT_EQ(world_.core->stats().messages, 0U);
 }
 
 TEST(StuckStore, IsReopenedBetweenGroups) {
