@@ -87,6 +87,7 @@ enum class Metric {
   kJournalDropped,
   kBuildInfo,  // label version
   kStartTime,
+  kClockAhead,
   kWorkers,
   kAdminRefused,
   kMetricCount,

@@ -23,6 +23,9 @@ struct MessageId {
   // Either case; nullopt unless it is exactly an id.
   static std::optional<MessageId> parse(std::string_view text);
 
+  // When it was given, unless the clock stood still or went back then.
+  [[nodiscard]] WallTime time() const { return WallTime(Milliseconds(high >> 16U)); }
+
   auto operator<=>(const MessageId&) const = default;
 };
 

@@ -251,11 +251,12 @@ struct Selector {
   std::string tenant;  // empty: any
   std::string campaign;
   std::optional<WallTime> arrived_before;
+  std::optional<WallTime> due_after;  // deliveries that are not on hold
   bool all = false;  // must be set for a selector that names nothing, so that none is by accident
 
   [[nodiscard]] bool names_something() const {
     return id || !domain.empty() || !sender.empty() || !tenant.empty() || !campaign.empty() ||
-           arrived_before;
+           arrived_before || due_after;
   }
 };
 

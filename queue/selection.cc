@@ -12,6 +12,12 @@ Selection::Selection(Store& store, const Selector& selector, MessageId from)
       from_(selector.id ? std::max(*selector.id, from) : from),
       first_seen_(LowWater::highest()) {}
 
+// What is asked of a delivery is met.
+bool Selection::selects(const DeliveryRecord& record) const {
+  if (!selector_.domain.empty() && record.domain != selector_.domain) return false;
+  return !selector_.due_after || (record.due > *selector_.due_after && record.due != kHeld);
+}
+
 // Adds the message itself, if there is still need of it; whether all of the selector is met.
 Result<bool> Selection::complete(FoundMessage& found) {
   const bool any = std::any_of(found.deliveries.begin(), found.deliveries.end(),
@@ -51,8 +57,8 @@ Result<std::vector<FoundMessage>> Selection::next(std::size_t matches_max, std::
       const auto delivery = decode_delivery_key(cursor->key());
       auto record = decode_delivery(cursor->key(), cursor->value());
       if (!delivery || !record) continue;
-      const bool matches_domain = selector_.domain.empty() || record->domain == selector_.domain;
-      at_hand.deliveries.push_back({delivery->number, std::move(*record), matches_domain});
+      const bool selected = selects(*record);
+      at_hand.deliveries.push_back({delivery->number, std::move(*record), selected});
     }
     const auto complete_match = complete(at_hand);
     if (!complete_match) return failure(complete_match.error());

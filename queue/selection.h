@@ -42,6 +42,7 @@ class Selection {
   [[nodiscard]] const MessageId& first_seen() const { return first_seen_; }
 
  private:
+  [[nodiscard]] bool selects(const DeliveryRecord& record) const;
   Result<bool> complete(FoundMessage& found);
 
   Store& store_;

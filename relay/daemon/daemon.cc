@@ -22,6 +22,7 @@
 #include "relay/config/password_file.h"
 #include "relay/daemon/activation.h"
 #include "relay/daemon/certificates_watch.h"
+#include "relay/daemon/clock_watch.h"
 #include "relay/daemon/journal_sync.h"
 #include "relay/daemon/kept_secret.h"
 #include "relay/daemon/keys_watch.h"
@@ -48,6 +49,9 @@ namespace {
 // SIGTERM to exit: what has not ended by itself after this is cut. Service managers and people
 // expect ten seconds.
 constexpr Duration kDrainFor = Seconds(7);
+
+// Ids run ahead of the clock a little where many are given at one time.
+constexpr Duration kClockWentBack = Seconds(60);
 
 // What the journal says when an operator removes recipients.
 std::string removal_lines(const queue::Message& message,
@@ -96,6 +100,8 @@ class Daemon {
   Result<delivery::Routes> make_routes() const;
   Result<void> start_accepting();
   Result<void> watch_signals();
+  Result<void> watch_clock();
+  void mend_due_times();
   void set_process_metrics();
   void begin_stop();
   void worker_quiet();
@@ -111,6 +117,8 @@ class Daemon {
   std::unique_ptr<event::Loop> main_loop_;
   std::vector<event::Signal> signals_;
   std::unique_ptr<event::Timer> drain_timer_;
+  std::optional<ClockWatch> clock_watch_;
+  std::unique_ptr<event::Timer> clock_timer_;
 
   std::unique_ptr<journal::Writer> journal_;
   std::unique_ptr<JournalSync> journal_sync_;
@@ -146,10 +154,10 @@ Result<void> Daemon::start() {
   if (!loop) return failure(loop.error());
   main_loop_ = std::move(*loop);
   // Signals first: one that comes during the start is acted on as soon as the start is through.
-  for (auto step : {&Daemon::watch_signals, &Daemon::bind_sockets, &Daemon::drop_root,
-                    &Daemon::load_certificates, &Daemon::open_queue, &Daemon::start_resolver,
-                    &Daemon::read_users, &Daemon::read_keys, &Daemon::start_workers,
-                    &Daemon::start_accepting}) {
+  for (auto step : {&Daemon::watch_signals, &Daemon::watch_clock, &Daemon::bind_sockets,
+                    &Daemon::drop_root, &Daemon::load_certificates, &Daemon::open_queue,
+                    &Daemon::start_resolver, &Daemon::read_users, &Daemon::read_keys,
+                    &Daemon::start_workers, &Daemon::start_accepting}) {
     if (auto done = (this->*step)(); !done) return done;
   }
   return {};
@@ -295,7 +303,28 @@ Result<void> Daemon::start_workers() {
   metrics_.gauge(Metric::kWorkers).set(count);
   for (const auto& worker : workers_) worker->start();
   queue_->start(*dispatcher_);
+  mend_due_times();
   return {};
+}
+
+// Ids never go back: where they are ahead of the clock, that was ahead of today's in an earlier
+// process, and what it put off may be due in years. No retry is put off beyond the longest interval
+// and its jitter.
+void Daemon::mend_due_times() {
+  const WallTime now = clock_.wall();
+  const WallTime last = queue_->next_id().time();
+  if (last - now < kClockWentBack) return;
+  log::warning("queue",
+               "the clock is behind that of an earlier run: what waits for too long is due",
+               {{"clock", to_iso8601(now)}, {"earlier", to_iso8601(last)}});
+  queue::Selector too_late;
+  too_late.due_after = now + 2 * config_.delivery.retry.interval_max;
+  queue_->retry_now(std::move(too_late), [](Result<std::uint64_t> done) {
+    if (!done) {
+      return log::error("queue", "due times were not mended", {{"why", done.error().text()}});
+    }
+    log::info("queue", "due times were mended", {{"messages", *done}});
+  });
 }
 
 std::vector<Network> Daemon::own_networks() const {
@@ -362,6 +391,19 @@ Result<void> Daemon::start_accepting() {
                   {{"address", endpoint ? endpoint->to_string() : ""},
                    {"mode", smtp::name_of(listeners_[i]->options.mode)}});
   }
+  return {};
+}
+
+Result<void> Daemon::watch_clock() {
+  clock_watch_.emplace(clock_, metrics_, [] {
+    return std::chrono::floor<Milliseconds>(std::chrono::system_clock::now());
+  });
+  clock_timer_ = std::make_unique<event::Timer>(*main_loop_, [this] {
+    clock_watch_->look();
+    clock_timer_->arm(clock_.now() + ClockWatch::kInterval);
+  });
+  clock_watch_->look();
+  clock_timer_->arm(clock_.now() + ClockWatch::kInterval);
   return {};
 }
 
@@ -434,6 +476,7 @@ void Daemon::worker_quiet() {
 void Daemon::take_down() {
   if (std::exchange(taken_down_, true)) return;
   drain_timer_.reset();
+  clock_timer_.reset();
   acceptor_.reset();
   if (explainer_) explainer_->stop();
   admin_.reset();

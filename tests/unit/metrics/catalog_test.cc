@@ -53,7 +53,9 @@ TEST(Catalog, UnitsAreBaseUnitsAtTheEnd) {
     }
     const bool is_moment =
         row.name.ends_with("_timestamp_seconds") || row.metric == Metric::kStartTime;
-    EXPECT_EQ(row.name.ends_with("_seconds"), row.type == Type::kHistogramSeconds || is_moment)
+    const bool is_distance = row.metric == Metric::kClockAhead;
+    EXPECT_EQ(row.name.ends_with("_seconds"),
+              row.type == Type::kHistogramSeconds || is_moment || is_distance)
         << row.name;
   }
 }

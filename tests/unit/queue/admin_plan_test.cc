@@ -290,6 +290,20 @@ TEST_F(Operators, SelectByTenantCampaignAndAge) {
   EXPECT_EQ(world_.core->stats().messages, 1U);
 }
 
+TEST_F(Operators, SelectWhatIsDueTooLate) {
+  for (const int wait : {1, 9, 9}) {
+    world_.submit({"b@one.example"});
+    world_.finish(world_.take(), Fate::kDeferred, hours(wait));
+  }
+  Selector late;
+  late.due_after = world_.clock.wall() + hours(8);
+  EXPECT_EQ(world_.retry_now(late), 2U);
+  EXPECT_EQ(world_.leases.size(), 2U);
+  for (int i = 0; i < 2; ++i) world_.finish(world_.take(), Fate::kDelivered);
+  EXPECT_EQ(world_.hold(World::everything()), 1U);
+  EXPECT_EQ(world_.retry_now(late), 0U);
+}
+
 // RFC 4865 section 4.2: not before its time, whoever asks.
 TEST_F(Operators, WhatMayNotLeaveYetIsNotMadeToLeave) {
   Submission later = world_.message({"b@one.example"});

@@ -20,6 +20,12 @@ TEST(MessageId, TextGoesThereAndBack) {
   }
 }
 
+TEST(MessageId, TellsWhenItWasGiven) {
+  ManualClock clock;
+  SeededRandom random(7);
+  EXPECT_EQ(IdSource(clock, random).next().time(), clock.wall());
+}
+
 TEST(MessageId, KnownTexts) {
   EXPECT_EQ((MessageId{0, 0}).to_string(), "00000000000000000000000000");
   EXPECT_EQ((MessageId{~0ULL, ~0ULL}).to_string(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "queue/memory_store.h"
+#include "relay/base/random.h"
 #include "relay/daemon/privileges.h"
 #include "tests/unit/relay/daemon/daemon_fixture.h"
 
@@ -21,13 +23,13 @@ using ::testing::StartsWith;
 // serve() in a process of its own, and what it logs.
 class Process {
  public:
-  explicit Process(const config::Config& config) {
+  explicit Process(const config::Config& config, OpenStore open_store = queue::open_rocks_store) {
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     child_ = ::fork();
     if (child_ == 0) {
       ::dup2(ends[1], STDERR_FILENO);
-      ::_exit(serve(config));
+      ::_exit(serve(config, std::move(open_store)));
     }
     ::close(ends[1]);
     log_ = event::Descriptor(ends[0]);
@@ -164,6 +166,60 @@ TEST_F(DaemonTest, KeepsMailOverARestart) {
   EXPECT_EQ(again.field("queue: opened", "messages="), "1");
   again.signal(SIGINT);
   EXPECT_EQ(again.exit_code(), 0);
+}
+
+// What an earlier process left whose clock was a century ahead: a message to be tried again a
+// minute later.
+Result<std::unique_ptr<queue::Store>> open_store_of_the_future(const queue::RocksOptions&) {
+  class ClockAhead final : public Clock {
+   public:
+    [[nodiscard]] TimePoint now() const override { return clock_.now(); }
+
+    [[nodiscard]] WallTime wall() const override { return clock_.wall() + std::chrono::years(100); }
+
+   private:
+    SystemClock clock_;
+  };
+
+  class Taker final : public queue::Consumer {
+   public:
+    void deliver(std::vector<queue::Lease> fresh) override { lease = std::move(fresh.front()); }
+
+    queue::Lease lease;
+  };
+
+  auto store = std::make_unique<queue::MemoryStore>();
+  const ClockAhead clock;
+  SystemRandom random;
+  metrics::Registry metrics;
+  auto queue = *queue::Queue::open({}, *store, clock, random, metrics, {});
+  Taker taker;
+  const auto settle = [&queue] {
+    while (queue->step()) {
+    }
+  };
+  queue->start_stepped(taker);
+  queue::Submission submission;
+  submission.id = queue->next_id();
+  submission.recipients = {{{"b", "to.example"}, 0, ""}};
+  submission.expires = clock.wall() + std::chrono::hours(1);
+  queue->submit(std::move(submission), [](queue::Refusal) {});
+  settle();
+  queue::Completion later;
+  later.fates = {queue::Fate::kDeferred};
+  later.next_attempt = clock.wall() + std::chrono::minutes(1);
+  queue->finish(std::move(taker.lease), std::move(later));
+  settle();
+  queue->stop();
+  queue.reset();
+  return std::unique_ptr<queue::Store>(std::move(store));
+}
+
+TEST_F(DaemonTest, WhatAClockAheadHasPutOffIsTried) {
+  Process relay(config_, open_store_of_the_future);
+  ASSERT_TRUE(relay.wait_for("queue: due times were mended")) << relay.said();
+  EXPECT_EQ(relay.field("queue: opened", "messages="), "1");
+  EXPECT_EQ(relay.field("queue: due times were mended", "messages="), "1");
 }
 
 TEST_F(DaemonTest, TellsItsClientsWhenItStops) {
