@@ -16,18 +16,6 @@ namespace {
 
 constexpr const char* kDamagedBody = "its body does not verify";
 
-// Of the text, what is not on disk yet.
-std::size_t held_octets(const Submission& submission) {
-  return submission.body.size() + OpenBodyParts::held(submission.opened);
-}
-
-void check_opened(const Submission& submission) {
-  if (!submission.opened.valid()) return;
-  const std::size_t front = submission.body.size();
-  PR_CHECK(front > 0 && front <= OpenBody::kFrontMax, submission.id.to_string());
-  PR_CHECK(OpenBodyParts::is_ready(submission.opened, submission.id), submission.id.to_string());
-}
-
 // As good as a kill, which the next start is made for. Not 0, so that a supervisor starts anew.
 void exit_with(const std::string& why) {
   log::error("queue", "the process ends, so that the next start reads what is there",
@@ -36,20 +24,6 @@ void exit_with(const std::string& why) {
 }
 
 }  // namespace
-
-WaitingShare waiting_share(const Operation& operation) {
-  if (const auto* submit = std::get_if<SubmitOp>(&operation)) {
-    return {1, held_octets(submit->submission)};
-  }
-  if (const auto* append = std::get_if<AppendOp>(&operation)) return {1, append->part.size()};
-  return {};
-}
-
-void AppendOp::answer(Refusal refusal) {
-  if (!done) return;
-  *state = refusal == Refusal::kNone ? PartState::kDone : PartState::kRefused;
-  std::exchange(done, {})(refusal);
-}
 
 // The registry may be asked for its text after the queue has gone.
 struct Core::Collector {
@@ -120,88 +94,6 @@ Core::~Core() {
   PR_CHECK(open_bodies == 0, "an open body outlives its queue");
 }
 
-// Each bound takes its share first and gives it back if that was too much: exact without a lock.
-Refusal Core::admit(const Submission& submission) {
-  const std::uint64_t size = submission.size();
-  const std::string& tenant = submission.envelope.tenant;
-  if (closed) return Refusal::kStopping;
-  if (failed) return Refusal::kStoreFailed;
-  if (write_age() >= kHangingWrite) return Refusal::kBusy;
-  if (admitted_messages.fetch_add(1) >= options.messages_max) {
-    admitted_messages.fetch_sub(1);
-    return Refusal::kMessagesFull;
-  }
-  Refusal full = Refusal::kNone;
-  if (admitted_bytes.fetch_add(size) + size > options.bytes_max) full = Refusal::kBytesFull;
-  if (full == Refusal::kNone) full = tenants.lock()->admit(tenant, size);
-  if (full != Refusal::kNone) {
-    admitted_messages.fetch_sub(1);
-    admitted_bytes.fetch_sub(size);
-    return full;
-  }
-  const std::size_t held = held_octets(submission);
-  full = admit_waiting(held, disk_cost(held, submission.recipients.size()));
-  if (full != Refusal::kNone) take_back_admission(tenant, size);
-  return full;
-}
-
-Refusal Core::admit_waiting(std::size_t octets, std::int64_t disk_octets) {
-  if (space_left.fetch_sub(disk_octets) < disk_octets) {
-    space_left.fetch_add(disk_octets);
-    return Refusal::kNoSpace;
-  }
-  const bool count_fits = waiting_count.fetch_add(1) < options.commit_waiting_max;
-  const bool bytes_fit =
-      waiting_bytes.fetch_add(octets) + octets <= options.commit_waiting_bytes_max;
-  if (count_fits && bytes_fit) return Refusal::kNone;
-  waiting_count.fetch_sub(1);
-  waiting_bytes.fetch_sub(octets);
-  space_left.fetch_add(disk_octets);
-  return Refusal::kBusy;
-}
-
-void Core::take_back_admission(std::string_view tenant, std::uint64_t size) {
-  admitted_messages.fetch_sub(1);
-  admitted_bytes.fetch_sub(size);
-  tenants.lock()->take_back(tenant, size);
-}
-
-void Core::take_in(std::string_view tenant, std::uint64_t size) {
-  admitted_messages.fetch_add(1);
-  admitted_bytes.fetch_add(size);
-  tenants.lock()->take_in(tenant, size);
-}
-
-const metrics::Counter& Core::counter_of(Refusal refusal) const {
-  switch (refusal) {
-    case Refusal::kNone:
-      break;
-    case Refusal::kMessagesFull:
-      return metrics.refused_messages;
-    case Refusal::kBytesFull:
-      return metrics.refused_bytes;
-    case Refusal::kTenantMessagesFull:
-      return metrics.refused_tenant_messages;
-    case Refusal::kTenantBytesFull:
-      return metrics.refused_tenant_bytes;
-    case Refusal::kNoSpace:
-      return metrics.refused_space;
-    case Refusal::kBusy:
-      return metrics.refused_busy;
-    case Refusal::kStoreFailed:
-      return metrics.refused_failed;
-    case Refusal::kStopping:
-      return metrics.refused_stopping;
-  }
-  PR_CHECK(false, "no submission is refused for nothing");
-  return metrics.refused_stopping;
-}
-
-void Core::refuse(Refusal refusal, SubmitDone& done) {
-  counter_of(refusal).add();
-  if (done) done(refusal);
-}
-
 void Core::push(Operation operation) {
   bool was_empty = false;
   {
@@ -239,42 +131,10 @@ void Core::abandon(Operation operation, Refusal refusal, const Error& why) {
   if (admin->done) admin->done(failure(why));
 }
 
-void Core::submit(Submission submission, SubmitDone done) {
-  PR_CHECK(!submission.recipients.empty());
-  check_opened(submission);
-  const Refusal refusal = admit(submission);
-  if (refusal != Refusal::kNone) return refuse(refusal, done);
-  push(SubmitOp{std::move(submission), std::move(done)});
-}
-
-bool Core::append(AppendOp operation) {
-  Refusal refusal = Refusal::kNone;
-  const std::size_t size = operation.part.size();
-  if (closed) {
-    refusal = Refusal::kStopping;
-  } else if (failed) {
-    refusal = Refusal::kStoreFailed;
-  } else {
-    refusal = admit_waiting(size, disk_cost(size, 0));
-  }
-  if (refusal != Refusal::kNone) {
-    refuse_part(refusal, operation);
-    return false;
-  }
-  push(std::move(operation));
-  return true;
-}
-
-void Core::refuse_part(Refusal refusal, AppendOp& part) {
-  if (!part.done) return;
-  counter_of(refusal).add();
-  part.answer(refusal);
-}
-
 void Core::finish(Lease lease, Completion completion) {
   PR_CHECK(lease.valid());
   PR_CHECK(completion.fates.size() == lease.recipients().size(), lease.domain());
-  if (completion.report) check_opened(*completion.report);
+  if (completion.report) OpenBodyParts::check(*completion.report);
   push(FinishOp{std::move(lease), std::move(completion)});
 }
 
@@ -482,12 +342,6 @@ void Core::set_disk_full(bool full) {
     log::info("queue", "delivery goes on: the disk has room for its ends again");
   }
   set_pause();
-}
-
-std::int64_t Core::disk_cost(std::uint64_t size, std::size_t recipients) {
-  constexpr std::uint64_t kPerMessage = 768;
-  constexpr std::uint64_t kPerRecipient = 256;
-  return static_cast<std::int64_t>(2 * (size + kPerMessage + recipients * kPerRecipient));
 }
 
 Duration Core::write_age() const {

@@ -264,6 +264,8 @@ class Core {
  private:
   struct Collector;
 
+  // Why nothing at all is let in; kNone: it is looked at.
+  [[nodiscard]] Refusal takes_nothing() const;
   Refusal admit(const Submission& submission);
   // Room among what waits for the commit thread, and on the disk.
   Refusal admit_waiting(std::size_t octets, std::int64_t disk_octets);

@@ -61,12 +61,18 @@ OpenBody OpenBodyParts::make(Core& core, const MessageId& id) {
   return OpenBody(std::make_unique<OpenBody::State>(core, id));
 }
 
-bool OpenBodyParts::is_ready(const OpenBody& body, const MessageId& id) {
-  return body.state_->id == id && *body.state_->part == PartState::kDone;
+void OpenBodyParts::check(const Submission& submission) {
+  if (!submission.opened.valid()) return;
+  const OpenBody::State& state = *submission.opened.state_;
+  const std::size_t front = submission.body.size();
+  PR_CHECK(front > 0 && front <= OpenBody::kFrontMax, submission.id.to_string());
+  PR_CHECK(state.id == submission.id, submission.id.to_string());
+  PR_CHECK(*state.part == PartState::kDone, submission.id.to_string());
 }
 
-std::size_t OpenBodyParts::held(const OpenBody& body) {
-  return body.valid() ? body.state_->rest.size() : 0;
+std::size_t OpenBodyParts::held(const Submission& submission) {
+  const OpenBody& opened = submission.opened;
+  return submission.body.size() + (opened.valid() ? opened.state_->rest.size() : 0);
 }
 
 OpenBodyParts::Taken OpenBodyParts::take(OpenBody& body) {

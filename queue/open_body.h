@@ -23,10 +23,11 @@ struct OpenBodyParts {
   };
 
   static OpenBody make(Core& core, const MessageId& id);
-  // For this message, with no part under way or refused.
-  static bool is_ready(const OpenBody& body, const MessageId& id);
-  // Octets it holds in memory.
-  static std::size_t held(const OpenBody& body);
+  // Where a submission has one: it is for this message, no part is under way or refused, and there
+  // is a front.
+  static void check(const Submission& submission);
+  // Octets of its text that a submission holds in memory.
+  static std::size_t held(const Submission& submission);
   // It is nobody's any more: what was written is in the hands of the caller.
   static Taken take(OpenBody& body);
 };
