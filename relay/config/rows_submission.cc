@@ -234,8 +234,8 @@ constexpr Option kSubmissionRows[] = {
      .kind = Kind::kSize,
      .slot = PR_SLOT(config->submission.bodies_in_flight_max),
      .range = {kMiB, kTiB},
-     .help = "Memory for the texts of all messages that are being received, and for the journal "
-             "lines about them; beyond it a message is put off with 452.",
+     .help = "Memory for the texts and recipients of all messages that are being received, and for "
+             "the journal lines about them; beyond it a message or recipient is put off with 452.",
      .more =
          "Of a text beyond 256 KiB a session holds a part or two, and the rest is written to the "
          "queue while it arrives: 1 MiB is enough for a session, whatever the size of its "

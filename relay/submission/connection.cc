@@ -260,6 +260,7 @@ void Connection::begin_tls() {
 }
 
 void Connection::carry_out(const smtp::AskSender&) {
+  intake_.forget_recipients();
   const auto answer = intake_.answer_sender(session_);
   if (const auto* denied = std::get_if<Denied>(&answer)) {
     return session_.answer(denied->status, now(), denied->reason);
@@ -271,7 +272,13 @@ void Connection::carry_out(const smtp::AskRecipient& action) {
   if (const auto denied = intake_.quota_denial(session_)) {
     return session_.answer(denied->status, now(), denied->reason);
   }
-  session_.answer(intake_.recipient_verdict(action.recipient), now());
+  const message::Status verdict = intake_.recipient_verdict(action.recipient);
+  if (verdict.code / 100 == 2) {
+    if (const auto denied = intake_.hold_recipient(peer_.ip, action.recipient)) {
+      return session_.answer(denied->status, now(), denied->reason);
+    }
+  }
+  session_.answer(verdict, now());
 }
 
 void Connection::carry_out(const smtp::BeginBody&) {
@@ -357,6 +364,7 @@ void Connection::flush_tls() {
 void Connection::settle() {
   if (phase_ == Phase::kLingering && input_ended_ && stream_->unsent() == 0) phase_ = Phase::kGone;
   if (phase_ == Phase::kGone) return receiver_.remove(id_);
+  if (session_.recipients().empty()) intake_.forget_recipients();
   session_.hold(intake_.is_full(), now());
   const bool read =
       phase_ == Phase::kLingering || (!shaking_hands_ && session_.wants_input() &&

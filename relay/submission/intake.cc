@@ -156,10 +156,28 @@ std::optional<Denied> Intake::quota_denial(const smtp::ServerSession& session) c
   return std::nullopt;
 }
 
+std::optional<Denied> Intake::hold_recipient(const IpAddress& client,
+                                             const message::Recipient& recipient) {
+  if (!of_recipients_.is_of_memory()) of_recipients_ = share_of(client);
+  const std::size_t octets = octets_of(recipient);
+  auto denied = memory_denial(of_recipients_.add(octets));
+  if (denied) of_recipients_.give_back(octets);
+  return denied;
+}
+
+std::size_t Intake::octets_of(const message::Recipient& recipient) {
+  return sizeof recipient + recipient.address.local.size() + recipient.address.domain.size() +
+         recipient.original.size();
+}
+
+TextShare Intake::share_of(const IpAddress& client) {
+  if (!of_client_.is_of_memory()) of_client_ = shared_.texts.share(client);
+  return of_client_.another();
+}
+
 void Intake::begin(const IpAddress& client) {
   release();
-  if (!of_client_.is_of_memory()) of_client_ = shared_.texts.share(client);
-  share_ = of_client_.another();
+  share_ = share_of(client);
 }
 
 void Intake::append(std::string_view bytes) {

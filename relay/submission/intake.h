@@ -79,6 +79,17 @@ class Intake {
   // Whether the user may send to one recipient more.
   [[nodiscard]] std::optional<Denied> quota_denial(const smtp::ServerSession& session) const;
 
+  // The session is to keep this recipient: counted like text. A denial: it is not counted, for
+  // there is no room.
+  std::optional<Denied> hold_recipient(const IpAddress& client,
+                                       const message::Recipient& recipient);
+
+  // What is counted for one.
+  [[nodiscard]] static std::size_t octets_of(const message::Recipient& recipient);
+
+  // The session has none.
+  void forget_recipients() { of_recipients_.release(); }
+
   // A message of this client's, which is the same for all messages of one Intake.
   void begin(const IpAddress& client);
   // Copies the bytes: the one copy between the socket (or TLS) and the disk. Of a text that cannot
@@ -113,6 +124,7 @@ class Intake {
                                                     const auth::User* user) const;
   std::optional<Denied> hand_on(const smtp::ServerSession& session, const IpAddress& client,
                                 std::string_view host_name, Done done);
+  TextShare share_of(const IpAddress& client);
   void seal_block();
   void release();
   void lose(Denied denied);
@@ -150,6 +162,7 @@ class Intake {
   std::string header_;
   TextShare of_client_;  // holds nothing; each message's is made from it
   TextShare share_;
+  TextShare of_recipients_;
   std::optional<Denied> lost_;  // why nothing is kept of the text
 };
 

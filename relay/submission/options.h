@@ -73,8 +73,8 @@ struct Options {
   // and tenants.
   std::vector<std::string> signature_authors;
   std::vector<std::string> signature_tenants;
-  // Octets of message texts that all sessions together may hold in memory; beyond, 452 4.3.1. Of a
-  // text beyond 256 KiB a session holds a part or two, and the store has the rest.
+  // Octets of message texts and recipients that all sessions together may hold in memory; beyond,
+  // 452 4.3.1. Of a text beyond 256 KiB a session holds a part or two, and the store has the rest.
   std::size_t bodies_in_flight_max = 512U << 20;
   // Of these what the sessions of one client may hold; 0: half.
   std::size_t bodies_in_flight_per_client_max = 0;

@@ -1,6 +1,6 @@
-// TextMemory: the octets of message texts that sessions hold, all together and those of one client,
-// both bounded, so that one client cannot take the memory of all (Options::bodies_in_flight_max).
-// TextShare: what one message holds of it; given back at its end.
+// TextMemory: the octets of message texts and of recipients that sessions hold, all together and
+// those of one client, both bounded, so that one client cannot take the memory of all
+// (Options::bodies_in_flight_max). TextShare: what one message holds of it; given back at its end.
 //
 // Thread: TextMemory any, and without a lock while texts grow; a share one owner at a time.
 #pragma once

@@ -162,6 +162,34 @@ TEST_F(ConnectionTest, CountsAMessageWhoseClientDidNotWaitForTheReply) {
   EXPECT_TRUE(run_until([&] { return leases_.count() == 1; }));
 }
 
+TEST_F(ConnectionTest, RecipientsAreCountedWhileTheyAreKept) {
+  options_.bodies_in_flight_max = 4000;
+  open();
+  auto client = greeted();
+  const auto accepted = [&] {
+    say(*client, "MAIL FROM:<a@from.example>");
+    int count = 0;
+    while (count < 100) {
+      const std::string answer = say(*client, "RCPT TO:<" + std::string(60, 'b') + "@to.example>");
+      if (!answer.starts_with("250 ")) {
+        EXPECT_THAT(answer, StartsWith("452 4.3.1 Too much message text"));
+        break;
+      }
+      ++count;
+    }
+    return count;
+  };
+  const int first = accepted();
+  EXPECT_GT(first, 0);
+  EXPECT_LT(first, 100);
+  EXPECT_GE(counted(Metric::kRepliesRefused, "bodies_in_flight"), 1U);
+  say(*client, "RSET");
+  EXPECT_EQ(shared_->texts.octets(), 0U);
+  EXPECT_EQ(accepted(), first);
+  client->send("RSET\r\nMAIL FROM:<a@from.example>\r\nRCPT TO:<b@to.example>\r\n");
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(reply(*client), StartsWith("250 "));
+}
+
 TEST_F(ConnectionTest, ReadsNoFurtherWhileACommitIsPending) {
   open();
   auto client = greeted();
