@@ -183,14 +183,23 @@ std::uint64_t size_of_logs(const std::string& directory) {
   return size;
 }
 
+// A count of the tables from now on, of one try to open them.
+rocksdb::Status count_files(rocksdb::Options& options) {
+  rocksdb::Status status;
+  options.sst_file_manager.reset(
+      rocksdb::NewSstFileManager(options.env, options.info_log, "", 0, true, &status));
+  return status;
+}
+
 // By itself the library makes tables of what the logs hold before it gives them back. Without room
 // for that they stay, and what they hold is in memory until there is room.
-rocksdb::Status open_with_logs_kept(rocksdb::Options options, const std::string& directory,
+rocksdb::Status open_with_logs_kept(rocksdb::Options& options, const std::string& directory,
                                     rocksdb::DB** opened) {
+  if (auto counted = count_files(options); !counted.ok()) return counted;
   options.avoid_flush_during_recovery = true;
   options.write_buffer_size =
       std::max<std::size_t>(options.write_buffer_size, kMemoryPerLog * size_of_logs(directory));
-  const rocksdb::Status status = rocksdb::DB::Open(options, directory, opened);
+  rocksdb::Status status = rocksdb::DB::Open(options, directory, opened);
   if (status.ok()) {
     log::warning("queue", "opened without room on its disk for the store's own work",
                  {{"directory", directory}});
@@ -257,11 +266,8 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
   rocksdb::Options options = make_options(wanted, cache);
   auto logger = std::make_shared<WatchingLogger>();
   options.info_log = logger;
-  rocksdb::Status status;
-  std::shared_ptr<rocksdb::SstFileManager> files(
-      rocksdb::NewSstFileManager(options.env, logger, "", 0, true, &status));
+  rocksdb::Status status = count_files(options);
   if (!status.ok()) return failure(to_error("opening queue " + directory, status));
-  options.sst_file_manager = files;
   const DamageMark mark(directory);
   if (lacks_current(directory)) mark.set();
   if (mark.is_set()) {
@@ -286,7 +292,7 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
   }
   if (const auto dropped = logger->dropped(); !dropped.empty()) aside.keep(dropped);
   if (!status.ok()) return failure(cannot_open(directory, status));
-  auto database = std::make_shared<Database>(std::move(cache), std::move(files),
+  auto database = std::make_shared<Database>(std::move(cache), options.sst_file_manager,
                                              std::unique_ptr<rocksdb::DB>(opened),
                                              options.max_bytes_for_level_base);
   database->directory = directory;
