@@ -50,15 +50,15 @@ def test_who_is_refused_leaves_the_descriptors_to_others(new_relay, internet):
                                                          "connections_per_client_max": 2})
     relay.start()
     at_rest = descriptors(relay)
-    relay.descriptors_max = at_rest + 24
+    relay.descriptors_max = at_rest + 40
     relay.stop()
     relay.start()
     address = ("127.0.0.1", relay.ports["trusted"])
     refused = []
-    for _ in range(60):
+    for _ in range(34):
         refused.append(socket.create_connection(address, timeout=30, source_address=("127.0.0.9", 0)))
         refused[-1].recv(3)
-    wait_for("those that were refused to be gone", lambda: descriptors(relay) < at_rest + 16, within=1)
+    wait_for("those that were refused to be gone", lambda: descriptors(relay) < at_rest + 20, within=1)
     with socket.create_connection(address, timeout=30) as other:
         assert greeted(other)
     for link in refused:
