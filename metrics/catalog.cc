@@ -68,7 +68,7 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "Memory for the texts of messages that are being received, and for the journal lines about "
      "them. At submission.bodies_in_flight_max a message is put off with 452."},
     {kTextPartSeconds, "postrider_text_part_seconds", kHistogramSeconds, "",
-     "Seconds until a part of a text beyond 256 KiB is in the store, while the next part arrives. "
+     "Seconds until a part of a text beyond submission.stream_from is in the store. "
      "Rising values mean a slow disk, or signing threads that cannot follow, and clients that are "
      "read from no faster; after 30 s the message is put off with 451."},
     {kSubmitSeconds, "postrider_submit_seconds", kHistogramSeconds, "",

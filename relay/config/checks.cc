@@ -26,6 +26,7 @@ struct Order {
 constexpr Order kOrders[] = {
     {"submission.connections_per_client_max", "submission.connections_max"},
     {"submission.header_size_max", "submission.bodies_in_flight_max"},
+    {"submission.stream_from", "submission.bodies_in_flight_max"},
     {"submission.bodies_in_flight_per_client_max", "submission.bodies_in_flight_max"},
     {"submission.header_size_max", "queue.commit_waiting_bytes_max"},
     {"submission.message_size_max", "queue.bytes_max"},

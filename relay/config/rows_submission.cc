@@ -236,10 +236,18 @@ constexpr Option kSubmissionRows[] = {
      .range = {kMiB, kTiB},
      .help = "Memory for the texts and recipients of all messages that are being received, and for "
              "the journal lines about them; beyond it a message or recipient is put off with 452.",
+     .more = "A session holds up to submission.stream_from of a text, and half a MiB, whatever the "
+             "size of its message. At least submission.header_size_max."},
+    {.section = "submission",
+     .key = "stream_from",
+     .kind = Kind::kSize,
+     .slot = PR_SLOT(config->submission.stream_from),
+     .range = {256 * kKiB, kGiB},
+     .help =
+         "A text of this size and beyond is written to the queue while it arrives, and takes no "
+         "more memory however large it is; a smaller one is held whole until it is stored.",
      .more =
-         "Of a text beyond 256 KiB a session holds a part or two, and the rest is written to the "
-         "queue while it arrives: 1 MiB is enough for a session, whatever the size of its "
-         "message. At least submission.header_size_max."},
+         "What is held whole goes out from memory at its first attempt; the rest is read back."},
     {.section = "submission",
      .key = "bodies_in_flight_per_client_max",
      .kind = Kind::kSize,

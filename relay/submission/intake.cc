@@ -226,7 +226,7 @@ void Intake::seal_block() {
 // `body_` has whole blocks.
 void Intake::write_if_large() {
   if (!writer_) {
-    if (body_.size() < BodyWriter::kPartSize || scan_.size() > kWrittenHeaderMax) return;
+    if (body_.size() < shared_.options.stream_from || scan_.size() > kWrittenHeaderMax) return;
     writer_ = std::make_shared<BodyWriter>(
         shared_, shared_.queue.next_id(), post_,
         [this](std::size_t octets, queue::Refusal refusal) { part_written(octets, refusal); });

@@ -1,7 +1,8 @@
 // Intake: makes a message of what one session received, and asks the queue to keep it.
 //
 // Holds the text of the message in progress, in chunks, counted against the limit that all sessions
-// share; of one beyond 256 KiB only what a BodyWriter has not written yet. Thread: loop-affine.
+// share; of one beyond Options::stream_from only what a BodyWriter has not written yet. Thread:
+// loop-affine.
 #pragma once
 
 #include <cstddef>

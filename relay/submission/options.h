@@ -74,16 +74,19 @@ struct Options {
   std::vector<std::string> signature_authors;
   std::vector<std::string> signature_tenants;
   // Octets of message texts and recipients that all sessions together may hold in memory; beyond,
-  // 452 4.3.1. Of a text beyond 256 KiB a session holds a part or two, and the store has the rest.
+  // 452 4.3.1.
   std::size_t bodies_in_flight_max = 512U << 20;
   // Of these what the sessions of one client may hold; 0: half.
   std::size_t bodies_in_flight_per_client_max = 0;
+  // A text of so many octets is written to the queue while it arrives, and then read back for its
+  // delivery; a smaller one goes from memory to its first attempt.
+  std::size_t stream_from = 2U << 20;
 };
 
 // What a session holds of one message at most, unless its header section is beyond 512 KiB: that,
 // the part of its text that is written and the one that is gathered, and what a read brings.
 inline std::size_t text_held_max(const Options& options) {
-  return options.header_size_max + (std::size_t{768} << 10);
+  return options.header_size_max + options.stream_from + (std::size_t{512} << 10);
 }
 
 // What one client may hold: a message always fits.

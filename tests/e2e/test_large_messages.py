@@ -13,7 +13,8 @@ from waiting import wait_for
 MIB = 1 << 20
 CLIENTS = 6
 SIZE = 6 * MIB if is_instrumented() else 40 * MIB
-LIMITS = {"message_size_max": "400MiB", "bodies_in_flight_max": "8MiB", "bodies_in_flight_per_client_max": "8MiB"}
+LIMITS = {"message_size_max": "400MiB", "bodies_in_flight_max": "8MiB", "bodies_in_flight_per_client_max": "8MiB",
+          "stream_from": "256KiB"}
 # The memory of the queue's store is in it, which does not follow the size of messages.
 GROWTH_KIB_MAX = 160 << 10
 

@@ -287,6 +287,13 @@ class SubmissionTest : public event::EventTest {
     return text;
   }
 
+  // The defaults, but that texts need not be large to be written while they arrive.
+  static Options streams_early() {
+    Options options;
+    options.stream_from = BodyWriter::kPartSize;
+    return options;
+  }
+
   // A header section without fields, and `size` octets or a few more in lines behind it.
   static std::string large_text(std::size_t size) {
     std::string text = "\r\n";
@@ -333,7 +340,7 @@ class SubmissionTest : public event::EventTest {
   queue::Options queue_options_;
   auth::Options auth_options_;
   signing::Options signing_options_;
-  Options options_;
+  Options options_ = streams_early();
   Listener listener_;
   std::unique_ptr<queue::Queue> queue_;
   std::unique_ptr<auth::Authenticator> authenticator_;
