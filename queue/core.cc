@@ -353,7 +353,7 @@ void Core::take_submissions(std::vector<Operation>& from, std::size_t first,
                             std::vector<Operation>& to) {
   const auto begin = from.begin() + static_cast<std::ptrdiff_t>(std::min(first, from.size()));
   const auto submissions = std::stable_partition(begin, from.end(), [](const Operation& one) {
-    return !std::holds_alternative<SubmitOp>(one);
+    return !std::holds_alternative<SubmitOp>(one) && !std::holds_alternative<AppendOp>(one);
   });
   std::move(submissions, from.end(), std::back_inserter(to));
   from.erase(submissions, from.end());

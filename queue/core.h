@@ -277,7 +277,7 @@ class Core {
   void push(Operation operation);
   void end_held(const DeliveryKey& delivery, bool stale);
 
-  // Moves the submissions from the one to the other.
+  // Moves the submissions, and parts of bodies, from the one to the other.
   static void take_submissions(std::vector<Operation>& from, std::size_t first,
                                std::vector<Operation>& to);
 
