@@ -17,6 +17,7 @@ ELSEWHERE = {
     "relay/tls/peer_names.cc": "client_certificate_test",
     "relay/tls/pem.cc": "context_test: files that are missing, unreadable, no PEM",
     "relay/tls/wire.cc": "engine_test: any split of the bytes",
+    "queue/admission.cc": "queue_test, open_body_test: what each limit refuses; store_failure_test: a write that hangs",
     "queue/commit_encode.cc": "committer_test, model_test, record_test",
     "queue/commit_suspend.cc": "admin_plan_test: suspensions",
     "queue/core.cc": "committer_test, reader_test, queue_test",
