@@ -56,13 +56,16 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-// Eight octets at a time: whole texts are looked at.
+// Thirty-two octets at a time: whole texts are looked at.
 bool is_ascii(std::string_view text) {
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
-  for (; text.size() >= sizeof kHighBits; text.remove_prefix(sizeof kHighBits)) {
+  const auto eight = [&text](std::size_t from) {
     std::uint64_t octets = 0;
-    std::memcpy(&octets, text.data(), sizeof octets);
-    if ((octets & kHighBits) != 0) return false;
+    std::memcpy(&octets, text.data() + from, sizeof octets);
+    return octets;
+  };
+  for (; text.size() >= 32; text.remove_prefix(32)) {
+    if (((eight(0) | eight(8) | eight(16) | eight(24)) & kHighBits) != 0) return false;
   }
   return std::all_of(text.begin(), text.end(), [](char c) { return octet(c) < 0x80; });
 }
