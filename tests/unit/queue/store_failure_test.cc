@@ -3,6 +3,7 @@
 #include <functional>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 #include <utility>
 
 #include "queue/committer.h"
@@ -113,11 +114,11 @@ class HangingWrite : public ::testing::Test {
     });
   }
 
-  // What the other threads do while the next write is under way.
+  // What another thread does while the next write is under way.
   void during_next_write(std::function<void()> meanwhile) {
     world_.store.set_fault([meanwhile = std::move(meanwhile), began = false](
                                std::string_view call, std::uint64_t) mutable {
-      if (call == "write" && !std::exchange(began, true)) meanwhile();
+      if (call == "write" && !std::exchange(began, true)) std::thread(meanwhile).join();
       return false;
     });
   }
