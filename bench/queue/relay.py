@@ -94,7 +94,7 @@ class DeepQueue:
         return greeted, time.monotonic() - began
 
     def idle_percent(self, seconds):
-        let_pass(seconds / 4)
+        let_pass(2 * seconds)  # old files of the journal are compressed meanwhile
         before, began = cpu_seconds(self.relay), time.monotonic()
         let_pass(seconds)
         return (cpu_seconds(self.relay) - before) / (time.monotonic() - began) * 100
@@ -102,9 +102,10 @@ class DeepQueue:
     def remove_all(self):
         """Seconds until nothing is left."""
         began = time.monotonic()
-        subprocess.run([POSTRIDER, "queue", "remove", "--all", "--yes", "--admin", self.relay.admin], check=True,
-                       stdout=subprocess.DEVNULL, timeout=600)
-        assert self.relay.queued_messages() == 0
+        # The tool may be told that it takes longer than it waits.
+        subprocess.run([POSTRIDER, "queue", "remove", "--all", "--yes", "--admin", self.relay.admin], check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
+        wait_for("the queue to be empty", lambda: self.relay.queued_messages() == 0, within=600)
         return time.monotonic() - began
 
 
@@ -115,9 +116,9 @@ def figures(deep):
     deep.wait_taken()
     before = resident_kib(relay)
     deep.fill()
-    yield "memory it grew by, MiB", f"{(resident_kib(relay) - before) / 1024:.0f}", "150"
     yield "octets of disk a message", f"{deep.disk() / deep.messages:,.0f}", "5,500"
     yield "idle, % of a core", f"{deep.idle_percent(20 if deep.messages >= 100_000 else 2):.2f}", "0.2"
+    yield "memory it grew by, MiB", f"{(resident_kib(relay) - before) / 1024:.0f}", "150"
     accepted = deep.accepted_per_second()
     yield "accepted/s with an empty queue", f"{shallow:,.0f}", ""
     yield "accepted/s", f"{accepted:,.0f}", ""
