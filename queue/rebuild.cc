@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "queue/keys.h"
@@ -20,6 +21,8 @@ class Rebuild {
   explicit Rebuild(Store& store) : store_(store), batch_(store.new_batch()) {}
 
   Result<Totals> run() {
+    const auto named = named_before();
+    if (!named) return failure(named.error());
     for (const char made_anew : {space::kDue, space::kQueue, space::kLeft}) {
       if (auto done = erase_all(made_anew); !done) return failure(done.error());
     }
@@ -37,10 +40,31 @@ class Rebuild {
                  {{"messages", totals_.messages},
                   {"deliveries", deliveries_},
                   {"quarantined", quarantined_}});
+    if (*named) compare((*named)->messages);
     return totals_;
   }
 
  private:
+  // The totals of before; nullopt where they are damaged themselves.
+  Result<std::optional<Totals>> named_before() {
+    const std::string key = state_key("totals");
+    const auto stored = store_.get(key);
+    if (!stored && !is_damage(stored.error())) return failure(stored.error());
+    if (!stored || !*stored) return std::optional<Totals>();
+    return decode_totals(key, (*stored)->view());
+  }
+
+  void compare(std::uint64_t named) const {
+    const std::uint64_t found = totals_.messages;
+    if (found < named) {
+      log::error("queue", "messages are missing after the repair; what the files held is in lost/",
+                 {{"missing", named - found}, {"named", named}, {"there", found}});
+    } else if (found > named) {
+      log::error("queue", "messages that had ended are back after the repair, and are repeated",
+                 {{"back", found - named}, {"named", named}, {"there", found}});
+    }
+  }
+
   Result<void> flush_if_large() {
     if (batch_->size() < kBatchSize) return {};
     Result<void> written = store_.write(*batch_, false);

@@ -22,6 +22,7 @@
 #include "queue/crc32c.h"
 #include "queue/log_gap.h"
 #include "queue/rocks_environment.h"
+#include "queue/salvage.h"
 #include "queue/store_directory.h"
 #include "relay/base/log.h"
 
@@ -163,13 +164,16 @@ bool is_repairable(const rocksdb::Status& status) {
           status.ToString().find("does not exist") != std::string::npos);
 }
 
-// Makes a new manifest from the tables and logs that are there; what does not verify is cut out,
-// and the files it stood in are kept in lost/.
+// Makes a new manifest from the tables and logs that are there; a table that does not verify is
+// moved to lost/ as a whole, and stays aside until what it holds is put back.
 Result<void> repair(const std::string& directory, const rocksdb::Options& options) {
   log::warning("queue", "damage was met; all tables are read and what does not verify is cut out",
                {{"directory", directory}, {"kept", directory + "/lost"}});
+  const TablesAside tables(directory);
+  tables.link();
   const rocksdb::Status status = rocksdb::RepairDB(directory, options);
   if (!status.ok()) return failure(to_error("repairing queue " + directory, status));
+  tables.drop_used();
   return {};
 }
 
@@ -296,6 +300,10 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& wanted) {
                                              std::unique_ptr<rocksdb::DB>(opened),
                                              options.max_bytes_for_level_base);
   database->directory = directory;
+  if (mark.is_set()) {
+    const auto done = put_back(*database->db, options, TablesAside(directory));
+    if (!done) return failure(done.error().within("repairing queue " + directory));
+  }
   return database;
 }
 

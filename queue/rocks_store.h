@@ -22,7 +22,8 @@ struct RocksOptions {
 // Opens or creates the database. Fails, naming the directory, when another process holds it, when
 // it cannot be written, or when it is damaged beyond repair. A damaged log is copied aside first
 // and what was dropped is said in the log. Tables that are damaged or missing are cut out: those
-// that do not verify are kept in lost/, the store says was_repaired().
+// that do not verify are kept in lost/, what of them can be read is put back, and the store says
+// was_repaired().
 Result<std::unique_ptr<Store>> open_rocks_store(const RocksOptions& options);
 
 }  // namespace postrider::queue

@@ -1,5 +1,6 @@
 // Real damage to the real files of RocksDB: the queue starts with what verifies, delivers nothing
 // else, and says what it could not keep.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -24,6 +25,8 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 constexpr int kMessages = 600;
+// A block is full at 4 KiB, and a body has 2000 octets or more.
+constexpr int kBodiesOfABlock = 3;
 
 std::string body_of(const MessageId& id) {
   SeededRandom random(id.low);
@@ -280,6 +283,40 @@ TEST_F(DamagedFiles, AFlippedBitInATableCostsAtMostItsBlock) {
   }
 }
 
+// Bodies stand before the records of their messages: what follows the block is not lost with it.
+TEST_F(DamagedFiles, AFlippedBitAmongBodiesCostsTheirOwnMessagesAlone) {
+  die();
+  const std::string pristine = root_ + "/pristine";
+  fs::copy(rocks_.directory, pristine, fs::copy_options::recursive);
+  const std::uint64_t seed = std::random_device()();
+  SeededRandom random(seed);
+  for (const std::uint64_t percent : {std::uint64_t{15}, std::uint64_t{50}, std::uint64_t{85},
+                                      random.below(86), random.below(86)}) {
+    close();
+    fs::remove_all(rocks_.directory);
+    fs::copy(pristine, rocks_.directory, fs::copy_options::recursive);
+    said().clear();
+    const auto tables = files(".sst");
+    const fs::path table = *std::max_element(
+        tables.begin(), tables.end(),
+        [](const auto& a, const auto& b) { return fs::file_size(a) < fs::file_size(b); });
+    const std::uint64_t at = fs::file_size(table) * percent / 100;
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", " + table.string() + " at " +
+                 std::to_string(percent) + " percent, " + std::to_string(at));
+    flip(table, at);
+    open();
+    int whole = deliver_all();
+    close();
+    open();
+    EXPECT_TRUE(fs::exists(rocks_.directory + "/lost/" + table.filename().string()));
+    whole += deliver_all();
+    EXPECT_GE(whole, kMessages - kBodiesOfABlock);
+    EXPECT_GE(whole + quarantined(), kMessages);
+    EXPECT_THAT(said(), ::testing::Not(HasSubstr("missing after")));
+    EXPECT_TRUE(core_->health().accepting);
+  }
+}
+
 TEST_F(DamagedFiles, AMissingTableCostsWhatStoodInIt) {
   die();
   const auto tables = files(".sst");
@@ -291,6 +328,7 @@ TEST_F(DamagedFiles, AMissingTableCostsWhatStoodInIt) {
   EXPECT_LT(whole, kMessages);
   EXPECT_THAT(said(), HasSubstr("the store is damaged"));
   EXPECT_THAT(said(), HasSubstr("rebuilt from what verifies"));
+  EXPECT_THAT(said(), HasSubstr("messages are missing after the repair"));
   EXPECT_GT(quarantined(), 0);
   EXPECT_TRUE(core_->health().accepting);
 }
