@@ -38,7 +38,7 @@ constexpr int kBloomBitsPerKey = 10;
 constexpr std::uint64_t kTableFileSize = 32ULL << 20;
 constexpr std::uint64_t kPeriodicCompactionSeconds = 24ULL * 3600;
 // A table file in which half of some 16384 neighbouring entries are deletions is compacted: what
-// has been delivered gives its space back, and scans do not walk over it.
+// has been delivered gives its space back, and scans do not walk over it. See DeletionsBelow.
 constexpr std::size_t kDeletionWindow = 16384;
 constexpr std::size_t kDeletionTrigger = 8192;
 constexpr double kDeletionRatio = 0.5;
@@ -113,6 +113,44 @@ void set_sizes(rocksdb::Options& options, const RocksOptions& wanted) {
   options.max_write_buffer_number = 3;
 }
 
+// Of a table whose deletions are of no interest.
+class NoCollector final : public rocksdb::TablePropertiesCollector {
+ public:
+  rocksdb::Status AddUserKey(const rocksdb::Slice& /*key*/, const rocksdb::Slice& /*value*/,
+                             rocksdb::EntryType /*type*/, rocksdb::SequenceNumber /*number*/,
+                             std::uint64_t /*file_size*/) override {
+    return rocksdb::Status::OK();
+  }
+
+  rocksdb::Status Finish(rocksdb::UserCollectedProperties* /*properties*/) override {
+    return rocksdb::Status::OK();
+  }
+
+  [[nodiscard]] rocksdb::UserCollectedProperties GetReadableProperties() const override {
+    return {};
+  }
+
+  [[nodiscard]] const char* Name() const override { return "NoCollector"; }
+};
+
+// Looks for deletions in the tables below the first level alone. Those of the first are what
+// memtables leave behind of mail that came and went, nearly all deletions, and reach over all key
+// spaces: compacted one by one, each would have the whole next level of a deep queue written anew.
+class DeletionsBelow final : public rocksdb::TablePropertiesCollectorFactory {
+ public:
+  rocksdb::TablePropertiesCollector* CreateTablePropertiesCollector(Context context) override {
+    if (context.level_at_creation == 0) return new NoCollector;
+    return collectors_->CreateTablePropertiesCollector(context);
+  }
+
+  [[nodiscard]] const char* Name() const override { return "DeletionsBelow"; }
+
+ private:
+  std::shared_ptr<rocksdb::TablePropertiesCollectorFactory> collectors_ =
+      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionTrigger,
+                                                    kDeletionRatio);
+};
+
 rocksdb::Options make_options(const RocksOptions& wanted,
                               const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -141,9 +179,7 @@ rocksdb::Options make_options(const RocksOptions& wanted,
   options.max_open_files = kOpenFilesMax;
   options.skip_stats_update_on_db_open = true;
   options.periodic_compaction_seconds = kPeriodicCompactionSeconds;
-  options.table_properties_collector_factories.push_back(
-      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionTrigger,
-                                                    kDeletionRatio));
+  options.table_properties_collector_factories.push_back(std::make_shared<DeletionsBelow>());
   // Ids only grow: within a space an entry mostly belongs right behind the last one.
   options.memtable_insert_with_hint_prefix_extractor.reset(
       rocksdb::NewFixedPrefixTransform(kSpaceSize));
