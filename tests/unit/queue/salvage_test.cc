@@ -186,7 +186,8 @@ TEST_F(SalvageTest, WhatIsNewerStaysAndWhatWasErasedStaysErased) {
   make_table();
   const fs::path table = largest_table();
   for (int i = 0; i < kMessages; i += 2) put(delivery_key({id_of(i), 0}), "second");
-  for (int i = 1; i < kMessages; i += 4) {
+  // Fewer than are put: mostly deletions would be compacted.
+  for (int i = 1; i < kMessages; i += 8) {
     erase(body_key(id_of(i), 0));
     erase(delivery_key({id_of(i), 0}));
     erase(message_key(id_of(i)));
@@ -200,9 +201,9 @@ TEST_F(SalvageTest, WhatIsNewerStaysAndWhatWasErasedStaysErased) {
   open();
   EXPECT_LE(missing(), kBodiesOfABlock);
   for (int i = 0; i < kMessages; ++i) {
-    const std::string expected = i % 2 == 0 ? "second" : i % 4 == 1 ? "<none>" : "first";
+    const std::string expected = i % 2 == 0 ? "second" : i % 8 == 1 ? "<none>" : "first";
     EXPECT_EQ(read(delivery_key({id_of(i), 0})), expected) << i;
-    EXPECT_EQ(read(message_key(id_of(i))), i % 4 == 1 ? "<none>" : "message") << i;
+    EXPECT_EQ(read(message_key(id_of(i))), i % 8 == 1 ? "<none>" : "message") << i;
   }
   EXPECT_EQ(read(suspended), "why");  // held back rather than sent
 }
