@@ -164,7 +164,7 @@ class TableSalvage {
     auto next = group_.begin();
     while (next != group_.end()) {
       std::vector<rocksdb::KeyVersion> versions;
-      const rocksdb::Status found = rocksdb::GetAllKeyVersions(
+      rocksdb::Status found = rocksdb::GetAllKeyVersions(
           &database_, next->first, group_.back().first, kVersionsAtOnce, &versions);
       if (!found.ok()) return found;
       const std::string* before = nullptr;
