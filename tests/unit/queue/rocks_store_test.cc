@@ -1,6 +1,8 @@
 #include "queue/rocks_store.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <dlfcn.h>
 #include <filesystem>
@@ -62,6 +64,54 @@ class RocksStoreTest : public ::testing::Test {
   RocksOptions options_;
   std::unique_ptr<Store> store_;
 };
+
+// The tables once nothing is made of them any more.
+class RocksTablesTest : public RocksStoreTest {
+ protected:
+  std::vector<fs::path> tables() {
+    std::vector<fs::path> seen;
+    for (int same = 0, looks = 0; same < 80 && looks < 4000; ++looks) {
+      std::vector<fs::path> now = files(".sst");
+      std::sort(now.begin(), now.end());
+      same = now == seen ? same + 1 : 0;
+      seen = std::move(now);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return seen;
+  }
+
+  // Mail that comes and goes in front of and behind all that is deep, until memory is full of it.
+  void pass_through() {
+    const auto before = files(".sst");
+    const auto batch = store_->new_batch();
+    for (int round = 0; round < 200 && files(".sst") == before; ++round) {
+      for (const char space : {'a', 'z'}) {
+        for (int i = 0; i < 500; ++i) {
+          const std::string key = space + std::to_string(round * 500 + i);
+          batch->clear();
+          batch->put(key, "x");
+          ASSERT_TRUE(store_->write(*batch, false));
+          batch->clear();
+          batch->erase(key);
+          ASSERT_TRUE(store_->write(*batch, false));
+        }
+      }
+    }
+  }
+};
+
+TEST_F(RocksTablesTest, AreNotWrittenAnewForOneMemtableOfDeletions) {
+  options_.memtable_size = 4U << 20;
+  open();
+  for (int i = 0; i < 6000; ++i) put("b" + std::to_string(i), std::string(4096, 'v'), false);
+  open();
+  const auto deep = tables();
+  ASSERT_FALSE(deep.empty());
+  pass_through();
+  const auto after = tables();
+  ASSERT_NE(after, deep) << "memory was not full";
+  EXPECT_TRUE(std::includes(after.begin(), after.end(), deep.begin(), deep.end()));
+}
 
 TEST_F(RocksStoreTest, KeepsWhatIsWritten) {
   const auto batch = store_->new_batch();
