@@ -247,9 +247,8 @@ constexpr std::array<CatalogRow, kRows> kCatalog = {{
      "When the process started, in seconds since 1970. A change is a restart."},
     {kClockAhead, "postrider_clock_ahead_seconds", kGauge, "",
      "How far the system clock is ahead of the relay's own time, which goes on as it was at start. "
-     "Beyond two seconds either way the clock was set, or the machine slept: restart the relay at "
-     "a "
-     "quiet moment, so that it takes the time over."},
+     "Beyond two seconds either way the clock was set, or the machine slept: restart the relay, "
+     "so that it takes the time over."},
     {kWorkers, "postrider_workers", kGauge, "", "Worker threads that run; see server.workers."},
     {kAdminRefused, "postrider_admin_refused_total", kCounter, "",
      "Requests to the admin port answered 503, because too many others waited for the queue, the "

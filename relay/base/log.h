@@ -4,8 +4,7 @@
 //
 // Values from outside are escaped (ascii::printable) and cut. A key (area + message) that repeats
 // is held to a few lines a second, but for what is announced; what was held back is said when it
-// resumes. Message bodies and
-// credentials are never passed here. Thread: any.
+// resumes. Message bodies and credentials are never passed here. Thread: any.
 #pragma once
 
 #include <cstdint>

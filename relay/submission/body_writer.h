@@ -1,9 +1,9 @@
 // BodyWriter: the text of a message that is too large to be held whole, on its way to the queue's
-// store while it arrives. Gathers blocks, writes them a part of 256 KiB at a time, and meanwhile
-// hashes it on the signer's threads, where there are keys.
+// store while it arrives. Gathers blocks, writes them in parts of 256 KiB or more, and meanwhile
+// hashes those on the signer's threads, where there are keys.
 //
-// At most one part is under way; is_behind() says that another is waiting for it, so that its owner
-// brings no more for now. Thread: loop-affine.
+// At most one part is under way; while is_behind(), another waits for it, and the owner brings no
+// more. Thread: loop-affine.
 #pragma once
 
 #include <cstddef>

@@ -17,6 +17,7 @@ import pytest
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
 
+from disks import LoopDisk
 from internet import AddressBlock, Internet
 from relay_process import RUN_AS, Relay, is_root
 from signatures import DOMAIN, ED25519, RSA, write_key
@@ -150,6 +151,14 @@ def users(directory):
     if is_root():
         shutil.chown(path, user=RUN_AS)
     return path
+
+
+@pytest.fixture
+def disk(directory):
+    """A file system of its own, of 192 MiB; as root."""
+    disk = LoopDisk(directory("disk"), RUN_AS, 192 << 20)
+    yield disk
+    disk.close()
 
 
 @pytest.fixture

@@ -6,20 +6,11 @@ import contextlib
 import pytest
 
 import under_fault
-from disks import LoopDisk, must
-from relay_process import RUN_AS, is_root
+from disks import must
+from relay_process import is_root
 from waiting import wait_for
 
-IMAGE_SIZE = 192 << 20
-
 pytestmark = pytest.mark.skipif(not is_root(), reason="only root can mount a disk")
-
-
-@pytest.fixture
-def disk(directory):
-    disk = LoopDisk(directory("disk"), RUN_AS, IMAGE_SIZE)
-    yield disk
-    disk.close()
 
 
 @pytest.fixture

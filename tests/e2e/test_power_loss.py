@@ -9,25 +9,16 @@ import random
 import pytest
 
 from acknowledged import read_acknowledged
-from disks import LoopDisk
 from preloaded import PRETEND, SYNCS, Faults
-from relay_process import RUN_AS, is_root
+from relay_process import is_root
 from under_fault import begin_load, check_all_delivered, hold
 from waiting import let_pass
 
 ROUNDS = 20 if os.environ.get("POSTRIDER_LONG") else 1
 LOSSES = 3  # in a round, after which all mail leaves: what is held would fill the disk
 UP_TO_SECONDS = 1.0  # from the first 250 to the loss
-IMAGE_SIZE = 192 << 20
 
 pytestmark = pytest.mark.skipif(not is_root(), reason="only root can mount a disk")
-
-
-@pytest.fixture
-def disk(directory):
-    disk = LoopDisk(directory("disk"), RUN_AS, IMAGE_SIZE)
-    yield disk
-    disk.close()
 
 
 @pytest.fixture

@@ -34,6 +34,16 @@ class OpenRecovery : public ::testing::Test {
     ASSERT_TRUE(world_.store.write(*batch, true));
   }
 
+  // A message with a front, as a repair may leave it: its mark is back. The queue is closed.
+  MessageId die_with_marked_message(std::string& text) {
+    Submission submission = world_.large_message(text, 5);
+    const MessageId id = submission.id;
+    EXPECT_EQ(world_.submit(std::move(submission)), Refusal::kNone);
+    world_.close();
+    mark(id);
+    return id;
+  }
+
   World world_;
 };
 
@@ -71,11 +81,7 @@ TEST_F(OpenRecovery, APowerLossBringsNothingBackForGood) {
 // A mark may come back by a repair.
 TEST_F(OpenRecovery, OfAMessageThatExistsOnlyTheMarkIsErased) {
   std::string text;
-  Submission submission = world_.large_message(text, 5);
-  const MessageId id = submission.id;
-  ASSERT_EQ(world_.submit(std::move(submission)), Refusal::kNone);
-  world_.close();
-  mark(id);
+  die_with_marked_message(text);
   world_.open();
   EXPECT_THAT(Fsck::check(world_.store), IsEmpty());
   world_.settle();
@@ -85,11 +91,7 @@ TEST_F(OpenRecovery, OfAMessageThatExistsOnlyTheMarkIsErased) {
 // Its message record is lost, and may be found again by whoever looks.
 TEST_F(OpenRecovery, NorIsThatOfADelivery) {
   std::string text;
-  Submission submission = world_.large_message(text, 5);
-  const MessageId id = submission.id;
-  ASSERT_EQ(world_.submit(std::move(submission)), Refusal::kNone);
-  world_.close();
-  mark(id);
+  const MessageId id = die_with_marked_message(text);
   const auto batch = world_.store.new_batch();
   batch->erase(message_key(id));
   ASSERT_TRUE(world_.store.write(*batch, true));

@@ -41,6 +41,19 @@ class SignerTest : public testing::Test {
     return promise->get_future();
   }
 
+  // The signer's one thread waits until `release_`.
+  void hold_thread() {
+    std::promise<void> entered;
+    Signer::Job first = job();
+    first.done = [this, &entered](const Outcome&, const message::HeaderSection&) {
+      entered.set_value();
+      release_.get_future().wait();
+    };
+    ASSERT_TRUE(signer_->sign(first));
+    entered.get_future().wait();
+  }
+
+  std::promise<void> release_;
   KeyFolder folder_;
   Options options_;
   std::unique_ptr<Signer> signer_;
@@ -68,15 +81,7 @@ TEST_F(SignerTest, SaysWhyItFailed) {
 }
 
 TEST_F(SignerTest, RefusesWhatWaitsTooManyAndAnswersAllAtItsEnd) {
-  std::promise<void> entered;
-  std::promise<void> open;
-  Signer::Job first = job();
-  first.done = [&](const Outcome&, const message::HeaderSection&) {
-    entered.set_value();
-    open.get_future().wait();
-  };
-  ASSERT_TRUE(signer_->sign(first));
-  entered.get_future().wait();
+  hold_thread();
   auto second = begin(job());
   auto third = begin(job());
   Signer::Job fourth = job();
@@ -88,7 +93,7 @@ TEST_F(SignerTest, RefusesWhatWaitsTooManyAndAnswersAllAtItsEnd) {
   std::thread end([&] { signer_.reset(); });
   EXPECT_EQ(second.get().kind, Outcome::Kind::kStopped);
   EXPECT_EQ(third.get().kind, Outcome::Kind::kStopped);
-  open.set_value();
+  release_.set_value();
   end.join();
 }
 
@@ -106,15 +111,7 @@ TEST_F(SignerTest, APartIsHashedBeforeTheRestIsThere) {
 }
 
 TEST_F(SignerTest, APartIsNotRefusedAndAnsweredAtTheEnd) {
-  std::promise<void> entered;
-  std::promise<void> open;
-  Signer::Job first = job();
-  first.done = [&](const Outcome&, const message::HeaderSection&) {
-    entered.set_value();
-    open.get_future().wait();
-  };
-  ASSERT_TRUE(signer_->sign(first));
-  entered.get_future().wait();
+  hold_thread();
   auto second = begin(job());
   auto third = begin(job());
   std::promise<bool> hashed;
@@ -122,7 +119,7 @@ TEST_F(SignerTest, APartIsNotRefusedAndAnsweredAtTheEnd) {
                    [&](const BodyDigests& digests) { hashed.set_value(digests.valid()); }});
   std::thread end([&] { signer_.reset(); });
   EXPECT_FALSE(hashed.get_future().get());
-  open.set_value();
+  release_.set_value();
   end.join();
 }
 
